@@ -1,29 +1,111 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Smoke.
+//! procmon: a process monitor with a character device and sysfs attributes.
+//!
+//! [`driver`] is what the module does, in safe code. [`abstractions`] is what the `kernel` crate
+//! lacks for that. [`abstractions::uapi`] is what user space sees, made from `procmon_uapi.h`.
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
-#[allow(dead_code, missing_docs, non_camel_case_types)]
-mod uapi {
-    use kernel::prelude::*;
-    use kernel::ffi;
-    include!("uapi_generated.rs");
-}
+mod abstractions;
+#[forbid(unsafe_code)]
+mod driver;
+
+use abstractions::{
+    kthread::KThread,
+    miscdevice::MiscDeviceRegistration,
+    module_param::{
+        modinfo,
+        module_param, //
+    },
+    sysfs::AttributeGroups,
+    uapi, //
+};
+use driver::{
+    attributes::{
+        BufferSize,
+        MonitorSample,
+        Stats, //
+    },
+    device::Device,
+    monitor::Monitor, //
+};
 
 module! {
-    type: M,
+    type: Procmon,
     name: "procmon",
-    authors: ["x"],
-    description: "x",
+    authors: ["The procmon developers"],
+    description: "Process Monitor - Character Device with RCU and sysfs",
     license: "GPL",
 }
 
-struct M;
+modinfo!("version", "1.0");
 
-impl kernel::Module for M {
-    fn init(_m: &'static ThisModule) -> Result<Self> {
-        pr_info!("smoke {:x}\n", uapi::PROCMON_GET_STATS);
-        Ok(M)
+module_param! {
+    /// The most that one write to the device takes, in bytes.
+    static BUFFER_SIZE = "buffer_size" {
+        default: 1024,
+        range: 1..=1048576,
+        mode: 0o644,
+        description: "Size of internal buffer (default: 1024)",
+    }
+}
+
+module_param! {
+    /// The time between two samples of the monitor, in milliseconds.
+    static MONITOR_INTERVAL_MS = "monitor_interval_ms" {
+        default: 1000,
+        range: 10..=3600000,
+        mode: 0o644,
+        description: "Time between two samples of the monitor in ms (default: 1000)",
+    }
+}
+
+/// All that lives while the module is loaded.
+///
+/// It is set up from bottom to top, so that the device can be reached only when all the rest is
+/// there, and taken down from top to bottom.
+#[pin_data(PinnedDrop)]
+struct Procmon {
+    #[pin]
+    device: MiscDeviceRegistration<Device>,
+    monitor: KThread<Monitor>,
+}
+
+impl kernel::InPlaceModule for Procmon {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(|| {
+            let shared = Arc::pin_init(Monitor::new(), GFP_KERNEL)?;
+
+            Ok(try_pin_init!(Self {
+                monitor: KThread::run(Monitor::THREAD_NAME, shared.clone())?,
+                device <- MiscDeviceRegistration::register(
+                    Device::NAME,
+                    Device::MODE,
+                    AttributeGroups::new::<(Stats, BufferSize, MonitorSample)>(),
+                    Device::new(shared),
+                ),
+                _: {
+                    let (major, minor) = device.number();
+
+                    pr_info!(
+                        "loaded: /dev/procmon is {}:{}, buffer_size={}\n",
+                        major,
+                        minor,
+                        BUFFER_SIZE.value(),
+                    );
+                },
+            }? Error))
+        })
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Procmon {
+    fn drop(self: Pin<&mut Self>) {
+        pr_info!("unloading\n");
     }
 }

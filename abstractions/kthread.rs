@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kernel threads.
+//!
+//! C header: [`include/linux/kthread.h`](srctree/include/linux/kthread.h)
+
+use core::mem::ManuallyDrop;
+
+use kernel::{
+    bindings,
+    error::from_err_ptr,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+    task::Task,
+    time::{
+        msecs_to_jiffies,
+        Msecs, //
+    },
+    types::NotThreadSafe, //
+};
+
+/// What a kernel thread does.
+pub(crate) trait ThreadFn: Send + Sync + 'static {
+    /// Runs in the thread. The thread ends when this returns, which it must do soon after
+    /// [`CurrentThread::should_stop`] has become true.
+    fn run(&self, thread: &CurrentThread);
+}
+
+/// A running kernel thread, which is stopped when this is dropped.
+///
+/// Dropping it waits for the thread to end, so it may sleep. The thread must not drop the object
+/// that stands for itself: it would wait for itself for ever.
+///
+/// # Invariants
+///
+/// `task` is a thread that was created by [`KThread::run`], will not be stopped by anybody else, and
+/// uses `data` until it ends.
+pub(crate) struct KThread<T: ThreadFn> {
+    task: ManuallyDrop<ARef<Task>>,
+    _data: Arc<T>,
+}
+
+impl<T: ThreadFn> KThread<T> {
+    /// Creates a thread with the given name, of which 15 bytes are kept, and starts it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if memory is short, `EINTR` if the caller was killed while it waited.
+    pub(crate) fn run(name: &CStr, data: Arc<T>) -> Result<Self> {
+        let arg = Arc::as_ptr(&data).cast_mut().cast();
+
+        // SAFETY: The format takes one string and gets one. `thread_fn()` gets a pointer to the
+        // `T` that the new `KThread` keeps until the thread has ended.
+        let task = from_err_ptr(unsafe {
+            bindings::kthread_create_on_node(
+                Some(Self::thread_fn),
+                arg,
+                bindings::NUMA_NO_NODE,
+                c"%s".as_char_ptr(),
+                name.as_char_ptr(),
+            )
+        })?;
+
+        // SAFETY: The thread has not been woken yet, so it is alive. A `Task` is laid out as a
+        // `task_struct`, and the reference that is taken here keeps it after the thread has ended.
+        let task: ARef<Task> = unsafe { &*task.cast::<Task>() }.into();
+
+        task.wake_up();
+
+        // INVARIANT: The thread was just created, and nobody else knows of it.
+        Ok(Self {
+            task: ManuallyDrop::new(task),
+            _data: data,
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `data` must point to a `T` that lives until this returns, and this must be the function of a
+    /// kernel thread.
+    unsafe extern "C" fn thread_fn(data: *mut c_void) -> c_int {
+        // SAFETY: By the safety requirements.
+        let data = unsafe { &*data.cast::<T>() };
+
+        data.run(&CurrentThread(NotThreadSafe));
+        0
+    }
+}
+
+impl<T: ThreadFn> Drop for KThread<T> {
+    fn drop(&mut self) {
+        // SAFETY: `task` is not used after this.
+        let task = ARef::into_raw(unsafe { ManuallyDrop::take(&mut self.task) });
+
+        // SAFETY: By the type invariants this is a kernel thread that nobody else stops. The call
+        // takes over the reference, without which the task might be gone: a thread function may
+        // return by itself. A thread that never ran at all, which is what makes this fail, does not
+        // run any more either.
+        unsafe { bindings::kthread_stop_put(task.as_ptr().cast()) };
+    }
+}
+
+/// The thread that a [`ThreadFn`] runs in.
+pub(crate) struct CurrentThread(NotThreadSafe);
+
+impl CurrentThread {
+    /// Whether somebody waits for the thread to end.
+    pub(crate) fn should_stop(&self) -> bool {
+        // SAFETY: This object only exists in kernel threads.
+        unsafe { bindings::kthread_should_stop() }
+    }
+
+    /// Sleeps for the given time, or until somebody wants the thread to end.
+    ///
+    /// Ends at once if that is so already: `kthread_stop()` leaves a notification with the thread
+    /// which keeps it from falling asleep interruptibly.
+    pub(crate) fn sleep(&self, time: Msecs) {
+        // A sleep that is too long for the timer becomes the longest one.
+        let jiffies = c_long::try_from(msecs_to_jiffies(time)).unwrap_or(c_long::MAX - 1);
+
+        // SAFETY: Kernel threads may sleep, and this object only exists in kernel threads.
+        unsafe { bindings::schedule_timeout_interruptible(jiffies) };
+    }
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Misc devices with data and attributes of their own.
+//!
+//! The `kernel` crate's misc devices have neither.
+//!
+//! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
+
+use core::marker::PhantomData;
+
+use kernel::{
+    bindings,
+    container_of,
+    error::{
+        from_result,
+        to_result, //
+    },
+    fs::{
+        file,
+        File, //
+    },
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    module::{
+        this_module,
+        ModuleMetadata, //
+    },
+    prelude::*,
+    sync::barrier::{
+        smp_mb,
+        Full, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+    types::Opaque, //
+};
+
+use super::{
+    percpu::PerCpuCounters,
+    sysfs::{
+        AttributeGroups,
+        FromDevice, //
+    }, //
+};
+
+/// The data of a misc device, and what its file operations do.
+pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
+    /// The module that implements the operations. It stays loaded while a file is open.
+    type OwnerModule: ModuleMetadata;
+
+    /// The data of an open file.
+    type OpenFile: Send + Sync + 'static;
+
+    /// Handles open(2).
+    fn open(&self) -> Result<Pin<KBox<Self::OpenFile>>>;
+
+    /// Handles read(2), pread(2), readv(2) and the like: reads from `offset` on and moves it.
+    ///
+    /// Returns the number of bytes that were read, 0 at the end.
+    fn read(
+        &self,
+        file: &Self::OpenFile,
+        offset: &mut file::Offset,
+        to: &mut IovIterDest<'_>,
+    ) -> Result<usize>;
+
+    /// Handles write(2), pwrite(2), writev(2) and the like.
+    ///
+    /// Returns the number of bytes that were taken.
+    fn write(&self, file: &Self::OpenFile, from: &mut IovIterSource<'_>) -> Result<usize>;
+
+    /// Handles ioctl(2).
+    fn ioctl(&self, file: &File, cmd: u32, arg: UserPtr) -> Result;
+
+    /// Handles ioctl(2) of 32-bit processes on 64-bit kernels.
+    #[cfg(CONFIG_COMPAT)]
+    fn compat_ioctl(&self, file: &File, cmd: u32, arg: UserPtr) -> Result;
+}
+
+/// A registered misc device with its data.
+///
+/// Dropping it removes the device, then waits for files that are still open, so it may sleep. There
+/// are none left when a module is unloaded, since open files keep it loaded.
+///
+/// # Invariants
+///
+/// - `misc` is registered by `misc_register()` until it is dropped, with the file operations of
+///   [`VTable<T>`] and attributes for `Self`.
+/// - `files` counts the open files: each opening in counter [`OPENED`], each release in [`RELEASED`].
+#[pin_data(PinnedDrop)]
+pub(crate) struct MiscDeviceRegistration<T: MiscDevice> {
+    #[pin]
+    misc: Opaque<bindings::miscdevice>,
+    files: PerCpuCounters<2>,
+    #[pin]
+    data: T,
+}
+
+const OPENED: usize = 0;
+const RELEASED: usize = 1;
+
+// SAFETY: A misc device may be deregistered by any thread.
+unsafe impl<T: MiscDevice> Send for MiscDeviceRegistration<T> {}
+// SAFETY: The device number does not change once the device is registered, and `T` is `Sync`.
+unsafe impl<T: MiscDevice> Sync for MiscDeviceRegistration<T> {}
+
+impl<T: MiscDevice> MiscDeviceRegistration<T> {
+    /// Registers a misc device with a dynamic minor number, which from then on can be used.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if there is no minor number left, `EEXIST` if there is a device of that name,
+    /// `ENOMEM` if memory is short, and the errors of the initialiser of the data.
+    pub(crate) fn register(
+        name: &'static CStr,
+        mode: u16,
+        attributes: AttributeGroups<Self>,
+        data: impl PinInit<T, Error>,
+    ) -> impl PinInit<Self, Error> {
+        // The device comes last: its operations want all the rest.
+        try_pin_init!(Self {
+            files: PerCpuCounters::new()?,
+            data <- data,
+            misc <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
+                let misc = bindings::miscdevice {
+                    minor: bindings::MISC_DYNAMIC_MINOR as c_int,
+                    name: name.as_char_ptr(),
+                    fops: &VTable::<T>::OPERATIONS,
+                    groups: attributes.as_ptr().cast_mut(),
+                    mode,
+                    ..pin_init::zeroed()
+                };
+
+                // SAFETY: `slot` is valid for writes.
+                unsafe { slot.write(misc) };
+
+                // SAFETY: The device is filled in, will not move, and is deregistered before its
+                // memory is reused.
+                // INVARIANT: The device is registered if this succeeds.
+                to_result(unsafe { bindings::misc_register(slot) })
+            }),
+        }? Error)
+    }
+
+    /// Returns the major and minor number of the device.
+    pub(crate) fn number(&self) -> (u32, u32) {
+        // SAFETY: By the type invariants the device is registered.
+        let minor = unsafe { (*self.misc.get()).minor };
+
+        (bindings::MISC_MAJOR, minor as u32)
+    }
+
+    /// # Safety
+    ///
+    /// `misc` must be the device of a registration of this type, which must not be dropped for `'a`.
+    unsafe fn from_misc<'a>(misc: *mut bindings::miscdevice) -> &'a Self {
+        // SAFETY: By the safety requirements.
+        unsafe { &*container_of!(Opaque::cast_from(misc.cast_const()), Self, misc) }
+    }
+}
+
+// SAFETY: The driver data of a misc device's device is its `struct miscdevice`, from before it has
+// attributes on, and that is part of the registration.
+unsafe impl<T: MiscDevice> FromDevice for MiscDeviceRegistration<T> {
+    type Data = T;
+
+    unsafe fn from_device<'a>(dev: *mut bindings::device) -> &'a T {
+        // SAFETY: By the safety requirements the device is valid.
+        let misc = unsafe { bindings::dev_get_drvdata(dev) };
+
+        // SAFETY: The device belongs to a registration, whose drop first waits for the attributes
+        // to be removed. The data was initialised before the device was registered.
+        &unsafe { Self::from_misc(misc.cast()) }.data
+    }
+}
+
+#[pinned_drop]
+impl<T: MiscDevice> PinnedDrop for MiscDeviceRegistration<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: By the type invariants the device is registered.
+        unsafe { bindings::misc_deregister(self.misc.get()) };
+
+        // From here on the number of opened files stays what it is, and that of released files only
+        // grows, so they are equal only if there is no file left, even if the sum is not read in
+        // one go.
+        loop {
+            let [opened, released] = self.files.sums();
+
+            if opened == released {
+                break;
+            }
+            fsleep(Delta::from_millis(10));
+        }
+
+        // ORDERING: Pairs with the barrier in `VTable::release()`: what the last files did with the
+        // data comes before it is dropped.
+        smp_mb(Full);
+    }
+}
+
+/// The private data of an open file.
+struct FileData<T: MiscDevice> {
+    registration: *const MiscDeviceRegistration<T>,
+    open_file: Pin<KBox<T::OpenFile>>,
+}
+
+/// The file operations of a misc device with data `T`.
+struct VTable<T: MiscDevice>(PhantomData<T>);
+
+impl<T: MiscDevice> VTable<T> {
+    const OPERATIONS: bindings::file_operations = bindings::file_operations {
+        owner: this_module::<T::OwnerModule>().as_ptr(),
+        open: Some(Self::open),
+        release: Some(Self::release),
+        read_iter: Some(Self::read_iter),
+        write_iter: Some(Self::write_iter),
+        unlocked_ioctl: Some(Self::ioctl),
+        #[cfg(CONFIG_COMPAT)]
+        compat_ioctl: Some(Self::compat_ioctl),
+        ..pin_init::zeroed()
+    };
+}
+
+impl<T: MiscDevice> VTable<T> {
+    /// # Safety
+    ///
+    /// To be called by the misc device core for a file that is being opened, which must keep the
+    /// device from being deregistered meanwhile.
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            to_result(unsafe { bindings::generic_file_open(inode, file) })?;
+
+            // SAFETY: The misc device core leaves the device that is opened in the private data.
+            let misc = unsafe { (*file).private_data };
+            // SAFETY: The file operations of this type belong to devices of this type, and the
+            // device cannot be deregistered during this call. From the call on it is the count of
+            // open files that keeps the registration.
+            let registration = unsafe { MiscDeviceRegistration::<T>::from_misc(misc.cast()) };
+
+            let open_file = registration.data.open()?;
+            let data = KBox::new(
+                FileData {
+                    registration,
+                    open_file,
+                },
+                GFP_KERNEL,
+            )?;
+
+            registration.files.inc::<OPENED>();
+            // SAFETY: By the safety requirements; an open function may set the private data.
+            unsafe { (*file).private_data = KBox::into_raw(data).cast() };
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the VFS, once, for a file that [`Self::open`] has opened.
+    unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: `open()` left a `KBox` in the private data, and nobody uses it any more.
+        let data = unsafe { KBox::from_raw((*file).private_data.cast::<FileData<T>>()) };
+        let registration = data.registration;
+
+        drop(data);
+
+        // ORDERING: All that this file did with the registration comes before it counts as
+        // released, after which the registration may be gone.
+        smp_mb(Full);
+
+        // SAFETY: This file does not count as released yet, so there is a registration.
+        unsafe { (*registration).files.inc::<RELEASED>() };
+        0
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be one that [`Self::open`] has opened, and must not be released for `'a`.
+    unsafe fn from_file<'a>(file: *mut bindings::file) -> (&'a T, &'a T::OpenFile) {
+        // SAFETY: `open()` left a `KBox` in the private data.
+        let data = unsafe { &*(*file).private_data.cast::<FileData<T>>() };
+
+        // SAFETY: The registration stays until the file is released.
+        (unsafe { &(*data.registration).data }, &data.open_file)
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the VFS for a file that [`Self::open`] has opened, with an IO vector to be
+    /// filled.
+    unsafe extern "C" fn read_iter(
+        kiocb: *mut bindings::kiocb,
+        iter: *mut bindings::iov_iter,
+    ) -> isize {
+        // SAFETY: By the safety requirements.
+        let (device, open_file) = unsafe { Self::from_file((*kiocb).ki_filp) };
+        // SAFETY: By the safety requirements; nobody else uses the position during this call.
+        let offset = unsafe { &mut (*kiocb).ki_pos };
+        // SAFETY: By the safety requirements.
+        let to = unsafe { IovIterDest::from_raw(iter) };
+
+        from_result(|| Ok(isize::try_from(device.read(open_file, offset, to)?)?))
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the VFS for a file that [`Self::open`] has opened, with an IO vector to be
+    /// read.
+    unsafe extern "C" fn write_iter(
+        kiocb: *mut bindings::kiocb,
+        iter: *mut bindings::iov_iter,
+    ) -> isize {
+        // SAFETY: By the safety requirements.
+        let (device, open_file) = unsafe { Self::from_file((*kiocb).ki_filp) };
+        // SAFETY: By the safety requirements.
+        let from = unsafe { IovIterSource::from_raw(iter) };
+
+        from_result(|| Ok(isize::try_from(device.write(open_file, from)?)?))
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the VFS for a file that [`Self::open`] has opened.
+    unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
+        // SAFETY: By the safety requirements.
+        let (device, _) = unsafe { Self::from_file(file) };
+        // SAFETY: The file is valid during this call, and this thread has no `fdget_pos()` region
+        // of it: there is none in ioctl(2).
+        let file = unsafe { File::from_raw_file(file) };
+
+        from_result(|| {
+            device.ioctl(file, cmd, UserPtr::from_addr(arg))?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the VFS for a file that [`Self::open`] has opened, on behalf of a 32-bit
+    /// process.
+    #[cfg(CONFIG_COMPAT)]
+    unsafe extern "C" fn compat_ioctl(
+        file: *mut bindings::file,
+        cmd: c_uint,
+        arg: c_ulong,
+    ) -> c_long {
+        // SAFETY: By the safety requirements.
+        let (device, _) = unsafe { Self::from_file(file) };
+        // SAFETY: As in `ioctl()`.
+        let file = unsafe { File::from_raw_file(file) };
+        // CAST: A pointer of a 32-bit process has 32 bits, as with `compat_ptr()`.
+        let arg = arg as u32 as usize;
+
+        from_result(|| {
+            device.compat_ioctl(file, cmd, UserPtr::from_addr(arg))?;
+            Ok(0)
+        })
+    }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What procmon needs and the `kernel` crate does not have yet.
+//!
+//! Each file holds one abstraction, shaped and named as the `kernel` crate would have it, and sound
+//! for any caller that is safe code. All of procmon's `unsafe` code is in here.
+
+pub(crate) mod iov;
+pub(crate) mod kthread;
+pub(crate) mod miscdevice;
+pub(crate) mod module_param;
+pub(crate) mod percpu;
+pub(crate) mod rcu_data;
+pub(crate) mod rwlock;
+pub(crate) mod sysfs;
+pub(crate) mod task;
+pub(crate) mod uapi;

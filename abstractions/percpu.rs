@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Per-CPU counters.
+//!
+//! C headers: [`include/linux/percpu.h`](srctree/include/linux/percpu.h),
+//! [`include/linux/percpu-defs.h`](srctree/include/linux/percpu-defs.h)
+
+use core::ptr::NonNull;
+
+use kernel::{
+    alloc::AllocError,
+    bindings,
+    cpu::{
+        nr_cpu_ids,
+        CpuId, //
+    },
+    cpumask::Cpumask,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+
+/// `N` event counters that each CPU has for itself.
+///
+/// An increment touches nothing but the memory of the CPU that does it, so CPUs never wait for each
+/// other and share no cache line. Reading the counters is the expensive side: it visits every CPU.
+///
+/// # Invariants
+///
+/// `base` was returned by `pcpu_alloc_noprof()` for a `[u64; N]` and has not been freed.
+pub(crate) struct PerCpuCounters<const N: usize> {
+    base: NonNull<u64>,
+}
+
+// SAFETY: Per-CPU memory can be freed by any thread.
+unsafe impl<const N: usize> Send for PerCpuCounters<N> {}
+// SAFETY: A counter is only changed by one instruction on its own CPU, or atomically, and only read
+// atomically.
+unsafe impl<const N: usize> Sync for PerCpuCounters<N> {}
+
+impl<const N: usize> PerCpuCounters<N> {
+    /// A cache line, which is what the counters of two CPUs must never share.
+    const ALIGN: usize = 64;
+
+    /// Allocates the counters, all zero, for each CPU that may ever come online.
+    pub(crate) fn new() -> Result<Self, AllocError> {
+        let size = size_of::<[u64; N]>().next_multiple_of(Self::ALIGN);
+        // SAFETY: `size` is not zero for any `N` that `inc()` accepts, and for a zero size the
+        // allocator only complains and returns null.
+        let base =
+            unsafe { bindings::pcpu_alloc_noprof(size, Self::ALIGN, false, bindings::GFP_KERNEL) };
+
+        // INVARIANT: The pointer comes from `pcpu_alloc_noprof()`, which zeroes what it returns.
+        Ok(Self {
+            base: NonNull::new(base.cast()).ok_or(AllocError)?,
+        })
+    }
+
+    /// Adds one to counter `I`.
+    ///
+    /// May be called from any context. On x86-64 this is one instruction that no interrupt can
+    /// split; elsewhere it is an atomic addition to the counter of the CPU that the caller ran on
+    /// a moment ago, which is right wherever the caller runs by then.
+    #[inline(always)]
+    pub(crate) fn inc<const I: usize>(&self) {
+        const { assert!(I < N) };
+
+        #[cfg(all(CONFIG_X86_64, CONFIG_SMP, not(CONFIG_UML)))]
+        // SAFETY: By the type invariants `base` plus the offset that the GS segment adds is this
+        // CPU's `[u64; N]`, and `I` is less than `N`.
+        unsafe {
+            kernel::asm!(
+                "incq %gs:{offset}({base})";
+                base = in(reg) self.base.as_ptr(),
+                offset = const I * size_of::<u64>(),
+                options(nostack)
+            )
+        };
+
+        #[cfg(not(all(CONFIG_X86_64, CONFIG_SMP, not(CONFIG_UML))))]
+        {
+            // SAFETY: A CPU that runs something is possible.
+            let counters = unsafe { self.on_cpu(CpuId::current()) };
+
+            counters[I].add(1, Relaxed);
+        }
+    }
+
+    /// Returns the sum of each counter over all CPUs.
+    ///
+    /// The sums are exact while nothing counts. Otherwise each lies between what it was when the
+    /// call began and what it was when the call ended, and never below one returned earlier.
+    pub(crate) fn sums(&self) -> [u64; N] {
+        // SAFETY: The mask of possible CPUs is set up before any module is loaded, lives as long as
+        // the kernel and does not change any more.
+        let possible = unsafe { Cpumask::from_raw(&raw const bindings::__cpu_possible_mask) };
+        let mut sums = [0u64; N];
+
+        for cpu in (0..nr_cpu_ids()).filter_map(CpuId::from_u32) {
+            if possible.test(cpu) {
+                // SAFETY: Just checked.
+                let counters = unsafe { self.on_cpu(cpu) };
+
+                for (sum, counter) in sums.iter_mut().zip(counters) {
+                    *sum = sum.wrapping_add(counter.load(Relaxed));
+                }
+            }
+        }
+        sums
+    }
+
+    /// Returns the counters of one CPU.
+    ///
+    /// # Safety
+    ///
+    /// `cpu` must be a possible CPU.
+    #[inline(always)]
+    unsafe fn on_cpu(&self, cpu: CpuId) -> &[Atomic<u64>; N] {
+        // SAFETY: `cpu` is below `nr_cpu_ids` and with it within the array, which does not change
+        // once the kernel runs modules.
+        #[cfg(CONFIG_SMP)]
+        let offset = unsafe {
+            (&raw const bindings::__per_cpu_offset)
+                .cast::<usize>()
+                .add(cpu.as_u32() as usize)
+                .read()
+        };
+        #[cfg(not(CONFIG_SMP))]
+        let offset = {
+            let _ = cpu;
+            0
+        };
+
+        // SAFETY: By the type invariants `base` plus the offset of a possible CPU, which the caller
+        // promises, is that CPU's `[u64; N]`, and it lives as long as `self`. All accesses are
+        // atomic or, in `inc()`, one instruction of the counter's own CPU.
+        unsafe { &*self.base.as_ptr().wrapping_byte_add(offset).cast() }
+    }
+}
+
+impl<const N: usize> Drop for PerCpuCounters<N> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants `base` came from the per-CPU allocator. Nobody can use it
+        // any more, since `inc()` and `sums()` borrow `self`.
+        unsafe { bindings::free_percpu(self.base.as_ptr().cast()) };
+    }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reader-writer spin locks.
+//!
+//! C header: [`include/linux/rwlock.h`](srctree/include/linux/rwlock.h)
+
+use core::{
+    cell::UnsafeCell,
+    ops::{
+        Deref,
+        DerefMut, //
+    }, //
+};
+
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::LockClassKey,
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    }, //
+};
+
+#[cfg(not(CONFIG_PREEMPT_RT))]
+use bindings::{
+    _raw_read_lock as read_lock,
+    _raw_read_unlock as read_unlock,
+    _raw_write_lock as write_lock,
+    _raw_write_unlock as write_unlock, //
+};
+#[cfg(CONFIG_PREEMPT_RT)]
+use bindings::{
+    rt_read_lock as read_lock,
+    rt_read_unlock as read_unlock,
+    rt_write_lock as write_lock,
+    rt_write_unlock as write_unlock, //
+};
+
+/// Creates an [`RwLock`] initialiser with the given name and a newly-created lock class.
+macro_rules! new_rwlock {
+    ($inner:expr $(, $name:literal)? $(,)?) => {
+        $crate::abstractions::rwlock::RwLock::new(
+            $inner,
+            ::kernel::optional_name!($($name)?),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub(crate) use new_rwlock;
+
+/// A value that many may read or one may change at a time.
+///
+/// Waits by spinning, so a guard must not be held across anything that sleeps. A reader may come in
+/// while another one holds the lock and a writer waits only in interrupt context: do not take the
+/// same lock twice.
+///
+/// On a `PREEMPT_RT` kernel the lock sleeps, as the C one does there.
+#[pin_data]
+pub(crate) struct RwLock<T> {
+    /// The kernel's lock object, which must not move: lockdep and waiting CPUs point to it.
+    #[pin]
+    raw: Opaque<bindings::rwlock_t>,
+    data: UnsafeCell<T>,
+}
+
+// SAFETY: The lock can be moved to another thread (before it is pinned) when its data can.
+unsafe impl<T: Send> Send for RwLock<T> {}
+// SAFETY: The lock hands out `&mut T` to any thread, which takes `Send`, and `&T` to several threads
+// at a time, which takes `Sync`.
+unsafe impl<T: Send + Sync> Sync for RwLock<T> {}
+
+impl<T> RwLock<T> {
+    /// Creates an unlocked lock around a value.
+    pub(crate) fn new(
+        data: T,
+        name: &'static CStr,
+        key: Pin<&'static LockClassKey>,
+    ) -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: `slot` is valid for writes, and the name and the key are static.
+            raw <- Opaque::ffi_init(move |slot| unsafe { rwlock_init(slot, name, key) }),
+            data: UnsafeCell::new(data),
+        })
+    }
+
+    /// Takes the lock for reading.
+    pub(crate) fn read(&self) -> ReadGuard<'_, T> {
+        // SAFETY: The lock was initialised by `new()`.
+        unsafe { read_lock(self.raw.get()) };
+        ReadGuard {
+            lock: self,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Takes the lock for writing.
+    pub(crate) fn write(&self) -> WriteGuard<'_, T> {
+        // SAFETY: The lock was initialised by `new()`.
+        unsafe { write_lock(self.raw.get()) };
+        WriteGuard {
+            lock: self,
+            _not_send: NotThreadSafe,
+        }
+    }
+}
+
+/// Does what the C macro `rwlock_init()` does.
+///
+/// # Safety
+///
+/// `slot` must be valid for writes and stay where it is until the lock is not used any more.
+unsafe fn rwlock_init(
+    slot: *mut bindings::rwlock_t,
+    name: &'static CStr,
+    key: Pin<&'static LockClassKey>,
+) {
+    // SAFETY: By the safety requirements; all fields may be zero.
+    unsafe { slot.write(pin_init::zeroed()) };
+
+    #[cfg(CONFIG_DEBUG_SPINLOCK)]
+    // SAFETY: By the safety requirements, and the name and the key are static.
+    unsafe {
+        bindings::__rwlock_init(slot, name.as_char_ptr(), key.as_ptr())
+    };
+
+    // `READER_BIAS`: nobody writes, nobody reads.
+    #[cfg(CONFIG_PREEMPT_RT)]
+    // SAFETY: By the safety requirements.
+    unsafe {
+        (*slot).rwbase.readers.counter = i32::MIN
+    };
+
+    // An unlocked lock without debugging is all zeroes.
+    let _ = (name, key);
+}
+
+/// Shared access to the value of an [`RwLock`].
+#[must_use = "the lock unlocks immediately when the guard is unused"]
+pub(crate) struct ReadGuard<'a, T> {
+    lock: &'a RwLock<T>,
+    _not_send: NotThreadSafe,
+}
+
+impl<T> Deref for ReadGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: The lock is held for reading, so nobody has `&mut` access.
+        unsafe { &*self.lock.data.get() }
+    }
+}
+
+impl<T> Drop for ReadGuard<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: The guard exists, so this thread holds the lock for reading.
+        unsafe { read_unlock(self.lock.raw.get()) };
+    }
+}
+
+/// Exclusive access to the value of an [`RwLock`].
+#[must_use = "the lock unlocks immediately when the guard is unused"]
+pub(crate) struct WriteGuard<'a, T> {
+    lock: &'a RwLock<T>,
+    _not_send: NotThreadSafe,
+}
+
+impl<T> Deref for WriteGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: The lock is held for writing, so this guard has the only access.
+        unsafe { &*self.lock.data.get() }
+    }
+}
+
+impl<T> DerefMut for WriteGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: The lock is held for writing, so this guard has the only access.
+        unsafe { &mut *self.lock.data.get() }
+    }
+}
+
+impl<T> Drop for WriteGuard<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: The guard exists, so this thread holds the lock for writing.
+        unsafe { write_unlock(self.lock.raw.get()) };
+    }
+}

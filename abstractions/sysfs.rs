@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Read-only device attributes in sysfs.
+//!
+//! C headers: [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h),
+//! [`include/linux/device.h`](srctree/include/linux/device.h)
+
+use core::{
+    marker::PhantomData,
+    ptr,
+    slice, //
+};
+
+use kernel::{
+    bindings,
+    error::from_result,
+    fmt,
+    page::PAGE_SIZE,
+    prelude::*,
+    str::Formatter, //
+};
+
+/// A file in a device's sysfs directory that shows something about the device's data `T`.
+pub(crate) trait Attribute<T> {
+    /// The name of the file.
+    const NAME: &'static CStr;
+
+    /// Writes what the file holds, a page at the most.
+    fn show(data: &T, out: &mut Formatter<'_>) -> fmt::Result;
+}
+
+/// A registration of a device that can have attributes.
+///
+/// # Safety
+///
+/// [`FromDevice::from_device`] must be sound for every device that is registered with
+/// [`AttributeGroups`] of this type.
+pub(crate) unsafe trait FromDevice {
+    /// The data of the device.
+    type Data;
+
+    /// Returns the data of a device.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must have been registered with attributes of this type, and they must stay in sysfs
+    /// for `'a`.
+    unsafe fn from_device<'a>(dev: *mut bindings::device) -> &'a Self::Data;
+}
+
+/// The attributes of a device, to be named when the device is registered.
+///
+/// That way they are there when user space is told of the device.
+///
+/// # Invariants
+///
+/// `groups` is a null-terminated list as the driver core wants it, static, whose attributes are
+/// made for devices that `R` registers.
+pub(crate) struct AttributeGroups<R> {
+    groups: *const *const bindings::attribute_group,
+    _registration: PhantomData<R>,
+}
+
+impl<R: FromDevice + 'static> AttributeGroups<R> {
+    /// Returns the attributes that `L` lists, a tuple of types that implement [`Attribute`].
+    pub(crate) const fn new<L: AttributeList<R>>() -> Self {
+        // INVARIANT: By the safety requirements of `AttributeList`.
+        Self {
+            groups: L::GROUPS.as_ptr(),
+            _registration: PhantomData,
+        }
+    }
+
+    /// Returns the list that the driver core wants.
+    pub(crate) const fn as_ptr(&self) -> *const *const bindings::attribute_group {
+        self.groups
+    }
+}
+
+/// A tuple of types that implement [`Attribute`].
+///
+/// # Safety
+///
+/// `GROUPS` must be a null-terminated list of groups whose attributes are made for `R`.
+pub(crate) unsafe trait AttributeList<R> {
+    /// The attributes as the driver core wants them.
+    const GROUPS: &'static [*const bindings::attribute_group];
+}
+
+/// The C attribute that stands for `A` on devices that `R` registers.
+struct RawAttribute<R, A>(PhantomData<(R, A)>);
+
+impl<R: FromDevice, A: Attribute<R::Data>> RawAttribute<R, A> {
+    const ATTRIBUTE: bindings::device_attribute = bindings::device_attribute {
+        attr: bindings::attribute {
+            name: kernel::str::as_char_ptr_in_const_context(A::NAME),
+            mode: 0o444,
+            ..pin_init::zeroed()
+        },
+        __bindgen_anon_1: bindings::device_attribute__bindgen_ty_1 {
+            show: Some(Self::show),
+        },
+        __bindgen_anon_2: pin_init::zeroed(),
+    };
+
+    /// # Safety
+    ///
+    /// To be called by the driver core, for a device that `R` has registered with this attribute
+    /// and with a page that is initialised.
+    unsafe extern "C" fn show(
+        dev: *mut bindings::device,
+        _attr: *mut bindings::device_attribute,
+        page: *mut c_char,
+    ) -> isize {
+        // SAFETY: By the safety requirements, and sysfs waits for this call before it removes the
+        // attribute.
+        let data = unsafe { R::from_device(dev) };
+        // SAFETY: By the safety requirements; nobody else uses the page meanwhile.
+        let page = unsafe { slice::from_raw_parts_mut(page.cast::<u8>(), PAGE_SIZE) };
+        let mut out = Formatter::new(page);
+
+        from_result(|| {
+            // All there is to fail is that the page is full.
+            A::show(data, &mut out).map_err(|_| E2BIG)?;
+            Ok(isize::try_from(out.bytes_written())?)
+        })
+    }
+}
+
+macro_rules! impl_attribute_list {
+    ($($attribute:ident),+) => {
+        // SAFETY: There is one group and a null pointer, and the group has a null-terminated list
+        // of attributes for `R`.
+        unsafe impl<R, $($attribute),+> AttributeList<R> for ($($attribute,)+)
+        where
+            R: FromDevice + 'static,
+            $($attribute: Attribute<R::Data> + 'static,)+
+        {
+            const GROUPS: &'static [*const bindings::attribute_group] = &[
+                &bindings::attribute_group {
+                    __bindgen_anon_2: bindings::attribute_group__bindgen_ty_2 {
+                        // The driver core does not write to the list nor to the attributes.
+                        attrs: ptr::from_ref(const {
+                            &[
+                                $(
+                                    ptr::from_ref(
+                                        &RawAttribute::<R, $attribute>::ATTRIBUTE.attr
+                                    ).cast_mut(),
+                                )+
+                                ptr::null_mut(),
+                            ]
+                        })
+                        .cast_mut()
+                        .cast(),
+                    },
+                    ..pin_init::zeroed()
+                },
+                ptr::null(),
+            ];
+        }
+    };
+}
+
+impl_attribute_list!(A);
+impl_attribute_list!(A, B);
+impl_attribute_list!(A, B, C);

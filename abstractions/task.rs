@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Other tasks: looking them up, walking over all of them, and what they tell about themselves.
+//!
+//! C headers: [`include/linux/sched.h`](srctree/include/linux/sched.h),
+//! [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h),
+//! [`include/linux/pid.h`](srctree/include/linux/pid.h)
+
+use core::{
+    marker::PhantomData,
+    ptr::{
+        self,
+        NonNull, //
+    }, //
+};
+
+use kernel::{
+    bindings,
+    container_of,
+    mm::{
+        Mm,
+        MmWithUser, //
+    },
+    page::PAGE_SHIFT,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        rcu, //
+    },
+    task::{
+        Pid,
+        Task, //
+    }, //
+};
+
+/// Length of a task's name with its terminating NUL.
+pub(crate) const TASK_COMM_LEN: usize = bindings::TASK_COMM_LEN as usize;
+
+/// Returns the task with the given thread ID in the PID namespace of the caller.
+pub(crate) fn find_get_task_by_vpid(nr: Pid) -> Option<ARef<Task>> {
+    let _guard = rcu::read_lock();
+
+    // SAFETY: Both calls want the RCU read lock, which is held, and accept any number and null.
+    let task = unsafe { bindings::pid_task(bindings::find_vpid(nr), bindings::pid_type_PIDTYPE_PID) };
+
+    // SAFETY: A task that is found under RCU has a reference count that does not drop to zero
+    // before the read-side critical section ends, so it may be raised.
+    unsafe { task.cast::<Task>().as_ref() }.map(ARef::from)
+}
+
+/// Iterates over all processes of the system, as `for_each_process()` does: over the leaders of all
+/// thread groups that have not been waited for, the idle tasks excepted.
+///
+/// A process that starts or ends meanwhile may be seen or not.
+pub(crate) fn processes(guard: &rcu::Guard) -> impl Iterator<Item = &Task> {
+    // SAFETY: `init_task` and with it the head of the list are static.
+    let head = unsafe { &raw mut bindings::init_task.tasks };
+
+    // SAFETY: This is the list of all processes, which is changed by RCU list operations, and whose
+    // nodes are fields of tasks that are freed by RCU.
+    unsafe { RcuList::new(head, guard) }.map(|node| {
+        // SAFETY: See above; a `Task` is laid out as a `task_struct`.
+        unsafe { &*container_of!(node, bindings::task_struct, tasks).cast::<Task>() }
+    })
+}
+
+/// Iterates over the links of a circular list in the manner of `list_for_each_rcu()`.
+///
+/// # Invariants
+///
+/// `next` is the head or a node of the list, or was a node when the read-side critical section had
+/// begun already.
+struct RcuList<'a> {
+    head: *mut bindings::list_head,
+    next: *mut bindings::list_head,
+    _guard: PhantomData<&'a rcu::Guard>,
+}
+
+impl<'a> RcuList<'a> {
+    /// # Safety
+    ///
+    /// `head` must be the head of an initialised list that is changed by RCU list operations only
+    /// and whose nodes stay valid for a grace period after they were removed. The head itself must
+    /// live for `'a`.
+    unsafe fn new(head: *mut bindings::list_head, _guard: &'a rcu::Guard) -> Self {
+        Self {
+            head,
+            // SAFETY: By the safety requirements.
+            // INVARIANT: What the head points to is a node or the head.
+            next: unsafe { next_rcu(head) },
+            _guard: PhantomData,
+        }
+    }
+}
+
+impl Iterator for RcuList<'_> {
+    type Item = *mut bindings::list_head;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next == self.head {
+            return None;
+        }
+
+        let node = self.next;
+        // SAFETY: By the type invariants, `node` is valid under RCU.
+        // INVARIANT: A node that was removed still leads to one that was in the list then, and at
+        // last to the head.
+        self.next = unsafe { next_rcu(node) };
+        Some(node)
+    }
+}
+
+/// Reads the `next` pointer of a link as `rcu_dereference()` would.
+///
+/// # Safety
+///
+/// `link` must be valid for reads.
+unsafe fn next_rcu(link: *mut bindings::list_head) -> *mut bindings::list_head {
+    // SAFETY: By the safety requirements. The read is volatile because the list may change under
+    // our eyes; what it leads to is read through an address dependency.
+    unsafe { ptr::read_volatile(&raw const (*link).next) }
+}
+
+/// What the `kernel` crate's [`Task`] does not tell.
+pub(crate) trait TaskExt {
+    /// Returns the name, which ends with a NUL and is filled up with NULs.
+    ///
+    /// A name that is changed meanwhile may come out as a mix of old and new.
+    fn comm(&self) -> [u8; TASK_COMM_LEN];
+
+    /// Returns the state that `/proc/PID/stat` shows, as one of the bits of `TASK_REPORT` or
+    /// `TASK_REPORT_IDLE`, or as 0 for a task that runs or waits for a CPU.
+    fn reported_state(&self) -> c_uint;
+
+    /// Returns the address space, or nothing for a kernel thread or a task that has given it up.
+    ///
+    /// The reference may turn out to be the last one. Dropping it then tears the address space
+    /// down, which may sleep.
+    fn get_mm(&self) -> Option<ARef<MmWithUser>>;
+
+    /// Iterates over the threads of the task's thread group, as `for_each_thread()` does.
+    fn threads<'a>(&'a self, guard: &'a rcu::Guard) -> impl Iterator<Item = &'a Task>;
+}
+
+impl TaskExt for Task {
+    fn comm(&self) -> [u8; TASK_COMM_LEN] {
+        // SAFETY: The task is valid. The name is read without a lock, as `get_task_comm()` does,
+        // hence volatile.
+        let mut comm = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).comm) };
+        let end = comm.iter().position(|&byte| byte == 0);
+
+        // While it is being changed the name may lack its end, and what follows the end is what is
+        // left of an earlier name.
+        comm.iter_mut()
+            .skip(end.unwrap_or(TASK_COMM_LEN - 1))
+            .for_each(|byte| *byte = 0);
+        comm
+    }
+
+    fn reported_state(&self) -> c_uint {
+        // SAFETY: The task is valid; both fields change without a lock, hence volatile.
+        let state = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).__state) };
+        // SAFETY: As above.
+        let exit_state = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).exit_state) };
+
+        reported_state(state, exit_state as c_uint)
+    }
+
+    fn get_mm(&self) -> Option<ARef<MmWithUser>> {
+        // SAFETY: The task is valid.
+        let mm = unsafe { bindings::get_task_mm(self.as_ptr()) };
+
+        // SAFETY: `get_task_mm()` has raised `mm_users` for us.
+        // CAST: `MmWithUser` is a transparent wrapper of `mm_struct`.
+        NonNull::new(mm).map(|mm| unsafe { ARef::from_raw(mm.cast()) })
+    }
+
+    fn threads<'a>(&'a self, guard: &'a rcu::Guard) -> impl Iterator<Item = &'a Task> {
+        // SAFETY: A task keeps its `signal_struct` until it is freed itself.
+        let head = unsafe { &raw mut (*(*self.as_ptr()).signal).thread_head };
+
+        // SAFETY: This is the list of the group's threads, which is changed by RCU list operations,
+        // and whose nodes are fields of tasks that are freed by RCU.
+        unsafe { RcuList::new(head, guard) }.map(|node| {
+            // SAFETY: See above; a `Task` is laid out as a `task_struct`.
+            unsafe { &*container_of!(node, bindings::task_struct, thread_node).cast::<Task>() }
+        })
+    }
+}
+
+/// Does what `__task_state_index()` does, but returns the bit and not its number.
+fn reported_state(state: c_uint, exit_state: c_uint) -> c_uint {
+    if state & (bindings::TASK_RTLOCK_WAIT | bindings::TASK_FROZEN) != 0 {
+        // Waiting for a lock of a PREEMPT_RT kernel and being frozen pass for what they resemble.
+        return bindings::TASK_UNINTERRUPTIBLE;
+    }
+    if state & bindings::TASK_IDLE == bindings::TASK_IDLE {
+        return bindings::TASK_REPORT_IDLE;
+    }
+
+    let reported = (state | exit_state) & bindings::TASK_REPORT;
+
+    // The highest bit wins, as with `fls()`.
+    reported.checked_ilog2().map_or(0, |bit| 1 << bit)
+}
+
+/// What the `kernel` crate's [`Mm`] does not tell.
+pub(crate) trait MmExt {
+    /// Returns the size of the address space in bytes.
+    fn virtual_size(&self) -> usize;
+}
+
+impl MmExt for Mm {
+    fn virtual_size(&self) -> usize {
+        // SAFETY: The address space is valid. The size is read without the mmap lock, as
+        // `/proc/PID/stat` does, hence volatile.
+        let pages =
+            unsafe { ptr::read_volatile(&raw const (*self.as_raw()).__bindgen_anon_1.total_vm) };
+
+        pages << PAGE_SHIFT
+    }
+}

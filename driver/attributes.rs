@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The device's files in sysfs.
+
+use kernel::{
+    fmt::{
+        self,
+        Write, //
+    },
+    prelude::*,
+    str::Formatter, //
+};
+
+use crate::{
+    abstractions::sysfs::Attribute,
+    driver::device::Device, //
+};
+
+/// `stats`: the totals since the last reset, all operations since loading, and the filter.
+pub(crate) struct Stats;
+
+impl Attribute<Device> for Stats {
+    const NAME: &'static CStr = c"stats";
+
+    fn show(device: &Device, out: &mut Formatter<'_>) -> fmt::Result {
+        let (totals, filter_pid) = device.settings.read(&device.counters);
+
+        writeln!(out, "opens: {}", totals.opens)?;
+        writeln!(out, "reads: {}", totals.reads)?;
+        writeln!(out, "writes: {}", totals.writes)?;
+        writeln!(out, "ioctls: {}", totals.ioctls)?;
+        writeln!(out, "per_cpu_ops: {}", device.counters.totals().sum())?;
+        writeln!(out, "filter_pid: {filter_pid}")
+    }
+}
+
+/// `buffer_size`: the most that a write takes, in bytes.
+pub(crate) struct BufferSize;
+
+impl Attribute<Device> for BufferSize {
+    const NAME: &'static CStr = c"buffer_size";
+
+    fn show(_device: &Device, out: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(out, "{}", crate::BUFFER_SIZE.value())
+    }
+}
+
+/// `monitor`: the monitor's last sample.
+pub(crate) struct MonitorSample;
+
+impl Attribute<Device> for MonitorSample {
+    const NAME: &'static CStr = c"monitor";
+
+    fn show(device: &Device, out: &mut Formatter<'_>) -> fmt::Result {
+        let sample = device.monitor.sample();
+
+        writeln!(out, "samples: {}", sample.samples)?;
+        writeln!(out, "processes: {}", sample.processes)?;
+        writeln!(out, "threads: {}", sample.threads)?;
+        writeln!(out, "running: {}", sample.running)
+    }
+}

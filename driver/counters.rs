@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters of what is done with the device.
+
+use kernel::prelude::*;
+
+use crate::abstractions::percpu::PerCpuCounters;
+
+/// How often each of four things was done.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Totals {
+    /// Files opened.
+    pub(crate) opens: u64,
+    /// Reads that delivered a byte.
+    pub(crate) reads: u64,
+    /// Writes that succeeded.
+    pub(crate) writes: u64,
+    /// ioctl calls, whatever came of them.
+    pub(crate) ioctls: u64,
+}
+
+impl Totals {
+    /// Returns how often anything was done.
+    pub(crate) fn sum(&self) -> u64 {
+        [self.opens, self.reads, self.writes, self.ioctls]
+            .into_iter()
+            .fold(0, u64::wrapping_add)
+    }
+
+    /// Returns what came after an earlier reading.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            opens: self.opens.wrapping_sub(earlier.opens),
+            reads: self.reads.wrapping_sub(earlier.reads),
+            writes: self.writes.wrapping_sub(earlier.writes),
+            ioctls: self.ioctls.wrapping_sub(earlier.ioctls),
+        }
+    }
+}
+
+/// The counters, which count since the module was loaded and are never set back.
+pub(crate) struct Counters(PerCpuCounters<4>);
+
+impl Counters {
+    const OPENS: usize = 0;
+    const READS: usize = 1;
+    const WRITES: usize = 2;
+    const IOCTLS: usize = 3;
+
+    /// Creates counters that are zero.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(PerCpuCounters::new()?))
+    }
+
+    /// Counts a file that was opened.
+    pub(crate) fn count_open(&self) {
+        self.0.inc::<{ Self::OPENS }>();
+    }
+
+    /// Counts a read.
+    pub(crate) fn count_read(&self) {
+        self.0.inc::<{ Self::READS }>();
+    }
+
+    /// Counts a write.
+    pub(crate) fn count_write(&self) {
+        self.0.inc::<{ Self::WRITES }>();
+    }
+
+    /// Counts an ioctl call.
+    pub(crate) fn count_ioctl(&self) {
+        self.0.inc::<{ Self::IOCTLS }>();
+    }
+
+    /// Returns the counts since the module was loaded.
+    pub(crate) fn totals(&self) -> Totals {
+        let [opens, reads, writes, ioctls] = self.0.sums();
+
+        Totals {
+            opens,
+            reads,
+            writes,
+            ioctls,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What procmon does, in safe code only.
+//!
+//! - [`message`]: the text that is written to and read from the device.
+//! - [`counters`]: how often the device was opened, read, written and so on.
+//! - [`settings`]: what users set: the filter, and since when the totals count.
+//! - [`query`]: what is told about one process.
+//! - [`monitor`]: the thread that counts processes.
+//! - [`device`]: the device, which brings the above together for read, write and the rest.
+//! - [`ioctl`]: the commands of the device.
+//! - [`attributes`]: the device's files in sysfs.
+
+pub(crate) mod attributes;
+pub(crate) mod counters;
+pub(crate) mod device;
+pub(crate) mod ioctl;
+pub(crate) mod message;
+pub(crate) mod monitor;
+pub(crate) mod query;
+pub(crate) mod settings;
