@@ -36,7 +36,10 @@ use kernel::{
         delay::fsleep,
         Delta, //
     },
-    types::Opaque, //
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    }, //
 };
 
 use super::{
@@ -55,8 +58,10 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     /// The data of an open file.
     type OpenFile: Send + Sync + 'static;
 
-    /// Handles open(2).
-    fn open(&self) -> Result<Pin<KBox<Self::OpenFile>>>;
+    /// Handles open(2): returns the initialiser of the data of the file that is being opened.
+    ///
+    /// Once that has succeeded, so has open(2).
+    fn open(&self) -> impl PinInit<Self::OpenFile, Error>;
 
     /// Handles read(2), pread(2), readv(2) and the like: reads from `offset` on and moves it.
     ///
@@ -203,10 +208,23 @@ impl<T: MiscDevice> PinnedDrop for MiscDeviceRegistration<T> {
 }
 
 /// The private data of an open file.
+///
+/// # Invariants
+///
+/// `registration` is valid until the file counts as released.
+#[pin_data]
 struct FileData<T: MiscDevice> {
     registration: *const MiscDeviceRegistration<T>,
-    open_file: Pin<KBox<T::OpenFile>>,
+    #[pin]
+    open_file: T::OpenFile,
 }
+
+// SAFETY: The registration is `Sync`, the rest is `Send`.
+unsafe impl<T: MiscDevice> Send for FileData<T> {}
+// SAFETY: The registration and the rest are `Sync`.
+unsafe impl<T: MiscDevice> Sync for FileData<T> {}
+
+type FilePtr<T> = Pin<KBox<FileData<T>>>;
 
 /// The file operations of a misc device with data `T`.
 struct VTable<T: MiscDevice>(PhantomData<T>);
@@ -238,22 +256,22 @@ impl<T: MiscDevice> VTable<T> {
             // SAFETY: The misc device core leaves the device that is opened in the private data.
             let misc = unsafe { (*file).private_data };
             // SAFETY: The file operations of this type belong to devices of this type, and the
-            // device cannot be deregistered during this call. From the call on it is the count of
-            // open files that keeps the registration.
-            let registration = unsafe { MiscDeviceRegistration::<T>::from_misc(misc.cast()) };
+            // device cannot be deregistered during this call.
+            let this = unsafe { MiscDeviceRegistration::<T>::from_misc(misc.cast()) };
 
-            let open_file = registration.data.open()?;
-            let data = KBox::new(
-                FileData {
-                    registration,
-                    open_file,
-                },
-                GFP_KERNEL,
+            let data = KBox::pin_init(
+                // INVARIANT: After this call it is the count of open files that keeps the
+                // registration.
+                try_pin_init!(FileData {
+                    registration: this,
+                    open_file <- this.data.open(),
+                }? Error),
+                GFP_KERNEL_ACCOUNT,
             )?;
 
-            registration.files.inc::<OPENED>();
+            this.files.inc::<OPENED>();
             // SAFETY: By the safety requirements; an open function may set the private data.
-            unsafe { (*file).private_data = KBox::into_raw(data).cast() };
+            unsafe { (*file).private_data = data.into_foreign() };
             Ok(0)
         })
     }
@@ -262,8 +280,8 @@ impl<T: MiscDevice> VTable<T> {
     ///
     /// To be called by the VFS, once, for a file that [`Self::open`] has opened.
     unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: `open()` left a `KBox` in the private data, and nobody uses it any more.
-        let data = unsafe { KBox::from_raw((*file).private_data.cast::<FileData<T>>()) };
+        // SAFETY: `open()` left this in the private data, and nobody uses it any more.
+        let data = unsafe { FilePtr::<T>::from_foreign((*file).private_data) };
         let registration = data.registration;
 
         drop(data);
@@ -272,7 +290,7 @@ impl<T: MiscDevice> VTable<T> {
         // released, after which the registration may be gone.
         smp_mb(Full);
 
-        // SAFETY: This file does not count as released yet, so there is a registration.
+        // SAFETY: By the type invariants of `FileData`: the file does not count as released yet.
         unsafe { (*registration).files.inc::<RELEASED>() };
         0
     }
@@ -281,10 +299,10 @@ impl<T: MiscDevice> VTable<T> {
     ///
     /// `file` must be one that [`Self::open`] has opened, and must not be released for `'a`.
     unsafe fn from_file<'a>(file: *mut bindings::file) -> (&'a T, &'a T::OpenFile) {
-        // SAFETY: `open()` left a `KBox` in the private data.
-        let data = unsafe { &*(*file).private_data.cast::<FileData<T>>() };
+        // SAFETY: `open()` left this in the private data.
+        let data = unsafe { FilePtr::<T>::borrow((*file).private_data) }.get_ref();
 
-        // SAFETY: The registration stays until the file is released.
+        // SAFETY: By the type invariants; the file is not released yet.
         (unsafe { &(*data.registration).data }, &data.open_file)
     }
 

@@ -58,10 +58,7 @@ impl UintParam {
     /// # Safety
     ///
     /// `text` must be null or a C string, `param` must be one that [`module_param!`] made.
-    unsafe extern "C" fn set(
-        text: *const c_char,
-        param: *const bindings::kernel_param,
-    ) -> c_int {
+    unsafe extern "C" fn set(text: *const c_char, param: *const bindings::kernel_param) -> c_int {
         // SAFETY: By the safety requirements the argument is a `UintParam`, which is static.
         let this = unsafe { &*(*param).__bindgen_anon_1.arg.cast::<Self>() };
 

@@ -46,9 +46,10 @@ impl<const N: usize> PerCpuCounters<N> {
 
     /// Allocates the counters, all zero, for each CPU that may ever come online.
     pub(crate) fn new() -> Result<Self, AllocError> {
+        const { assert!(N > 0) };
+
         let size = size_of::<[u64; N]>().next_multiple_of(Self::ALIGN);
-        // SAFETY: `size` is not zero for any `N` that `inc()` accepts, and for a zero size the
-        // allocator only complains and returns null.
+        // SAFETY: The size is not zero, and the alignment is a power of two.
         let base =
             unsafe { bindings::pcpu_alloc_noprof(size, Self::ALIGN, false, bindings::GFP_KERNEL) };
 

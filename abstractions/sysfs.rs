@@ -92,10 +92,13 @@ struct RawAttribute<R, A>(PhantomData<(R, A)>);
 
 impl<R: FromDevice, A: Attribute<R::Data>> RawAttribute<R, A> {
     const ATTRIBUTE: bindings::device_attribute = bindings::device_attribute {
-        attr: bindings::attribute {
-            name: kernel::str::as_char_ptr_in_const_context(A::NAME),
-            mode: 0o444,
-            ..pin_init::zeroed()
+        attr: {
+            // There are more fields on a kernel with lockdep.
+            let mut attr: bindings::attribute = pin_init::zeroed();
+
+            attr.name = kernel::str::as_char_ptr_in_const_context(A::NAME);
+            attr.mode = 0o444;
+            attr
         },
         __bindgen_anon_1: bindings::device_attribute__bindgen_ty_1 {
             show: Some(Self::show),

@@ -41,7 +41,8 @@ pub(crate) fn find_get_task_by_vpid(nr: Pid) -> Option<ARef<Task>> {
     let _guard = rcu::read_lock();
 
     // SAFETY: Both calls want the RCU read lock, which is held, and accept any number and null.
-    let task = unsafe { bindings::pid_task(bindings::find_vpid(nr), bindings::pid_type_PIDTYPE_PID) };
+    let task =
+        unsafe { bindings::pid_task(bindings::find_vpid(nr), bindings::pid_type_PIDTYPE_PID) };
 
     // SAFETY: A task that is found under RCU has a reference count that does not drop to zero
     // before the read-side critical section ends, so it may be raised.

@@ -62,11 +62,11 @@ impl MiscDevice for Device {
     type OwnerModule = crate::LocalModule;
     type OpenFile = Pass;
 
-    fn open(&self) -> Result<Pin<KBox<Pass>>> {
-        let pass = KBox::pin_init(Pass::new(), GFP_KERNEL_ACCOUNT)?;
-
-        self.counters.count_open();
-        Ok(pass)
+    fn open(&self) -> impl PinInit<Pass, Error> {
+        Pass::new().pin_chain(|_| {
+            self.counters.count_open();
+            Ok(())
+        })
     }
 
     fn read(

@@ -100,10 +100,10 @@ pub(crate) struct Pass {
 
 impl Pass {
     /// Creates the state of a file that has not been read.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
             message <- new_spinlock!(None, "Pass::message"),
-        })
+        }? Error)
     }
 
     /// Returns the message that a read from `offset` gets.

@@ -53,10 +53,7 @@ impl Settings {
         let values = self.values.read();
 
         // The counters are read while no reset can come, so no total is below its baseline.
-        (
-            counters.totals().since(&values.baseline),
-            values.filter_pid,
-        )
+        (counters.totals().since(&values.baseline), values.filter_pid)
     }
 
     /// Sets the totals and the filter to zero.
