@@ -23,14 +23,14 @@ impl Attribute<Device> for Stats {
     const NAME: &'static CStr = c"stats";
 
     fn show(device: &Device, out: &mut Formatter<'_>) -> fmt::Result {
-        let (totals, filter_pid) = device.settings.read(&device.counters);
+        let report = device.settings.report(&device.counters);
 
-        writeln!(out, "opens: {}", totals.opens)?;
-        writeln!(out, "reads: {}", totals.reads)?;
-        writeln!(out, "writes: {}", totals.writes)?;
-        writeln!(out, "ioctls: {}", totals.ioctls)?;
-        writeln!(out, "per_cpu_ops: {}", device.counters.totals().sum())?;
-        writeln!(out, "filter_pid: {filter_pid}")
+        writeln!(out, "opens: {}", report.since_reset.opens)?;
+        writeln!(out, "reads: {}", report.since_reset.reads)?;
+        writeln!(out, "writes: {}", report.since_reset.writes)?;
+        writeln!(out, "ioctls: {}", report.since_reset.ioctls)?;
+        writeln!(out, "per_cpu_ops: {}", report.operations)?;
+        writeln!(out, "filter_pid: {}", report.filter_pid)
     }
 }
 

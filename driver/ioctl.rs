@@ -113,14 +113,15 @@ fn common_ioctl(device: &Device, file: &File, cmd: u32, arg: UserPtr) -> Result 
 }
 
 fn stats(device: &Device) -> uapi::procmon_stats {
-    let (totals, filter_pid) = device.settings.read(&device.counters);
+    let report = device.settings.report(&device.counters);
 
+    // CAST: The fields are as wide as a machine word, and on 32 bits wrap as its counters do.
     uapi::procmon_stats {
-        total_opens: totals.opens as c_ulong,
-        total_reads: totals.reads as c_ulong,
-        total_writes: totals.writes as c_ulong,
-        total_ioctls: totals.ioctls as c_ulong,
-        current_filter_pid: filter_pid,
+        total_opens: report.since_reset.opens as c_ulong,
+        total_reads: report.since_reset.reads as c_ulong,
+        total_writes: report.since_reset.writes as c_ulong,
+        total_ioctls: report.since_reset.ioctls as c_ulong,
+        current_filter_pid: report.filter_pid,
         ..Zeroable::zeroed()
     }
 }

@@ -18,6 +18,16 @@ use crate::{
     }, //
 };
 
+/// What users are told of the counters and the settings, all from one moment.
+pub(crate) struct Report {
+    /// The totals since the last reset.
+    pub(crate) since_reset: Totals,
+    /// All operations since the module was loaded.
+    pub(crate) operations: u64,
+    /// The process to watch, 0 for none.
+    pub(crate) filter_pid: Pid,
+}
+
 struct Values {
     /// The process to watch, 0 for none.
     filter_pid: Pid,
@@ -48,12 +58,18 @@ impl Settings {
         })
     }
 
-    /// Returns the totals since the last reset and the filter.
-    pub(crate) fn read(&self, counters: &Counters) -> (Totals, Pid) {
+    /// Returns what the counters and the settings are.
+    pub(crate) fn report(&self, counters: &Counters) -> Report {
         let values = self.values.read();
 
         // The counters are read while no reset can come, so no total is below its baseline.
-        (counters.totals().since(&values.baseline), values.filter_pid)
+        let totals = counters.totals();
+
+        Report {
+            since_reset: totals.since(&values.baseline),
+            operations: totals.sum(),
+            filter_pid: values.filter_pid,
+        }
     }
 
     /// Sets the totals and the filter to zero.
