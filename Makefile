@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# "make help" lists what there is to make. How the module is built is in Kbuild.
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/procmon
+
+# The kernel that procmon.ko was built for, and where the module goes for it.
+release = $(firstword $(shell PATH="$$PATH:/usr/sbin:/sbin" modinfo -F vermagic procmon.ko))
+modules = $(INSTALL_MOD_PATH)/lib/modules/$(release)
+depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) \
+	$(release)
+
+# Read by scripts/kbuild, from the command line and from the environment.
+export KDIR
+
+.PHONY: all module vm-files install uninstall run test check fmt rust-analyzer clean distclean help
+# Kbuild writes to this directory, so its targets take turns.
+.NOTPARALLEL:
+
+all: module
+
+module:
+	@scripts/kbuild modules
+
+# The guest boots the kernel of scripts/kernel, whatever the running one is.
+vm-files:
+	@KDIR="$${KDIR:-$$(scripts/kernel)/build}" scripts/kbuild modules
+	@cd userspace && ../scripts/buildroot cargo build $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-q) \
+		--release -p procmonctl -p vm
+
+install:
+	@[ -e procmon.ko ] || { echo 'There is no procmon.ko yet; please run "make" first.' >&2; exit 1; }
+	@[ -n "$(INSTALL_MOD_PATH)" ] || [ -d "$(modules)" ] || { \
+		echo 'procmon.ko is for Linux $(release), which is not installed here.' >&2; exit 1; }
+	install -D -m 644 procmon.ko $(modules)/updates/procmon.ko
+	$(depmod)
+
+uninstall:
+	rm -f $(modules)/updates/procmon.ko
+	$(depmod)
+
+run:
+	@tests/vm --no-module --add scripts/demo:/demo -- 'sh /demo'
+
+test:
+	@tests/run
+
+check:
+	@scripts/check
+
+fmt:
+	@scripts/check --fix-format
+
+rust-analyzer:
+	@scripts/kbuild rust-analyzer
+
+clean:
+	rm -f *.o *.ko *.mod *.mod.c .*.cmd .*.o modules.order Module.symvers
+	rm -f uapi_generated.rs rust-project.json
+	rm -rf $(CACHE)/target $(CACHE)/check
+
+distclean: clean
+	rm -rf $(CACHE)
+
+help:
+	@echo 'Without root rights and without a kernel of your own:'
+	@echo '  make run            boot a virtual machine and show procmon at work'
+	@echo '  make test           run all tests'
+	@echo '  make check          run all static checks'
+	@echo 'The module:'
+	@echo '  make                build procmon.ko for the running kernel, or for the Debian kernel'
+	@echo '                      of the tests where the running one has no Rust metadata'
+	@echo '  make KDIR=DIR       build it for the kernel whose build directory is DIR'
+	@echo '  make install        install procmon.ko for its kernel (INSTALL_MOD_PATH=DIR: below DIR)'
+	@echo '  make uninstall      undo that'
+	@echo 'For developers:'
+	@echo '  make rust-analyzer  write rust-project.json, by which editors understand the module'
+	@echo '  make fmt            format all Rust sources'
+	@echo '  make clean          remove what was built'
+	@echo '  make distclean      remove $(CACHE) as well'
