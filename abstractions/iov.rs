@@ -37,3 +37,43 @@ impl IovIterSourceExt for IovIterSource<'_> {
         Ok(vec)
     }
 }
+
+#[kunit_tests(procmon_iov)]
+mod tests {
+    use super::*;
+    use kernel::{
+        bindings,
+        types::Opaque, //
+    };
+
+    /// Makes an IO vector over `bytes` and reads `len` bytes from it.
+    fn read_vec(bytes: &[u8], len: usize) -> Result<KVVec<u8>> {
+        let iter = Opaque::<bindings::iov_iter>::uninit();
+        let kvec = bindings::kvec {
+            iov_base: bytes.as_ptr().cast_mut().cast(),
+            iov_len: bytes.len(),
+        };
+
+        // SAFETY: The segment is valid for reads, and it and the vector live for the whole function.
+        let from = unsafe {
+            bindings::iov_iter_kvec(iter.get(), bindings::ITER_SOURCE, &kvec, 1, bytes.len());
+            IovIterSource::from_raw(iter.get())
+        };
+
+        from.read_vec(len, GFP_KERNEL)
+    }
+
+    #[test]
+    fn reads_what_was_asked_for() -> Result {
+        assert_eq!(read_vec(b"message", 7)?.as_slice(), b"message");
+        assert_eq!(read_vec(b"message", 3)?.as_slice(), b"mes");
+        assert!(read_vec(b"message", 0)?.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn less_than_was_asked_for_is_a_fault() {
+        assert_eq!(read_vec(b"message", 8).map(|_| ()), Err(EFAULT));
+        assert_eq!(read_vec(b"", 1).map(|_| ()), Err(EFAULT));
+    }
+}

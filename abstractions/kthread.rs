@@ -125,3 +125,125 @@ impl CurrentThread {
         unsafe { bindings::schedule_timeout_interruptible(jiffies) };
     }
 }
+
+#[kunit_tests(procmon_kthread)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abstractions::task::TaskExt;
+    use kernel::{
+        sync::{
+            atomic::{
+                Atomic,
+                Relaxed, //
+            },
+            Completion, //
+        },
+        time::{
+            Instant,
+            Monotonic, //
+        }, //
+    };
+
+    /// A thread function from a closure, which tells when it is done.
+    #[pin_data]
+    struct Closure<F> {
+        run: F,
+        #[pin]
+        done: Completion,
+    }
+
+    impl<F: Fn(&CurrentThread) + Send + Sync + 'static> ThreadFn for Closure<F> {
+        fn run(&self, thread: &CurrentThread) {
+            (self.run)(thread);
+            self.done.complete_all();
+        }
+    }
+
+    fn spawn<F>(run: F) -> Result<(KThread<Closure<F>>, Arc<Closure<F>>)>
+    where
+        F: Fn(&CurrentThread) + Send + Sync + 'static,
+    {
+        let closure = Arc::pin_init(
+            pin_init!(Closure {
+                run,
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+
+        Ok((KThread::run(c"procmon_kunit", closure.clone())?, closure))
+    }
+
+    /// Runs a closure in `N` threads at a time and waits until all are done.
+    pub(crate) fn run_in_threads<const N: usize>(
+        run: impl Fn(&CurrentThread) + Send + Sync + 'static,
+    ) -> Result {
+        let run = Arc::new(run, GFP_KERNEL)?;
+        let mut threads = KVec::new();
+
+        for _ in 0..N {
+            let run = run.clone();
+
+            threads.push(
+                spawn(move |thread: &CurrentThread| run(thread))?,
+                GFP_KERNEL,
+            )?;
+        }
+        for (_, closure) in &threads {
+            closure.done.wait_for_completion();
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn runs_under_its_name() -> Result {
+        let named = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let result = named.clone();
+
+        run_in_threads::<1>(move |_: &CurrentThread| {
+            let comm = kernel::current!().comm();
+
+            result.store(comm.starts_with(b"procmon_kunit\0").into(), Relaxed);
+        })?;
+        assert_eq!(named.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn dropping_ends_a_long_sleep() -> Result {
+        let (thread, closure) = spawn(|thread: &CurrentThread| {
+            while !thread.should_stop() {
+                thread.sleep(3_600_000);
+            }
+        })?;
+        let start = Instant::<Monotonic>::now();
+
+        drop(thread);
+        assert!(start.elapsed().as_millis() < 10_000);
+        closure.done.wait_for_completion();
+        Ok(())
+    }
+
+    #[test]
+    fn a_thread_may_end_by_itself() -> Result {
+        let (thread, closure) = spawn(|_: &CurrentThread| {})?;
+
+        closure.done.wait_for_completion();
+        // Long enough for the task to be gone but for our reference.
+        kernel::time::delay::fsleep(kernel::time::Delta::from_millis(50));
+        drop(thread);
+        Ok(())
+    }
+
+    #[test]
+    fn a_thread_may_be_stopped_before_it_runs() -> Result {
+        for _ in 0..100 {
+            let (thread, closure) = spawn(|_: &CurrentThread| {})?;
+
+            drop(thread);
+            // Nobody but us has it now: the thread has ended, or never ran.
+            assert!(Arc::into_unique_or_drop(closure).is_some());
+        }
+        Ok(())
+    }
+}

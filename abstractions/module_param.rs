@@ -6,7 +6,10 @@
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
-use core::ops::RangeInclusive;
+use core::{
+    ops::RangeInclusive,
+    ptr, //
+};
 
 use kernel::{
     bindings,
@@ -165,3 +168,81 @@ macro_rules! modinfo {
     };
 }
 pub(crate) use modinfo;
+
+#[kunit_tests(procmon_module_param)]
+mod tests {
+    use super::*;
+    use kernel::page::PAGE_SIZE;
+
+    fn raw(param: &UintParam) -> bindings::kernel_param {
+        bindings::kernel_param {
+            __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 {
+                arg: ptr::from_ref(param).cast_mut().cast(),
+            },
+            ..pin_init::zeroed()
+        }
+    }
+
+    fn set(param: &UintParam, text: &CStr) -> c_int {
+        // SAFETY: The text is a C string, and the parameter is made as `module_param!` does.
+        unsafe { UintParam::set(text.as_char_ptr(), &raw(param)) }
+    }
+
+    #[test]
+    fn values_in_range_are_taken() {
+        let param = UintParam::new("kunit", 5, 2..=1000);
+
+        assert_eq!(param.value(), 5);
+        for (text, value) in [
+            (c"2", 2),
+            (c"1000", 1000),
+            (c"7\n", 7),
+            (c"+8", 8),
+            (c"0x10", 16),
+        ] {
+            assert_eq!(set(&param, text), 0);
+            assert_eq!(param.value(), value);
+        }
+    }
+
+    #[test]
+    fn anything_else_changes_nothing() {
+        let param = UintParam::new("kunit", 5, 2..=1000);
+
+        for text in [
+            c"",
+            c"\n",
+            c"1",
+            c"0",
+            c"1001",
+            c"-1",
+            c"-5",
+            c"abc",
+            c"5x",
+            c"5 6",
+            c"4294967301",
+            c"18446744073709551621",
+            c"0x",
+        ] {
+            assert_eq!(set(&param, text), EINVAL.to_errno());
+            assert_eq!(param.value(), 5);
+        }
+        // SAFETY: Null is allowed.
+        let result = unsafe { UintParam::set(ptr::null(), &raw(&param)) };
+
+        assert_eq!(result, EINVAL.to_errno());
+    }
+
+    #[test]
+    fn the_value_is_shown() -> Result {
+        let param = UintParam::new("kunit", 1048576, 1..=u32::MAX);
+        // A buffer of that size is aligned to its size, as sysfs has it.
+        let mut page = KBox::new([0u8; PAGE_SIZE], GFP_KERNEL)?;
+        // SAFETY: This is a page, and the parameter is made as `module_param!` does.
+        let len = unsafe { UintParam::get(page.as_mut_ptr().cast(), &raw(&param)) };
+
+        assert_eq!(len, 8);
+        assert!(page.starts_with(b"1048576\n\0"));
+        Ok(())
+    }
+}

@@ -81,12 +81,22 @@ impl<const N: usize> PerCpuCounters<N> {
         };
 
         #[cfg(not(all(CONFIG_X86_64, CONFIG_SMP, not(CONFIG_UML))))]
-        {
-            // SAFETY: A CPU that runs something is possible.
-            let counters = unsafe { self.on_cpu(CpuId::current()) };
+        self.inc_portable::<I>();
+    }
 
-            counters[I].add(1, Relaxed);
-        }
+    /// Adds one to counter `I` of the CPU that the caller ran on a moment ago.
+    #[cfg(any(
+        CONFIG_KUNIT = "y",
+        not(all(CONFIG_X86_64, CONFIG_SMP, not(CONFIG_UML)))
+    ))]
+    #[inline(always)]
+    fn inc_portable<const I: usize>(&self) {
+        const { assert!(I < N) };
+
+        // SAFETY: A CPU that runs something is possible.
+        let counters = unsafe { self.on_cpu(CpuId::current()) };
+
+        counters[I].add(1, Relaxed);
     }
 
     /// Returns the sum of each counter over all CPUs.
@@ -146,5 +156,86 @@ impl<const N: usize> Drop for PerCpuCounters<N> {
         // SAFETY: By the type invariants `base` came from the per-CPU allocator. Nobody can use it
         // any more, since `inc()` and `sums()` borrow `self`.
         unsafe { bindings::free_percpu(self.base.as_ptr().cast()) };
+    }
+}
+
+#[kunit_tests(procmon_percpu)]
+mod tests {
+    use super::*;
+    use crate::abstractions::kthread::{
+        tests::run_in_threads,
+        CurrentThread, //
+    };
+    use kernel::sync::Arc;
+
+    #[test]
+    fn counters_start_at_zero() -> Result {
+        assert_eq!(PerCpuCounters::<3>::new()?.sums(), [0; 3]);
+        Ok(())
+    }
+
+    #[test]
+    fn each_counter_counts_for_itself() -> Result {
+        let counters = PerCpuCounters::<3>::new()?;
+
+        for _ in 0..5 {
+            counters.inc::<0>();
+        }
+        counters.inc::<2>();
+        assert_eq!(counters.sums(), [5, 0, 1]);
+        Ok(())
+    }
+
+    #[test]
+    fn more_counters_than_a_cache_line_holds() -> Result {
+        let counters = PerCpuCounters::<20>::new()?;
+
+        counters.inc::<19>();
+        counters.inc::<8>();
+
+        let sums = counters.sums();
+
+        assert_eq!(sums.first(), Some(&0));
+        assert_eq!(sums.get(8), Some(&1));
+        assert_eq!(sums.last(), Some(&1));
+        Ok(())
+    }
+
+    #[test]
+    fn no_increment_is_lost() -> Result {
+        let counters = Arc::new(PerCpuCounters::<2>::new()?, GFP_KERNEL)?;
+        let counted = counters.clone();
+
+        run_in_threads::<8>(move |_: &CurrentThread| {
+            for _ in 0..10_000 {
+                counted.inc::<0>();
+                counted.inc::<1>();
+            }
+        })?;
+        assert_eq!(counters.sums(), [80_000; 2]);
+        Ok(())
+    }
+
+    #[test]
+    fn the_portable_increment_loses_none_either() -> Result {
+        let counters = Arc::new(PerCpuCounters::<2>::new()?, GFP_KERNEL)?;
+        let counted = counters.clone();
+
+        run_in_threads::<8>(move |_: &CurrentThread| {
+            for _ in 0..10_000 {
+                counted.inc_portable::<1>();
+            }
+        })?;
+        assert_eq!(counters.sums(), [0, 80_000]);
+        Ok(())
+    }
+
+    #[test]
+    fn memory_is_given_back() -> Result {
+        // Far more than there is per-CPU memory, unless it is freed.
+        for _ in 0..100_000 {
+            PerCpuCounters::<512>::new()?.inc::<511>();
+        }
+        Ok(())
     }
 }

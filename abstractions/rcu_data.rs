@@ -155,3 +155,90 @@ unsafe fn free_after_grace_period<T: Send + 'static>(node: *mut Node<T>) {
         unsafe { bindings::call_rcu((*node).head.get(), Some(free::<T>)) };
     }
 }
+
+#[kunit_tests(procmon_rcu_data)]
+mod tests {
+    use super::*;
+    use kernel::sync::Arc;
+
+    /// A value that counts when it is dropped.
+    struct Tracked {
+        value: u32,
+        drops: Arc<Atomic<i32>>,
+    }
+
+    impl Drop for Tracked {
+        fn drop(&mut self) {
+            self.drops.add(1, Relaxed);
+        }
+    }
+
+    fn tracked(value: u32, drops: &Arc<Atomic<i32>>) -> Result<Option<RcuBox<Tracked>>> {
+        let drops = drops.clone();
+
+        Ok(Some(RcuBox::new(Tracked { value, drops }, GFP_KERNEL)?))
+    }
+
+    #[test]
+    fn a_new_place_is_empty() -> Result {
+        let place = KBox::pin_init(RcuData::<u32>::new(), GFP_KERNEL)?;
+
+        assert!(place.dereference(&rcu::read_lock()).is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn readers_find_the_last_value() -> Result {
+        let place = KBox::pin_init(RcuData::new(), GFP_KERNEL)?;
+
+        for value in 1..100 {
+            place.replace(Some(RcuBox::new(value, GFP_KERNEL)?));
+            assert_eq!(place.dereference(&rcu::read_lock()), Some(&value));
+        }
+        place.replace(None);
+        assert!(place.dereference(&rcu::read_lock()).is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn a_reader_keeps_what_it_found() -> Result {
+        let drops = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let place = KBox::pin_init(RcuData::new(), GFP_KERNEL)?;
+        let next = tracked(2, &drops)?;
+
+        place.replace(tracked(1, &drops)?);
+        {
+            let guard = rcu::read_lock();
+            let found = place.dereference(&guard);
+
+            place.replace(next);
+            assert_eq!(found.map(|found| found.value), Some(1));
+            assert_eq!(drops.load(Relaxed), 0);
+        }
+        rcu::rcu_barrier();
+        assert_eq!(drops.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn dropping_the_place_waits_for_all_values() -> Result {
+        let drops = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let place = KBox::pin_init(RcuData::new(), GFP_KERNEL)?;
+
+        for value in 0..10 {
+            place.replace(tracked(value, &drops)?);
+        }
+        drop(place);
+        assert_eq!(drops.load(Relaxed), 10);
+        Ok(())
+    }
+
+    #[test]
+    fn a_value_that_is_never_published_is_dropped() -> Result {
+        let drops = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+
+        drop(tracked(1, &drops)?);
+        assert_eq!(drops.load(Relaxed), 1);
+        Ok(())
+    }
+}

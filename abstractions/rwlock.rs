@@ -187,3 +187,65 @@ impl<T> Drop for WriteGuard<'_, T> {
         unsafe { write_unlock(self.lock.raw.get()) };
     }
 }
+
+#[kunit_tests(procmon_rwlock)]
+mod tests {
+    use super::*;
+    use crate::abstractions::kthread::{
+        tests::run_in_threads,
+        CurrentThread, //
+    };
+    use kernel::sync::Arc;
+
+    #[test]
+    fn readers_see_what_writers_wrote() -> Result {
+        let lock = KBox::pin_init(new_rwlock!(1), GFP_KERNEL)?;
+
+        assert_eq!(*lock.read(), 1);
+        *lock.write() = 2;
+        assert_eq!(*lock.read(), 2);
+
+        let guard = lock.write();
+
+        assert_eq!(*guard, 2);
+        Ok(())
+    }
+
+    #[test]
+    fn the_value_is_dropped_with_the_lock() -> Result {
+        let value = Arc::new((), GFP_KERNEL)?;
+        let lock = KBox::pin_init(new_rwlock!(value.clone()), GFP_KERNEL)?;
+
+        drop(lock);
+        assert!(Arc::into_unique_or_drop(value).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn writers_exclude_everybody() -> Result {
+        // The two are equal whenever nobody writes.
+        let lock = Arc::pin_init(new_rwlock!((0u32, 0u32)), GFP_KERNEL)?;
+        let torn = Arc::pin_init(new_rwlock!(0u32), GFP_KERNEL)?;
+        let (shared, seen) = (lock.clone(), torn.clone());
+
+        run_in_threads::<8>(move |_: &CurrentThread| {
+            for _ in 0..2_000 {
+                {
+                    let mut pair = shared.write();
+
+                    pair.0 += 1;
+                    pair.1 += 1;
+                }
+
+                let pair = shared.read();
+
+                if pair.0 != pair.1 {
+                    *seen.write() += 1;
+                }
+            }
+        })?;
+        assert_eq!(*torn.read(), 0);
+        assert_eq!(*lock.read(), (16_000, 16_000));
+        Ok(())
+    }
+}

@@ -221,3 +221,104 @@ impl MmExt for Mm {
         pages << PAGE_SHIFT
     }
 }
+
+#[kunit_tests(procmon_task)]
+mod tests {
+    use super::*;
+    use crate::abstractions::kthread::{
+        tests::run_in_threads,
+        CurrentThread, //
+    };
+    use kernel::sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    };
+
+    #[test]
+    fn states_are_those_of_proc() {
+        // Bits by their values, since they are what user space is promised.
+        let cases = [
+            (0x0, 0x0, 0),     // R
+            (0x1, 0x0, 1),     // S
+            (0x2, 0x0, 2),     // D
+            (0x4, 0x0, 4),     // T
+            (0x8, 0x0, 8),     // t
+            (0x80, 0x10, 16),  // X
+            (0x80, 0x20, 32),  // Z
+            (0x40, 0x0, 64),   // P
+            (0x402, 0x0, 128), // I
+            (0x102, 0x0, 2),   // D, killable
+            (0x1000, 0x0, 2),  // D, waiting for a lock of a PREEMPT_RT kernel
+            (0x8000, 0x0, 2),  // D, frozen
+            (0x2001, 0x0, 1),  // S, freezable
+            (0x200, 0x0, 0),   // R, being woken
+        ];
+
+        for (state, exit_state, reported) in cases {
+            assert_eq!(reported_state(state, exit_state), reported);
+        }
+    }
+
+    #[test]
+    fn finds_init_and_nothing_else() -> Result {
+        let init = find_get_task_by_vpid(1).ok_or(ESRCH)?;
+
+        assert_eq!(init.pid(), 1);
+        for nr in [0, -1, Pid::MIN, Pid::MAX] {
+            assert!(find_get_task_by_vpid(nr).is_none());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_kernel_thread_has_a_name_and_no_memory() -> Result {
+        let passed = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let result = passed.clone();
+
+        run_in_threads::<1>(move |_: &CurrentThread| {
+            let Some(task) = find_get_task_by_vpid(kernel::current!().pid()) else {
+                return;
+            };
+
+            if &task.comm() == b"procmon_kunit\0\0\0"
+                && task.reported_state() == 0
+                && task.get_mm().is_none()
+            {
+                result.store(1, Relaxed);
+            }
+        })?;
+        assert_eq!(passed.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn the_loader_has_memory() -> Result {
+        // Tests run in a kernel thread; PID 1 is a user process that does not end.
+        let init = find_get_task_by_vpid(1).ok_or(ESRCH)?;
+        let mm = init.get_mm().ok_or(ESRCH)?;
+
+        assert!(mm.virtual_size() > 0);
+        assert_eq!(mm.virtual_size() % (1 << PAGE_SHIFT), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn the_walk_meets_each_process_once() {
+        let guard = rcu::read_lock();
+        let count = |pid| processes(&guard).filter(|task| task.pid() == pid).count();
+
+        // PID 1 and the parent of all kernel threads.
+        assert_eq!(count(1), 1);
+        assert_eq!(count(2), 1);
+        assert_eq!(count(0), 0);
+        for process in processes(&guard) {
+            assert_eq!(process.pid(), process.tgid());
+            for thread in process.threads(&guard) {
+                assert_eq!(thread.tgid(), process.tgid());
+            }
+        }
+    }
+}
