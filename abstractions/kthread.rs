@@ -159,7 +159,9 @@ pub(super) mod tests {
         }
     }
 
-    fn spawn<F>(run: F) -> Result<(KThread<Closure<F>>, Arc<Closure<F>>)>
+    type Spawned<F> = (KThread<Closure<F>>, Arc<Closure<F>>);
+
+    fn spawn<F>(run: F) -> Result<Spawned<F>>
     where
         F: Fn(&CurrentThread) + Send + Sync + 'static,
     {

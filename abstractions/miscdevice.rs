@@ -422,11 +422,11 @@ mod tests {
             unsafe { pin_init::pin_init_from_closure(|_| Ok(())) }
         }
 
-        fn read(&self, _: &(), _: &mut file::Offset, _: &mut IovIterDest<'_>) -> Result<usize> {
+        fn read(&self, (): &(), _: &mut file::Offset, _: &mut IovIterDest<'_>) -> Result<usize> {
             Ok(0)
         }
 
-        fn write(&self, _: &(), _: &mut IovIterSource<'_>) -> Result<usize> {
+        fn write(&self, (): &(), _: &mut IovIterSource<'_>) -> Result<usize> {
             Ok(0)
         }
 

@@ -6,10 +6,7 @@
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
-use core::{
-    ops::RangeInclusive,
-    ptr, //
-};
+use core::ops::RangeInclusive;
 
 use kernel::{
     bindings,
@@ -172,6 +169,7 @@ pub(crate) use modinfo;
 #[kunit_tests(procmon_module_param)]
 mod tests {
     use super::*;
+    use core::ptr;
     use kernel::page::PAGE_SIZE;
 
     fn raw(param: &UintParam) -> bindings::kernel_param {
