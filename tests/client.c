@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
  * A C program of somebody else: it talks to procmon by the definitions in the specification, which
  * it has copied. With -DUSE_HEADER it takes them from procmon_uapi.h, and must be the same program.

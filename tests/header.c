@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
  * What procmon_uapi.h must say, for tests/header to compile: as C and as C++, for 64 and 32 bits.
  * The numbers are those of the specification, worked out for both.

@@ -1,1 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
+
+//! Client of procmon, the process monitor in the Linux kernel.
+//!
+//! [`Device`] is `/dev/procmon`: the shared message, and the five ioctl commands as typed methods.
+//! [`sysfs`] is what the module shows and takes under `/sys`: statistics, the monitor's last
+//! sample, and the parameters. [`uapi`] holds the raw structures and numbers, for those who make
+//! the system calls themselves.
+//!
+//! ```no_run
+//! use procmon::{Device, State, sysfs};
+//!
+//! # fn main() -> procmon::Result<()> {
+//! let mut device = Device::open()?;
+//! device.write_message(b"Hello Kernel\n")?;
+//! assert_eq!(device.read_message()?, b"Hello Kernel\n");
+//!
+//! if let Some(process) = device.query(1)? {
+//!     println!("{:?} is {}", process.comm, process.state);
+//!     assert_ne!(process.state, State::Zombie);
+//! }
+//! println!("{} calls so far", sysfs::stats()?.per_cpu_ops);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Every [`Error`] says what was being done to which file; [`Error::kind`] sorts it.
+
+#![warn(missing_docs)]
+
+mod device;
+mod error;
+mod process;
+pub mod sysfs;
+pub mod uapi;
+
+pub use device::{DEVICE_PATH, Device, OpenOptions, Stats};
+pub use error::{Error, ErrorKind, Result};
+pub use process::{Process, State};

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Translates `procmon_uapi.h`, the one definition of the interface, to Rust.
+
+use std::env;
+use std::path::PathBuf;
+
+use bindgen::callbacks::{IntKind, ParseCallbacks};
+
+const HEADER: &str = "../../procmon_uapi.h";
+
+/// Gives the constants the C types that the header puts them to use with.
+#[derive(Debug)]
+struct ConstantTypes;
+
+impl ParseCallbacks for ConstantTypes {
+    fn int_macro(&self, name: &str, _value: i64) -> Option<IntKind> {
+        name.starts_with("PROCMON_STATE_").then_some(IntKind::Int)
+    }
+}
+
+fn main() {
+    println!("cargo:rerun-if-changed={HEADER}");
+    println!("cargo:rerun-if-changed=build.rs");
+
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    bindgen::Builder::default()
+        .header(HEADER)
+        .allowlist_item("procmon_.*|PROCMON_.*")
+        // The command numbers are macros that take the size of a type: only Clang can tell them.
+        .clang_macro_fallback()
+        .clang_macro_fallback_build_dir(&out_dir)
+        .parse_callbacks(Box::new(ConstantTypes))
+        .derive_default(true)
+        .derive_eq(true)
+        .layout_tests(false)
+        .generate_comments(false)
+        .generate()
+        .unwrap_or_else(|error| panic!("cannot translate {HEADER}: {error}"))
+        .write_to_file(out_dir.join("uapi.rs"))
+        .expect("cannot write the translated header");
+}

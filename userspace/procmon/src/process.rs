@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A process as the device describes it.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::OsStringExt;
+
+use crate::uapi;
+
+/// A process or thread, as it was at the moment of [`Device::query`](crate::Device::query).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Process {
+    /// The PID it was asked for by, in the caller's PID namespace.
+    pub pid: i32,
+    /// Its name, at most 15 bytes; any byte but NUL may occur.
+    pub comm: OsString,
+    /// What it was doing.
+    pub state: State,
+    /// The size of its address space in bytes, 0 when it has none, as a kernel thread or a zombie.
+    pub vsize: u64,
+}
+
+impl Process {
+    /// Reads the kernel's answer; `None` when it says that there is no such process.
+    #[allow(
+        clippy::useless_conversion,
+        reason = "an unsigned long is a u32 in 32-bit programs"
+    )]
+    pub(crate) fn from_raw(raw: &uapi::procmon_query) -> Option<Self> {
+        if raw.state == uapi::PROCMON_STATE_NOT_FOUND {
+            return None;
+        }
+        let comm = raw
+            .comm
+            .iter()
+            .take_while(|&&c| c != 0)
+            .map(|c| c.to_ne_bytes()[0])
+            .collect();
+        Some(Self {
+            pid: raw.pid,
+            comm: OsString::from_vec(comm),
+            state: State::from_raw(raw.state),
+            vsize: raw.vsize.into(),
+        })
+    }
+}
+
+/// Scheduler state of a process, with the letters and meanings of `/proc/PID/stat`.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum State {
+    /// `R`: running, or waiting for a CPU.
+    Running,
+    /// `S`: in a sleep that a signal ends.
+    Sleeping,
+    /// `D`: in a sleep that signals do not end, usually for I/O.
+    DiskSleep,
+    /// `T`: stopped by a signal.
+    Stopped,
+    /// `t`: stopped by a tracer.
+    Traced,
+    /// `X`: being taken down.
+    Dead,
+    /// `Z`: ended, and its parent has not asked for its status yet.
+    Zombie,
+    /// `P`: a kernel thread that is parked.
+    Parked,
+    /// `I`: a kernel thread that has nothing to do.
+    Idle,
+    /// A number that this version of the crate does not know.
+    Unknown(i32),
+}
+
+/// Every known state with its number, its letter and its name.
+const STATES: [(State, i32, char, &str); 9] = [
+    (State::Running, uapi::PROCMON_STATE_RUNNING, 'R', "running"),
+    (
+        State::Sleeping,
+        uapi::PROCMON_STATE_SLEEPING,
+        'S',
+        "sleeping",
+    ),
+    (
+        State::DiskSleep,
+        uapi::PROCMON_STATE_DISK_SLEEP,
+        'D',
+        "disk sleep",
+    ),
+    (State::Stopped, uapi::PROCMON_STATE_STOPPED, 'T', "stopped"),
+    (
+        State::Traced,
+        uapi::PROCMON_STATE_TRACED,
+        't',
+        "tracing stop",
+    ),
+    (State::Dead, uapi::PROCMON_STATE_DEAD, 'X', "dead"),
+    (State::Zombie, uapi::PROCMON_STATE_ZOMBIE, 'Z', "zombie"),
+    (State::Parked, uapi::PROCMON_STATE_PARKED, 'P', "parked"),
+    (State::Idle, uapi::PROCMON_STATE_IDLE, 'I', "idle"),
+];
+
+impl State {
+    /// The state that the kernel's number stands for.
+    pub fn from_raw(raw: i32) -> Self {
+        STATES
+            .iter()
+            .find(|entry| entry.1 == raw)
+            .map_or(Self::Unknown(raw), |entry| entry.0)
+    }
+
+    /// The letter that `/proc/PID/stat` and `ps` show, `?` for an unknown state.
+    pub fn letter(self) -> char {
+        STATES
+            .iter()
+            .find(|entry| entry.0 == self)
+            .map_or('?', |entry| entry.2)
+    }
+}
+
+/// The words that `/proc/PID/status` has for the states.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, STATES.iter().find(|entry| entry.0 == *self)) {
+            (_, Some(entry)) => f.pad(entry.3),
+            (Self::Unknown(raw), None) => f.pad(&format!("unknown ({raw})")),
+            (_, None) => unreachable!("every known state is in the table"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::c_char;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn states_have_the_numbers_and_letters_of_proc() {
+        // fs/proc/array.c numbers the letters "RSDTtXZPI" by their bit, R being no bit at all.
+        for (bit, letter) in "RSDTtXZPI".chars().enumerate() {
+            let raw = if bit == 0 { 0 } else { 1 << (bit - 1) };
+            assert_eq!(State::from_raw(raw).letter(), letter);
+        }
+        assert_eq!(State::from_raw(32), State::Zombie);
+        assert_eq!(State::Zombie.to_string(), "zombie");
+        assert_eq!(State::Traced.to_string(), "tracing stop");
+        assert_eq!(format!("[{:>9}]", State::Idle), "[     idle]");
+    }
+
+    #[test]
+    fn an_unknown_state_is_kept() {
+        assert_eq!(State::from_raw(3), State::Unknown(3));
+        assert_eq!(State::Unknown(256).letter(), '?');
+        assert_eq!(State::Unknown(256).to_string(), "unknown (256)");
+    }
+
+    fn raw(comm: &[u8], state: i32) -> uapi::procmon_query {
+        let mut query = uapi::procmon_query {
+            pid: 7,
+            state,
+            vsize: 4096,
+            ..Default::default()
+        };
+        for (to, from) in query.comm.iter_mut().zip(comm) {
+            *to = *from as c_char;
+        }
+        query
+    }
+
+    #[test]
+    fn any_name_comes_through() {
+        for name in [
+            &b""[..],
+            b"init",
+            b"fifteen letters",
+            b"\xff\x01 \n)",
+            "søvn".as_bytes(),
+        ] {
+            let process = Process::from_raw(&raw(name, 1)).unwrap();
+            assert_eq!(process.comm.as_bytes(), name);
+            assert_eq!(
+                (process.pid, process.state, process.vsize),
+                (7, State::Sleeping, 4096)
+            );
+        }
+        // The kernel always ends the name with a NUL, but memory safety must not hang on that.
+        assert_eq!(
+            Process::from_raw(&raw(&[b'x'; 16], 1)).unwrap().comm.len(),
+            16
+        );
+    }
+
+    #[test]
+    fn no_process_is_none() {
+        assert_eq!(Process::from_raw(&raw(b"", -1)), None);
+    }
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the module shows and takes under `/sys`.
+//!
+//! Anybody may read these files, and reading them counts nowhere.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::device::filter_from_raw;
+use crate::{Error, Result};
+
+/// Directory of the device's attributes.
+pub const ATTRIBUTES: &str = "/sys/class/misc/procmon";
+
+/// Directory of the module's parameters.
+pub const PARAMETERS: &str = "/sys/module/procmon/parameters";
+
+/// Content of the attribute `stats`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Stats {
+    /// The totals and the filter, as [`Device::stats`](crate::Device::stats) gives them.
+    pub totals: crate::Stats,
+    /// All opens, reads, writes and ioctls since the module was loaded.
+    pub per_cpu_ops: u64,
+}
+
+/// Content of the attribute `monitor`: the last sample of the kernel thread `procmon_monitor`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Monitor {
+    /// Samples taken since the module was loaded.
+    pub samples: u64,
+    /// Processes there were, kernel threads included.
+    pub processes: u64,
+    /// Threads there were, in all processes.
+    pub threads: u64,
+    /// Threads that were running or waiting for a CPU.
+    pub running: u64,
+}
+
+/// A parameter of the module.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Parameter {
+    /// The most bytes a message may have; counts from the next write on.
+    BufferSize,
+    /// Milliseconds from one sample of the monitor to the next; counts from the next sample on.
+    MonitorIntervalMs,
+}
+
+impl Parameter {
+    /// The parameter's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BufferSize => "buffer_size",
+            Self::MonitorIntervalMs => "monitor_interval_ms",
+        }
+    }
+
+    /// The values it can have.
+    pub fn range(self) -> RangeInclusive<u32> {
+        match self {
+            Self::BufferSize => 1..=1_048_576,
+            Self::MonitorIntervalMs => 10..=3_600_000,
+        }
+    }
+
+    /// The file it is read and set by.
+    pub fn path(self) -> PathBuf {
+        Path::new(PARAMETERS).join(self.name())
+    }
+
+    /// Its present value.
+    pub fn get(self) -> Result<u32> {
+        read(&self.path())
+    }
+
+    /// Gives it another value, which the module refuses if it is out of [range](Self::range).
+    pub fn set(self, value: u32) -> Result<()> {
+        let path = self.path();
+        // No truncation or creation: sysfs has neither, and no other file may come to be.
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, value.to_string().as_bytes()))
+            .map_err(|reason| Error::io(format!("write {value} to"), &path, reason))
+    }
+}
+
+/// Reads the attribute `stats`.
+pub fn stats() -> Result<Stats> {
+    read(&Path::new(ATTRIBUTES).join("stats"))
+}
+
+/// Reads the attribute `buffer_size`.
+pub fn buffer_size() -> Result<u32> {
+    read(&Path::new(ATTRIBUTES).join("buffer_size"))
+}
+
+/// Reads the attribute `monitor`.
+pub fn monitor() -> Result<Monitor> {
+    read(&Path::new(ATTRIBUTES).join("monitor"))
+}
+
+/// Reads and parses a file of a few lines.
+fn read<T: FromStr<Err: fmt::Display>>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).map_err(|reason| Error::io("read", path, reason))?;
+    text.trim_end_matches('\n')
+        .parse()
+        .map_err(|error| Error::unexpected(path, format!("{text:?} ({error})")))
+}
+
+/// Why the content of an attribute could not be understood.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ParseError {
+    /// A line is not of the form `key: value`.
+    #[error("line {0:?} is not of the form \"key: value\"")]
+    Line(String),
+    /// A key occurs twice.
+    #[error("{0:?} occurs twice")]
+    Duplicate(String),
+    /// A key that must be there is not.
+    #[error("{0:?} is missing")]
+    Missing(&'static str),
+    /// A value is not a number, or too large.
+    #[error("{key:?} has no valid number: {value:?}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What follows it.
+        value: String,
+    },
+}
+
+/// The lines `key: value` of an attribute. Keys that nobody asks for are no error: a later version
+/// of the module may have more of them.
+struct Fields<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Fields<'a> {
+    fn parse(text: &'a str) -> Result<Self, ParseError> {
+        let mut fields = HashMap::new();
+        for line in text.lines() {
+            let (key, value) = line
+                .split_once(": ")
+                .ok_or_else(|| ParseError::Line(line.to_owned()))?;
+            if fields.insert(key, value).is_some() {
+                return Err(ParseError::Duplicate(key.to_owned()));
+            }
+        }
+        Ok(Self(fields))
+    }
+
+    fn get<T: FromStr>(&self, key: &'static str) -> Result<T, ParseError> {
+        let value = self.0.get(key).ok_or(ParseError::Missing(key))?;
+        value.parse().map_err(|_| ParseError::Value {
+            key,
+            value: (*value).to_owned(),
+        })
+    }
+}
+
+impl FromStr for Stats {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let fields = Fields::parse(text)?;
+        Ok(Self {
+            totals: crate::Stats {
+                opens: fields.get("opens")?,
+                reads: fields.get("reads")?,
+                writes: fields.get("writes")?,
+                ioctls: fields.get("ioctls")?,
+                filter: filter_from_raw(fields.get("filter_pid")?),
+            },
+            per_cpu_ops: fields.get("per_cpu_ops")?,
+        })
+    }
+}
+
+impl FromStr for Monitor {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let fields = Fields::parse(text)?;
+        Ok(Self {
+            samples: fields.get("samples")?,
+            processes: fields.get("processes")?,
+            threads: fields.get("threads")?,
+            running: fields.get("running")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ErrorKind;
+
+    use super::*;
+
+    const STATS: &str =
+        "opens: 1\nreads: 2\nwrites: 3\nioctls: 4\nper_cpu_ops: 10\nfilter_pid: 7\n";
+
+    #[test]
+    fn stats_are_parsed() {
+        let totals = crate::Stats {
+            opens: 1,
+            reads: 2,
+            writes: 3,
+            ioctls: 4,
+            filter: Some(7),
+        };
+        assert_eq!(
+            STATS.parse(),
+            Ok(Stats {
+                totals,
+                per_cpu_ops: 10
+            })
+        );
+        let unfiltered: Stats = STATS.replace("pid: 7", "pid: 0").parse().unwrap();
+        assert_eq!(unfiltered.totals.filter, None);
+        let more = format!("{STATS}evictions: many\n");
+        assert_eq!(more.parse::<Stats>(), STATS.parse());
+    }
+
+    #[test]
+    fn stats_that_make_no_sense_are_refused() {
+        let parse = |text: &str| text.parse::<Stats>().unwrap_err();
+        assert_eq!(parse(""), ParseError::Missing("opens"));
+        assert_eq!(parse("opens 1"), ParseError::Line("opens 1".to_owned()));
+        assert_eq!(
+            parse(&format!("{STATS}{STATS}")),
+            ParseError::Duplicate("opens".to_owned())
+        );
+        assert_eq!(
+            parse(&STATS.replace("ioctls: 4", "ioctls: -4")),
+            ParseError::Value {
+                key: "ioctls",
+                value: "-4".to_owned()
+            }
+        );
+        assert_eq!(
+            parse(&STATS.replace("filter_pid", "pid")),
+            ParseError::Missing("filter_pid")
+        );
+    }
+
+    #[test]
+    fn a_sample_is_parsed() {
+        let sample = "samples: 9\nprocesses: 80\nthreads: 95\nrunning: 2\n".parse();
+        assert_eq!(
+            sample,
+            Ok(Monitor {
+                samples: 9,
+                processes: 80,
+                threads: 95,
+                running: 2
+            })
+        );
+        let missing = "samples: 9\nprocesses: 80\nthreads: 95\n".parse::<Monitor>();
+        assert_eq!(missing, Err(ParseError::Missing("running")));
+    }
+
+    #[test]
+    fn files_are_read_and_their_errors_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "4096\n").unwrap();
+        assert_eq!(read::<u32>(file.path()).unwrap(), 4096);
+        fs::write(file.path(), "much\n").unwrap();
+        let error = read::<u32>(file.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("\"much\\n\"") && error.contains("invalid digit"),
+            "{error}"
+        );
+
+        let error = read::<u32>(Path::new("/nonexistent/buffer_size")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoModule);
+    }
+
+    #[test]
+    fn parameters_have_the_documented_names_and_ranges() {
+        let path = "/sys/module/procmon/parameters/buffer_size";
+        assert_eq!(Parameter::BufferSize.path(), Path::new(path));
+        assert_eq!(Parameter::BufferSize.range(), 1..=1048576);
+        assert_eq!(Parameter::MonitorIntervalMs.name(), "monitor_interval_ms");
+        assert_eq!(Parameter::MonitorIntervalMs.range(), 10..=3600000);
+    }
+}

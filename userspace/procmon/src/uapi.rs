@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's view: structures and numbers of `procmon_uapi.h`, translated by bindgen.
+
+#![allow(non_camel_case_types, missing_docs)]
+
+use std::mem::{align_of, offset_of, size_of};
+
+include!(concat!(env!("OUT_DIR"), "/uapi.rs"));
+
+// The interface is an ABI: whatever becomes of the header or of bindgen, these numbers stay.
+
+const _: () = {
+    assert!(PROCMON_MAGIC == b'P');
+    assert!(PROCMON_COMM_LEN == 16);
+    assert!(PROCMON_RESET == 0x0000_5000);
+    assert!(PROCMON_GET_COUNT == 0x8004_5001);
+    assert!(PROCMON_SET_FILTER == 0x4004_5003);
+    assert!(PROCMON_GET_STATS32 == 0x8014_5002);
+    assert!(PROCMON_QUERY_PID32 == 0xC01C_5004);
+};
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(size_of::<procmon_stats>() == 40 && align_of::<procmon_stats>() == 8);
+    assert!(offset_of!(procmon_stats, total_opens) == 0);
+    assert!(offset_of!(procmon_stats, total_reads) == 8);
+    assert!(offset_of!(procmon_stats, total_writes) == 16);
+    assert!(offset_of!(procmon_stats, total_ioctls) == 24);
+    assert!(offset_of!(procmon_stats, current_filter_pid) == 32);
+
+    assert!(size_of::<procmon_query>() == 32 && align_of::<procmon_query>() == 8);
+    assert!(offset_of!(procmon_query, pid) == 0);
+    assert!(offset_of!(procmon_query, comm) == 4);
+    assert!(offset_of!(procmon_query, state) == 20);
+    assert!(offset_of!(procmon_query, vsize) == 24);
+
+    assert!(PROCMON_GET_STATS == 0x8028_5002);
+    assert!(PROCMON_QUERY_PID == 0xC020_5004);
+};
+
+#[cfg(target_pointer_width = "32")]
+const _: () = {
+    assert!(size_of::<procmon_stats>() == size_of::<procmon_stats32>());
+    assert!(size_of::<procmon_query>() == size_of::<procmon_query32>());
+    assert!(PROCMON_GET_STATS == PROCMON_GET_STATS32);
+    assert!(PROCMON_QUERY_PID == PROCMON_QUERY_PID32);
+};
+
+const _: () = {
+    assert!(size_of::<procmon_stats32>() == 20 && align_of::<procmon_stats32>() == 4);
+    assert!(offset_of!(procmon_stats32, total_opens) == 0);
+    assert!(offset_of!(procmon_stats32, total_reads) == 4);
+    assert!(offset_of!(procmon_stats32, total_writes) == 8);
+    assert!(offset_of!(procmon_stats32, total_ioctls) == 12);
+    assert!(offset_of!(procmon_stats32, current_filter_pid) == 16);
+
+    assert!(size_of::<procmon_query32>() == 28 && align_of::<procmon_query32>() == 4);
+    assert!(offset_of!(procmon_query32, pid) == 0);
+    assert!(offset_of!(procmon_query32, comm) == 4);
+    assert!(offset_of!(procmon_query32, state) == 20);
+    assert!(offset_of!(procmon_query32, vsize) == 24);
+};

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the commands do.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read};
+use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use procmon::{Device, sysfs};
+
+use crate::cli::{Cli, Command, Filter};
+use crate::output::{self, Output};
+use crate::{Exit, selftest};
+
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let out = Output::new(cli.json);
+    let open = |read, write| {
+        Device::options()
+            .path(&cli.device)
+            .read(read)
+            .write(write)
+            .open()
+    };
+    match cli.command {
+        Command::Stats => out.print(&output::Stats::from(sysfs::stats()?))?,
+        Command::Count => out.print(&output::Count {
+            count: open(true, false)?.count()?,
+        })?,
+        Command::Read => read(&mut open(true, false)?, &out)?,
+        Command::Write { text } => write(text, || open(false, true), &out)?,
+        Command::Filter { pid: None } => {
+            out.print(&output::Filter {
+                filter_pid: sysfs::stats()?.totals.filter,
+            })?;
+        }
+        Command::Filter { pid: Some(filter) } => {
+            let filter_pid = match filter {
+                Filter::Off => None,
+                Filter::Pid(pid) => Some(pid),
+            };
+            open(false, true)?.set_filter(filter_pid)?;
+            out.print_json(&output::Filter { filter_pid })?;
+        }
+        Command::Reset => {
+            open(false, true)?.reset()?;
+            out.print_json(&output::Reset { reset: true })?;
+        }
+        Command::Query { pids } => return query(&open(true, false)?, &pids, &out),
+        Command::Watch { interval, count } => watch(interval, count, &out)?,
+        Command::Test => return selftest::run(&cli.device, &out),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(device: &mut Device, out: &Output) -> anyhow::Result<()> {
+    let message = device.read_message()?;
+    if out.is_json() {
+        out.print_json(&output::Message::new(&message))
+    } else {
+        out.bytes(&message)
+    }
+}
+
+fn write(
+    text: Option<OsString>,
+    open: impl FnOnce() -> procmon::Result<Device>,
+    out: &Output,
+) -> anyhow::Result<()> {
+    // Opened first: nobody wants to type a message to hear that there is no device.
+    let device = open()?;
+    let message = match text {
+        Some(text) if text != "-" => text.into_vec(),
+        _ => read_stdin()?,
+    };
+    let written = device.write_message(&message)?;
+    let length = message.len();
+    out.print_json(&output::Written { length, written })?;
+    if written < length {
+        bail!("only {written} of {length} bytes fitted: see the module's parameter buffer_size");
+    }
+    Ok(())
+}
+
+/// Reads standard input to its end, or to where no device could take any more.
+fn read_stdin() -> anyhow::Result<Vec<u8>> {
+    let most = *sysfs::Parameter::BufferSize.range().end();
+    let mut message = Vec::new();
+    let len = io::stdin()
+        .take(u64::from(most) + 1)
+        .read_to_end(&mut message)
+        .context("cannot read standard input")?;
+    if len > most as usize {
+        bail!("standard input is longer than any message can be ({most} bytes): nothing written");
+    }
+    Ok(message)
+}
+
+fn query(device: &Device, pids: &[i32], out: &Output) -> anyhow::Result<ExitCode> {
+    let mut exit = ExitCode::SUCCESS;
+    for &pid in pids {
+        if let Some(process) = device.query(pid)? {
+            out.print(&output::Query::found(&process))?;
+        } else {
+            let missing = output::Query::missing(pid);
+            out.print_json(&missing)?;
+            eprintln!("procmonctl: {missing}");
+            exit = Exit::NoProcess.into();
+        }
+    }
+    Ok(exit)
+}
+
+fn watch(interval: Duration, count: Option<u64>, out: &Output) -> anyhow::Result<()> {
+    let clear = io::stdout().is_terminal() && !out.is_json();
+    let mut shown = 0;
+    while count.is_none_or(|count| shown < count) {
+        if shown > 0 {
+            thread::sleep(interval);
+            if !clear && !out.is_json() {
+                out.bytes(b"\n")?;
+            }
+        }
+        if clear {
+            // To the upper left corner, and away with what was there.
+            out.bytes(b"\x1b[H\x1b[J")?;
+        }
+        let sysfs::Monitor {
+            samples,
+            processes,
+            threads,
+            running,
+        } = sysfs::monitor()?;
+        out.print(&output::Watch {
+            stats: sysfs::stats()?.into(),
+            buffer_size: sysfs::buffer_size()?,
+            samples,
+            processes,
+            threads,
+            running,
+        })?;
+        shown += 1;
+    }
+    Ok(())
+}

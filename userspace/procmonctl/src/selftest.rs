@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ioctl tester: every command, with good and bad input, against `/proc` and arithmetic.
+
+mod cases;
+mod memory;
+mod procfs;
+
+use std::ffi::{c_int, c_void};
+use std::fmt::{self, Display};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail, ensure};
+use procmon::{Device, uapi};
+use rustix::io::Errno;
+use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
+use serde::Serialize;
+
+use crate::Exit;
+use crate::output::Output;
+
+/// How a test ended well.
+enum Verdict {
+    Pass,
+    /// It does not apply here.
+    Skip(&'static str),
+}
+
+type Case = fn(&Bench) -> anyhow::Result<Verdict>;
+
+/// What the tests work with.
+struct Bench {
+    path: PathBuf,
+    /// Open for reading and writing.
+    device: Device,
+    /// Open for reading.
+    read_only: Device,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    test: usize,
+    name: &'a str,
+    ok: bool,
+    skipped: bool,
+    reason: Option<String>,
+}
+
+/// A line of the Test Anything Protocol, and the reason of a failure behind it as a comment.
+impl Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            test,
+            name,
+            ok,
+            skipped,
+            reason,
+        } = self;
+        write!(f, "{}ok {test} - {name}", if *ok { "" } else { "not " })?;
+        match reason {
+            Some(reason) if *skipped => write!(f, " # SKIP {reason}"),
+            Some(reason) => write!(f, "\n# {}", reason.replace('\n', "\n# ")),
+            None => Ok(()),
+        }
+    }
+}
+
+pub fn run(path: &Path, out: &Output) -> anyhow::Result<ExitCode> {
+    let open = |write| Device::options().path(path).write(write).open();
+    let mut bench = Bench {
+        path: path.to_owned(),
+        device: open(true)?,
+        read_only: open(false)?,
+    };
+    let message = bench.device.read_message()?;
+    let filter = bench.device.stats()?.filter;
+
+    if !out.is_json() {
+        out.text(&format!("1..{}", cases::ALL.len()))?;
+    }
+    let mut exit = ExitCode::SUCCESS;
+    let mut printed = Ok(());
+    for (index, &(name, case)) in cases::ALL.iter().enumerate() {
+        let mut report = Report {
+            test: index + 1,
+            name,
+            ok: true,
+            skipped: false,
+            reason: None,
+        };
+        match case(&bench) {
+            Ok(Verdict::Pass) => {}
+            Ok(Verdict::Skip(reason)) => {
+                report.skipped = true;
+                report.reason = Some(reason.to_owned());
+            }
+            Err(error) => {
+                report.ok = false;
+                report.reason = Some(format!("{error:#}"));
+                exit = Exit::Failure.into();
+            }
+        }
+        printed = out.print(&report);
+        if printed.is_err() {
+            // Nobody reads on, but the device is to be left as it was all the same.
+            break;
+        }
+    }
+
+    bench
+        .device
+        .set_filter(filter)
+        .context("cannot put the filter back")?;
+    bench
+        .device
+        .write_message(&message)
+        .context("cannot put the message back")?;
+    printed?;
+    Ok(exit)
+}
+
+/// An ioctl call with any number and any pointer.
+struct RawIoctl {
+    command: u32,
+    argument: *mut c_void,
+}
+
+// SAFETY: The opcode and the pointer are handed on as they are, and no memory is looked at.
+unsafe impl Ioctl for RawIoctl {
+    type Output = IoctlOutput;
+
+    const IS_MUTATING: bool = true;
+
+    fn opcode(&self) -> Opcode {
+        self.command
+    }
+
+    fn as_ptr(&mut self) -> *mut c_void {
+        self.argument
+    }
+
+    unsafe fn output_from_ptr(
+        output: IoctlOutput,
+        _argument: *mut c_void,
+    ) -> rustix::io::Result<IoctlOutput> {
+        Ok(output)
+    }
+}
+
+impl Bench {
+    /// Calls ioctl with a pointer that must not lead to memory of this program which the kernel
+    /// could change behind the compiler's back: to none, or to a mapping used by raw pointer only.
+    fn ioctl_at(&self, fd: impl AsFd, command: u32, argument: *mut u8) -> Result<(), Errno> {
+        // SAFETY: The kernel checks the pointer itself. By the rule above nothing that Rust knows
+        // of is behind it.
+        let output = unsafe {
+            ioctl(
+                fd,
+                RawIoctl {
+                    command,
+                    argument: argument.cast(),
+                },
+            )
+        }?;
+        assert_eq!(
+            output, 0,
+            "ioctl {command:#x} returned something else than 0"
+        );
+        Ok(())
+    }
+
+    /// Calls ioctl with a buffer that is far larger than what any command may fill.
+    fn ioctl_with_room(&self, command: u32) -> Result<(), Errno> {
+        let page = memory::Page::new().expect("a page of memory can be had");
+        self.ioctl_at(&self.device, command, page.start())
+    }
+
+    /// QUERY_PID, with the bytes of the answer that are not asked for set to a pattern.
+    fn query(&self, pid: i32) -> anyhow::Result<uapi::procmon_query> {
+        let mut query = uapi::procmon_query {
+            pid,
+            comm: [0x55; 16],
+            state: 0x5555,
+            vsize: 0x5555,
+        };
+        // SAFETY: QUERY_PID takes and gives a procmon_query.
+        let command =
+            unsafe { rustix::ioctl::Updater::<{ uapi::PROCMON_QUERY_PID }, _>::new(&mut query) };
+        // SAFETY: As above.
+        unsafe { ioctl(&self.device, command) }
+            .with_context(|| format!("QUERY_PID of {pid} failed"))?;
+        ensure!(query.pid == pid, "the PID {pid} came back as {}", query.pid);
+        Ok(query)
+    }
+
+    fn set_filter(&self, pid: c_int) -> Result<(), Errno> {
+        let page = memory::Page::new().expect("a page of memory can be had");
+        page.write(&pid.to_ne_bytes());
+        self.ioctl_at(&self.device, uapi::PROCMON_SET_FILTER, page.start())
+    }
+
+    fn filter(&self) -> anyhow::Result<Option<i32>> {
+        Ok(self.device.stats()?.filter)
+    }
+}
+
+/// Fails unless a call failed with the given errno.
+fn expect_errno(what: &str, result: Result<(), Errno>, expected: Errno) -> anyhow::Result<()> {
+    match result {
+        Err(errno) if errno == expected => Ok(()),
+        Err(errno) => bail!("{what}: expected {expected:?}, got {errno:?}"),
+        Ok(()) => bail!("{what}: expected {expected:?}, but it succeeded"),
+    }
+}
+
+/// Fails unless two values are equal.
+fn expect_eq<T: PartialEq + fmt::Debug>(what: &str, got: T, expected: T) -> anyhow::Result<()> {
+    ensure!(
+        got == expected,
+        "{what}: expected {expected:?}, got {got:?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Running the task and passing on its output.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, pipe2, setsid};
+use vm::protocol::{Job, Outcome, Report, STDERR_PORT, STDIN_PORT, STDOUT_PORT, TERMINAL_PATH, Task};
+use vm::pump::{Pump, wait};
+
+use crate::ports;
+
+/// How long processes that the shell left behind may keep us waiting for the end of output.
+const GRACE: Duration = Duration::from_millis(500);
+
+const PATH: &str = "/bin:/sbin:/usr/bin:/usr/sbin";
+
+nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, libc::winsize);
+
+/// Runs the shell that the job asks for to its end.
+pub fn run(job: &Job, report: &mut Report) -> Result<()> {
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .env_clear()
+        .envs([("PATH", PATH), ("HOME", "/root"), ("USER", "root")])
+        .envs(job.environment.iter().map(|(name, value)| (name, value)))
+        .current_dir("/root");
+    match &job.task {
+        Task::Probe => return Ok(()),
+        Task::Command(command) => {
+            shell.arg("-c").arg(command).stdin(Stdio::null());
+        }
+        Task::Script => {
+            shell.arg("-s").stdin(ports::open(STDIN_PORT)?);
+        }
+        Task::Terminal { rows, columns, kind } => {
+            shell.arg("-i").envs([("TERM", kind.as_str()), ("PS1", "guest:\\w\\$ ")]);
+            return run_on_terminal(shell, *rows, *columns, report);
+        }
+    }
+    run_on_ports(shell, report)
+}
+
+fn run_on_terminal(
+    mut shell: Command,
+    rows: u16,
+    columns: u16,
+    report: &mut Report,
+) -> Result<()> {
+    let terminal = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open(TERMINAL_PATH)
+        .with_context(|| format!("cannot open {TERMINAL_PATH}"))?;
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: The call reads a winsize.
+    unsafe { set_window_size(terminal.as_raw_fd(), &size) }
+        .context("cannot set the size of the terminal")?;
+    let copy = || terminal.try_clone().context("cannot duplicate the terminal");
+    shell.stdin(copy()?).stdout(copy()?).stderr(copy()?);
+    report.outcome = attend(shell, true, &mut [])?;
+    Ok(())
+}
+
+fn run_on_ports(mut shell: Command, report: &mut Report) -> Result<()> {
+    let (stdout_port, stderr_port) = (open_output(STDOUT_PORT)?, open_output(STDERR_PORT)?);
+    let (stdout, stdout_writer) = pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe")?;
+    let (stderr, stderr_writer) = pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe")?;
+    shell.stdout(stdout_writer).stderr(stderr_writer);
+    let mut pumps = [Pump::new(stdout, stdout_port), Pump::new(stderr, stderr_port)];
+    report.outcome = attend(shell, false, &mut pumps)?;
+    [report.stdout, report.stderr] = pumps.map(|pump| pump.sent());
+    Ok(())
+}
+
+/// Opens a port for writes that never wait: while a write waits, the kernel keeps a CPU spinning
+/// with interrupts off, until the host gets around to reading.
+fn open_output(name: &str) -> Result<File> {
+    let port = ports::open(name)?;
+    fcntl(&port, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+        .with_context(|| format!("cannot set up port {name}"))?;
+    Ok(port)
+}
+
+/// Starts the shell, in a session of its own, and works the pumps until it has ended and all that
+/// it wrote is passed on. Takes care of orphans, too.
+fn attend(mut shell: Command, on_terminal: bool, pumps: &mut [Pump]) -> Result<Outcome> {
+    // Blocked before there are children, so that the end of none is missed.
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGCHLD);
+    mask.thread_block().context("cannot block SIGCHLD")?;
+    let deaths = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        .context("cannot make a signalfd")?;
+
+    // SAFETY: Only makes system calls between fork and exec.
+    unsafe { shell.pre_exec(move || lead_session(on_terminal)) };
+    let child = shell.spawn().context("cannot start /bin/sh")?;
+    // The shell's ends of the pipes must not stay open here.
+    drop(shell);
+
+    let outcome = loop {
+        step(&deaths, pumps, None)?;
+        if let Some(outcome) = reap(&deaths, Pid::from_raw(child.id() as i32))? {
+            break outcome;
+        }
+    };
+    // All that the shell and the commands it waited for wrote is in the pipes by now. What
+    // processes in the background may add is taken for a while.
+    let owed: Vec<u64> = pumps.iter().map(|pump| pump.sent() + pump.backlog()).collect();
+    let deadline = Instant::now() + GRACE;
+    while !pumps.iter().all(Pump::is_done) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() && pumps.iter().zip(&owed).all(|(pump, &owed)| pump.sent() >= owed) {
+            break;
+        }
+        step(&deaths, pumps, Some(left))?;
+        reap(&deaths, Pid::from_raw(0))?;
+    }
+    Ok(outcome)
+}
+
+fn lead_session(on_terminal: bool) -> io::Result<()> {
+    setsid()?;
+    // SAFETY: The call takes an integer.
+    if on_terminal && unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Waits until there is something to do, and does it for the pumps.
+fn step(deaths: &SignalFd, pumps: &mut [Pump], timeout: Option<Duration>) -> Result<()> {
+    let mut fds = vec![Some(PollFd::new(deaths.as_fd(), PollFlags::POLLIN))];
+    fds.extend(pumps.iter().map(Pump::poll_fd));
+    let ready = wait(&fds, timeout).context("cannot poll")?;
+    for (pump, _) in pumps.iter_mut().zip(&ready[1..]).filter(|&(_, &ready)| ready) {
+        pump.step().context("cannot pass on output")?;
+    }
+    Ok(())
+}
+
+/// Buries all dead children. Tells how the given one ended if it is among them.
+fn reap(deaths: &SignalFd, wanted: Pid) -> Result<Option<Outcome>> {
+    if deaths.read_signal().context("cannot read a signal")?.is_none() {
+        return Ok(None);
+    }
+    let mut outcome = None;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, status)) if pid == wanted => {
+                outcome = Some(Outcome::Exited(status));
+            }
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == wanted => {
+                outcome = Some(Outcome::Signaled(signal as i32));
+            }
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return Ok(outcome),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error).context("cannot wait for children"),
+        }
+    }
+}

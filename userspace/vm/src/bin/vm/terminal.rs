@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Our terminal, while a shell in the guest has it.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsRawFd;
+
+use anyhow::{Context, Result};
+use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use vm::protocol::Task;
+
+nix::ioctl_read_bad!(window_size, libc::TIOCGWINSZ, libc::winsize);
+
+/// Whether there is somebody to type and to look.
+pub fn is_present() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// A shell that fits our terminal.
+pub fn task() -> Result<Task> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: The call writes a winsize.
+    unsafe { window_size(io::stdout().as_raw_fd(), &mut size) }
+        .context("cannot get the size of the terminal")?;
+    let kind = env::var("TERM").unwrap_or_else(|_| "dumb".to_owned());
+    Ok(Task::Terminal { rows: size.ws_row, columns: size.ws_col, kind })
+}
+
+/// Hands every key to the guest, until dropped.
+pub struct RawMode(Termios);
+
+impl RawMode {
+    pub fn enter() -> Result<Self> {
+        let stdin = io::stdin();
+        let before = tcgetattr(&stdin).context("cannot get the mode of the terminal")?;
+        let mut raw = before.clone();
+        cfmakeraw(&mut raw);
+        tcsetattr(&stdin, SetArg::TCSANOW, &raw).context("cannot set the mode of the terminal")?;
+        Ok(RawMode(before))
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        // There is nothing left to do about a terminal that is gone.
+        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.0);
+    }
+}
