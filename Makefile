@@ -4,11 +4,11 @@
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/procmon
 
-# The kernel that procmon.ko was built for, and where the module goes for it.
-release = $(firstword $(shell PATH="$$PATH:/usr/sbin:/sbin" modinfo -F vermagic procmon.ko))
-modules = $(INSTALL_MOD_PATH)/lib/modules/$(release)
-depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) \
-	$(release)
+# The kernel that procmon.ko was built for.
+release = $(or $(firstword $(shell PATH="$$PATH:/usr/sbin:/sbin" modinfo -F vermagic procmon.ko)), \
+	$(error please run "make" first, and have kmod installed))
+modules = $(INSTALL_MOD_PATH)/lib/modules
+depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH))
 
 # Read by scripts/kbuild, from the command line and from the environment.
 export KDIR
@@ -29,15 +29,18 @@ vm-files:
 		--release -p procmonctl -p vm
 
 install:
-	@[ -e procmon.ko ] || { echo 'There is no procmon.ko yet; please run "make" first.' >&2; exit 1; }
-	@[ -n "$(INSTALL_MOD_PATH)" ] || [ -d "$(modules)" ] || { \
-		echo 'procmon.ko is for Linux $(release), which is not installed here.' >&2; exit 1; }
-	install -D -m 644 procmon.ko $(modules)/updates/procmon.ko
-	$(depmod)
+	@[ -n "$(INSTALL_MOD_PATH)" ] || [ -d "$(modules)/$(release)" ] || { \
+		echo "procmon.ko is for Linux $(release), which is not installed here." >&2; exit 1; }
+	install -D -m 644 procmon.ko $(modules)/$(release)/updates/procmon.ko
+	$(depmod) $(release)
 
+# From all kernels, for there may be no procmon.ko any more that tells which it was for.
 uninstall:
-	rm -f $(modules)/updates/procmon.ko
-	$(depmod)
+	@cd $(modules) && for release in *; do \
+		[ -e "$$release/updates/procmon.ko" ] || continue; \
+		echo "removing procmon.ko from Linux $$release"; \
+		rm "$$release/updates/procmon.ko" && $(depmod) "$$release" || exit 1; \
+	done
 
 run:
 	@tests/vm --no-module --add scripts/demo:/demo -- 'sh /demo'

@@ -72,7 +72,7 @@ pub enum Command {
     /// The process need not exist. Showing needs no privilege.
     Filter {
         /// A PID, or "off"
-        #[arg(value_parser = parse_filter)]
+        #[arg(value_parser = parse_filter, allow_negative_numbers = true)]
         pid: Option<Filter>,
     },
 
@@ -84,7 +84,8 @@ pub enum Command {
     /// Show the name, state and memory size of processes or threads
     Query {
         /// PIDs, in the PID namespace of this command
-        #[arg(required = true, value_name = "PID", value_parser = parse_pid)]
+        #[arg(required = true, value_name = "PID", value_parser = parse_pid,
+              allow_negative_numbers = true)]
         pids: Vec<i32>,
     },
 

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::Exit;
 use crate::output::Output;
+use crate::selftest::memory::Ptr;
 
 /// How a test ended well.
 enum Verdict {
@@ -150,20 +151,14 @@ unsafe impl Ioctl for RawIoctl {
 }
 
 impl Bench {
-    /// Calls ioctl with a pointer that must not lead to memory of this program which the kernel
-    /// could change behind the compiler's back: to none, or to a mapping used by raw pointer only.
-    fn ioctl_at(&self, fd: impl AsFd, command: u32, argument: *mut u8) -> Result<(), Errno> {
-        // SAFETY: The kernel checks the pointer itself. By the rule above nothing that Rust knows
-        // of is behind it.
-        let output = unsafe {
-            ioctl(
-                fd,
-                RawIoctl {
-                    command,
-                    argument: argument.cast(),
-                },
-            )
-        }?;
+    fn ioctl_at(&self, fd: impl AsFd, command: u32, argument: Ptr) -> Result<(), Errno> {
+        let raw = RawIoctl {
+            command,
+            argument: argument.as_ptr().cast(),
+        };
+        // SAFETY: There is nothing behind the pointer that Rust knows of, and no command takes more
+        // than a page.
+        let output = unsafe { ioctl(fd, raw) }?;
         assert_eq!(
             output, 0,
             "ioctl {command:#x} returned something else than 0"

@@ -16,8 +16,9 @@ use nix::unistd;
 pub fn wait(fds: &[Option<PollFd>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
     let timeout = match timeout {
         // Rounded up, lest the last millisecond is spent in a busy loop.
-        Some(time) => PollTimeout::try_from(time + Duration::from_millis(1))
-            .unwrap_or(PollTimeout::MAX),
+        Some(time) => {
+            PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+        }
         None => PollTimeout::NONE,
     };
     let mut polled: Vec<PollFd> = fds.iter().flatten().cloned().collect();
@@ -50,7 +51,13 @@ pub struct Pump {
 impl Pump {
     pub fn new(source: impl Into<OwnedFd>, sink: impl Into<OwnedFd>) -> Self {
         let source = Some(source.into());
-        Pump { source, sink: sink.into(), buffer: [0; CHUNK], pending: 0..0, sent: 0 }
+        Pump {
+            source,
+            sink: sink.into(),
+            buffer: [0; CHUNK],
+            pending: 0..0,
+            sent: 0,
+        }
     }
 
     pub fn sink(&self) -> &OwnedFd {
@@ -160,7 +167,10 @@ mod tests {
             Some(PollFd::new(source.as_fd(), PollFlags::POLLIN)),
         ];
         assert_eq!(wait(&fds, None).unwrap(), [false, false, true]);
-        assert_eq!(wait(&fds[..2], Some(Duration::ZERO)).unwrap(), [false, false]);
+        assert_eq!(
+            wait(&fds[..2], Some(Duration::ZERO)).unwrap(),
+            [false, false]
+        );
     }
 
     #[test]

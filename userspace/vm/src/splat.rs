@@ -47,7 +47,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         meaning: "lock not balanced",
-        pattern: r"bad unlock balance|held lock freed|(still has|with) locks (still )?held|lock held when returning",
+        pattern: r"bad unlock balance|held lock freed|locks (still )?held!|lock held when returning",
         example: "WARNING: held lock freed!",
     },
     Rule {
@@ -108,7 +108,7 @@ const RULES: &[Rule] = &[
     Rule {
         meaning: "wrong life of an object",
         pattern: r"ODEBUG: ",
-        example: "ODEBUG: free active (active state 0) object: 0000000012345678 object type: timer_list",
+        example: "ODEBUG: free active (active state 0) object: ffff888003a5c0a8 object type: work",
     },
     Rule {
         meaning: "reference count out of step",
@@ -129,7 +129,7 @@ const RULES: &[Rule] = &[
         // A process gets one as well, as "sh[77] general protection fault ip:...": its own fault.
         meaning: "general protection fault in the kernel",
         pattern: r"general protection fault[,:]",
-        example: "Oops: general protection fault, probably for non-canonical address 0xdead000000000108: 0000 [#1] SMP NOPTI",
+        example: "Oops: general protection fault, maybe for address 0x0: 0000 [#1] SMP NOPTI",
     },
     Rule {
         meaning: "BUG()",
@@ -191,7 +191,11 @@ pub struct Splat {
 
 impl fmt::Display for Splat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, in line {}:\n{}", self.meaning, self.line, self.excerpt)
+        write!(
+            f,
+            "{}, in line {}:\n{}",
+            self.meaning, self.line, self.excerpt
+        )
     }
 }
 
@@ -199,19 +203,26 @@ impl fmt::Display for Splat {
 pub fn find(log: &[u8]) -> Option<Splat> {
     let lines: Vec<&[u8]> = log.split(|&byte| byte == b'\n').collect();
     let rule_of = |line: &[u8]| PATTERNS.matches(line).iter().next();
-    let (mut at, mut rule) =
-        lines.iter().enumerate().find_map(|(at, line)| Some((at, rule_of(line)?)))?;
+    let (mut at, mut rule) = lines
+        .iter()
+        .enumerate()
+        .find_map(|(at, line)| Some((at, rule_of(line)?)))?;
     if String::from_utf8_lossy(lines[at]).contains(OPENING) {
         let next = lines.iter().enumerate().skip(at + 1).take(SHOWN_LINES);
-        if let Some(better) =
-            next.into_iter().find_map(|(at, line)| Some((at, rule_of(line)?)))
+        if let Some(better) = next
+            .into_iter()
+            .find_map(|(at, line)| Some((at, rule_of(line)?)))
         {
             (at, rule) = better;
         }
     }
     let shown = &lines[at..lines.len().min(at + SHOWN_LINES)];
     let excerpt = String::from_utf8_lossy(&shown.join(&b'\n')).replace('\r', "");
-    Some(Splat { meaning: RULES[rule].meaning, line: at + 1, excerpt })
+    Some(Splat {
+        meaning: RULES[rule].meaning,
+        line: at + 1,
+        excerpt,
+    })
 }
 
 #[cfg(test)]
@@ -221,7 +232,12 @@ mod tests {
     #[test]
     fn every_rule_knows_its_example_with_any_prefix() {
         for (index, rule) in RULES.iter().enumerate() {
-            for prefix in ["", "[    3.141592] ", "[    3.141592] [    T77] ", "[3.1][  C0] "] {
+            for prefix in [
+                "",
+                "[    3.141592] ",
+                "[    3.141592] [    T77] ",
+                "[3.1][  C0] ",
+            ] {
                 let line = format!("{prefix}{}", rule.example);
                 assert_eq!(
                     PATTERNS.matches(line.as_bytes()).iter().next(),
@@ -238,8 +254,15 @@ mod tests {
         let log = b"[    1.0] fine\r\n[    2.0] ------------[ cut here ]------------\r\n\
             [    2.1] refcount_t: underflow; use-after-free.\r\n[    2.2] WARNING: x\r\n";
         let splat = find(log).unwrap();
-        assert_eq!((splat.meaning, splat.line), ("reference count out of step", 3));
-        assert!(splat.excerpt.starts_with("[    2.1] refcount_t: underflow; use-after-free.\n"));
+        assert_eq!(
+            (splat.meaning, splat.line),
+            ("reference count out of step", 3)
+        );
+        assert!(
+            splat
+                .excerpt
+                .starts_with("[    2.1] refcount_t: underflow; use-after-free.\n")
+        );
 
         let splat = find(b"[    2.0] ------------[ cut here ]------------\n").unwrap();
         assert_eq!((splat.meaning, splat.line), ("report of any kind", 1));

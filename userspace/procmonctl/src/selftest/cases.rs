@@ -299,7 +299,8 @@ fn query_missing(bench: &Bench) -> anyhow::Result<Verdict> {
     Ok(Verdict::Pass)
 }
 
-/// The commands that there are, for a program of this word size and for 32-bit ones.
+/// The commands that there are. Those of 32-bit programs are not among them: to others they have
+/// the wrong sizes.
 fn known_commands() -> HashSet<u32> {
     HashSet::from([
         uapi::PROCMON_RESET,

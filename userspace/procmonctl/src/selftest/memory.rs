@@ -8,6 +8,18 @@ use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, m
 
 const PAGE: usize = 4096;
 
+/// A pointer to hand to the kernel.
+///
+/// It leads into a [`Page`] or to where there is no memory at all, so no command can do harm there.
+#[derive(Clone, Copy)]
+pub struct Ptr(*mut u8);
+
+impl Ptr {
+    pub fn as_ptr(self) -> *mut u8 {
+        self.0
+    }
+}
+
 /// A page of memory, and behind it one that nobody can use.
 ///
 /// It is reached by raw pointers only, so that the compiler takes no interest in what the kernel
@@ -25,7 +37,13 @@ impl Page {
             start: start.cast(),
         };
         // SAFETY: The second page is ours, and nothing is in it.
-        unsafe { mprotect(page.end().cast(), PAGE, MprotectFlags::empty()) }?;
+        unsafe {
+            mprotect(
+                page.before_end(0).as_ptr().cast(),
+                PAGE,
+                MprotectFlags::empty(),
+            )
+        }?;
         Ok(page)
     }
 
@@ -36,13 +54,14 @@ impl Page {
         Ok(self)
     }
 
-    pub fn start(&self) -> *mut u8 {
-        self.start
+    pub fn start(&self) -> Ptr {
+        Ptr(self.start)
     }
 
-    /// The first byte that cannot be used.
-    pub fn end(&self) -> *mut u8 {
-        self.start.wrapping_add(PAGE)
+    /// The place `len` bytes before the first byte that cannot be used.
+    pub fn before_end(&self, len: usize) -> Ptr {
+        assert!(len <= PAGE);
+        Ptr(self.start.wrapping_add(PAGE - len))
     }
 
     /// Writes to the start of the page.
@@ -70,16 +89,16 @@ impl Drop for Page {
 }
 
 /// Pointers that are good neither for reading nor for writing `size` bytes, with their names.
-pub fn bad_pointers(page: &Page, size: usize) -> [(&'static str, *mut u8); 5] {
-    let nowhere = |address| ptr::without_provenance_mut(address);
+pub fn bad_pointers(page: &Page, size: usize) -> [(&'static str, Ptr); 5] {
+    let nowhere = |address| Ptr(ptr::without_provenance_mut(address));
     [
-        ("NULL", ptr::null_mut()),
+        ("NULL", nowhere(0)),
         ("address 1", nowhere(1)),
         ("a kernel address", nowhere(0xffff_8880_0000_0000)),
-        ("memory without access", page.end()),
+        ("memory without access", page.before_end(0)),
         (
-            "the last byte before memory without access",
-            page.end().wrapping_sub(size - 1),
+            "the last bytes before memory without access",
+            page.before_end(size - 1),
         ),
     ]
 }

@@ -35,7 +35,8 @@ impl Recorder {
             .custom_flags(libc::O_NONBLOCK)
             .open(PATH)
             .with_context(|| format!("cannot open {PATH}"))?;
-        kmsg.seek(SeekFrom::End(0)).with_context(|| format!("cannot seek in {PATH}"))?;
+        kmsg.seek(SeekFrom::End(0))
+            .with_context(|| format!("cannot seek in {PATH}"))?;
         Ok(Recorder(kmsg))
     }
 
@@ -45,7 +46,9 @@ impl Recorder {
         let mut record = [0; RECORD_SIZE];
         loop {
             match self.0.read(&mut record) {
-                Ok(length) => messages.push_str(message(&String::from_utf8_lossy(&record[..length]))),
+                Ok(length) => {
+                    messages.push_str(message(&String::from_utf8_lossy(&record[..length])))
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(messages),
                 // Records were overwritten before we read them; the next ones are there.
                 Err(error) if error.raw_os_error() == Some(Errno::EPIPE as i32) => {}
@@ -70,7 +73,10 @@ mod tests {
 
     #[test]
     fn takes_the_message_out_of_a_record() {
-        assert_eq!(message("6,339,5140900,-;procmon: a;b\n SUBSYSTEM=misc\n"), "procmon: a;b");
+        assert_eq!(
+            message("6,339,5140900,-;procmon: a;b\n SUBSYSTEM=misc\n"),
+            "procmon: a;b"
+        );
         assert_eq!(message("6,339,5140900,-;\n"), "");
     }
 }

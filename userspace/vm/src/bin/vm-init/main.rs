@@ -37,7 +37,12 @@ fn main() {
 fn run() -> Result<()> {
     system::mount_all()?;
     let mut port = ports::open(REPORT_PORT)?;
-    let mut report = Report { outcome: Outcome::Exited(0), stdout: 0, stderr: 0, tainted: 0 };
+    let mut report = Report {
+        outcome: Outcome::Exited(0),
+        stdout: 0,
+        stderr: 0,
+        tainted: 0,
+    };
     if let Err(error) = do_job(&mut report) {
         report.outcome = Outcome::Failed(format!("{error:#}"));
     }
@@ -52,7 +57,8 @@ fn run() -> Result<()> {
     line.push(b'\n');
     port.write_all(&line).context("cannot report")?;
     let mut answer = [0; ACKNOWLEDGEMENT.len()];
-    port.read_exact(&mut answer).context("the host does not answer")?;
+    port.read_exact(&mut answer)
+        .context("the host does not answer")?;
     Ok(())
 }
 

@@ -17,7 +17,10 @@ pub fn load(path: &str, parameters: &str) -> Result<()> {
     let recorder = kmsg::Recorder::start()?;
     if let Err(error) = finit_module(&file, &arguments, ModuleInitFlags::empty()) {
         let messages = recorder.messages()?;
-        bail!("cannot load {path} with \"{parameters}\": {}\n{messages}", error.desc());
+        bail!(
+            "cannot load {path} with \"{parameters}\": {}\n{messages}",
+            error.desc()
+        );
     }
     Ok(())
 }

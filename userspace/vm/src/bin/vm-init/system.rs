@@ -18,7 +18,12 @@ pub fn mount_all() -> Result<()> {
     mount_one("proc", "/proc", safe, "")?;
     mount_one("sysfs", "/sys", safe, "")?;
     fs::create_dir("/dev/pts").context("cannot make /dev/pts")?;
-    mount_one("devpts", "/dev/pts", MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, "mode=0620,gid=5")?;
+    mount_one(
+        "devpts",
+        "/dev/pts",
+        MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
+        "mode=0620,gid=5",
+    )?;
     mount_one("tmpfs", "/tmp", writable, "mode=1777")?;
     // There is a directory for it only in kernels that have it, and some refuse to show it.
     let debug = "/sys/kernel/debug";
@@ -39,9 +44,12 @@ fn mount_one(kind: &str, target: &str, flags: MsFlags, options: &str) -> Result<
 /// Does what the start-up scripts of a distribution do.
 pub fn configure() -> Result<()> {
     nix::unistd::sethostname("guest").context("cannot set the host name")?;
-    for (link, target) in
-        [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")]
-    {
+    for (link, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "fd/0"),
+        ("stdout", "fd/1"),
+        ("stderr", "fd/2"),
+    ] {
         std::os::unix::fs::symlink(target, format!("/dev/{link}"))
             .with_context(|| format!("cannot make /dev/{link}"))?;
     }
@@ -50,7 +58,10 @@ pub fn configure() -> Result<()> {
             .args(["link", "set", "lo", "up"])
             .status()
             .context("cannot run ip")?;
-        ensure!(status.success(), "cannot bring up the loopback device: ip says {status}");
+        ensure!(
+            status.success(),
+            "cannot bring up the loopback device: ip says {status}"
+        );
     }
     Ok(())
 }

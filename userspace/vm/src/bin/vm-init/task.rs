@@ -18,7 +18,9 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2, setsid};
-use vm::protocol::{Job, Outcome, Report, STDERR_PORT, STDIN_PORT, STDOUT_PORT, TERMINAL_PATH, Task};
+use vm::protocol::{
+    Job, Outcome, Report, STDERR_PORT, STDIN_PORT, STDOUT_PORT, TERMINAL_PATH, Task,
+};
 use vm::pump::{Pump, wait};
 
 use crate::ports;
@@ -46,31 +48,41 @@ pub fn run(job: &Job, report: &mut Report) -> Result<()> {
         Task::Script => {
             shell.arg("-s").stdin(ports::open(STDIN_PORT)?);
         }
-        Task::Terminal { rows, columns, kind } => {
-            shell.arg("-i").envs([("TERM", kind.as_str()), ("PS1", "guest:\\w\\$ ")]);
+        Task::Terminal {
+            rows,
+            columns,
+            kind,
+        } => {
+            shell
+                .arg("-i")
+                .envs([("TERM", kind.as_str()), ("PS1", "guest:\\w\\$ ")]);
             return run_on_terminal(shell, *rows, *columns, report);
         }
     }
     run_on_ports(shell, report)
 }
 
-fn run_on_terminal(
-    mut shell: Command,
-    rows: u16,
-    columns: u16,
-    report: &mut Report,
-) -> Result<()> {
+fn run_on_terminal(mut shell: Command, rows: u16, columns: u16, report: &mut Report) -> Result<()> {
     let terminal = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(libc::O_NOCTTY)
         .open(TERMINAL_PATH)
         .with_context(|| format!("cannot open {TERMINAL_PATH}"))?;
-    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = libc::winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: The call reads a winsize.
     unsafe { set_window_size(terminal.as_raw_fd(), &size) }
         .context("cannot set the size of the terminal")?;
-    let copy = || terminal.try_clone().context("cannot duplicate the terminal");
+    let copy = || {
+        terminal
+            .try_clone()
+            .context("cannot duplicate the terminal")
+    };
     shell.stdin(copy()?).stdout(copy()?).stderr(copy()?);
     report.outcome = attend(shell, true, &mut [])?;
     Ok(())
@@ -81,7 +93,10 @@ fn run_on_ports(mut shell: Command, report: &mut Report) -> Result<()> {
     let (stdout, stdout_writer) = pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe")?;
     let (stderr, stderr_writer) = pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe")?;
     shell.stdout(stdout_writer).stderr(stderr_writer);
-    let mut pumps = [Pump::new(stdout, stdout_port), Pump::new(stderr, stderr_port)];
+    let mut pumps = [
+        Pump::new(stdout, stdout_port),
+        Pump::new(stderr, stderr_port),
+    ];
     report.outcome = attend(shell, false, &mut pumps)?;
     [report.stdout, report.stderr] = pumps.map(|pump| pump.sent());
     Ok(())
@@ -120,11 +135,19 @@ fn attend(mut shell: Command, on_terminal: bool, pumps: &mut [Pump]) -> Result<O
     };
     // All that the shell and the commands it waited for wrote is in the pipes by now. What
     // processes in the background may add is taken for a while.
-    let owed: Vec<u64> = pumps.iter().map(|pump| pump.sent() + pump.backlog()).collect();
+    let owed: Vec<u64> = pumps
+        .iter()
+        .map(|pump| pump.sent() + pump.backlog())
+        .collect();
     let deadline = Instant::now() + GRACE;
     while !pumps.iter().all(Pump::is_done) {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() && pumps.iter().zip(&owed).all(|(pump, &owed)| pump.sent() >= owed) {
+        if left.is_zero()
+            && pumps
+                .iter()
+                .zip(&owed)
+                .all(|(pump, &owed)| pump.sent() >= owed)
+        {
             break;
         }
         step(&deaths, pumps, Some(left))?;
@@ -147,7 +170,11 @@ fn step(deaths: &SignalFd, pumps: &mut [Pump], timeout: Option<Duration>) -> Res
     let mut fds = vec![Some(PollFd::new(deaths.as_fd(), PollFlags::POLLIN))];
     fds.extend(pumps.iter().map(Pump::poll_fd));
     let ready = wait(&fds, timeout).context("cannot poll")?;
-    for (pump, _) in pumps.iter_mut().zip(&ready[1..]).filter(|&(_, &ready)| ready) {
+    for (pump, _) in pumps
+        .iter_mut()
+        .zip(&ready[1..])
+        .filter(|&(_, &ready)| ready)
+    {
         pump.step().context("cannot pass on output")?;
     }
     Ok(())
@@ -155,7 +182,11 @@ fn step(deaths: &SignalFd, pumps: &mut [Pump], timeout: Option<Duration>) -> Res
 
 /// Buries all dead children. Tells how the given one ended if it is among them.
 fn reap(deaths: &SignalFd, wanted: Pid) -> Result<Option<Outcome>> {
-    if deaths.read_signal().context("cannot read a signal")?.is_none() {
+    if deaths
+        .read_signal()
+        .context("cannot read a signal")?
+        .is_none()
+    {
         return Ok(None);
     }
     let mut outcome = None;

@@ -30,30 +30,47 @@ pub fn choose(options: &Options) -> Result<Engine> {
     }
     match options.accel {
         Accel::Tcg => Ok(Engine::Tcg),
-        Accel::Auto => Ok(if kvm_works(options)? { Engine::Kvm } else { Engine::Tcg }),
+        Accel::Auto => Ok(if kvm_works(options)? {
+            Engine::Kvm
+        } else {
+            Engine::Tcg
+        }),
         Accel::Kvm if kvm_works(options)? => Ok(Engine::Kvm),
         Accel::Kvm => bail!("KVM does not work on this machine"),
     }
 }
 
 fn kvm_works(options: &Options) -> Result<bool> {
-    if OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
+    if OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .is_err()
+    {
         return Ok(false);
     }
     let key = key(options)?;
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
-    let cache = options.bench.cache.join(format!("accel-{:016x}", hasher.finish()));
+    let cache = options
+        .bench
+        .cache
+        .join(format!("accel-{:016x}", hasher.finish()));
     let entry = |works: bool| format!("{}\n{key}", if works { "kvm" } else { "no kvm" });
     if let Ok(present) = fs::read_to_string(&cache) {
-        if let Some(works) = [true, false].into_iter().find(|&works| present == entry(works)) {
+        if let Some(works) = [true, false]
+            .into_iter()
+            .find(|&works| present == entry(works))
+        {
             return Ok(works);
         }
     }
-    eprintln!("vm: looking whether KVM works here (once, up to {} s)", PROBE_TIMEOUT.as_secs());
+    eprintln!(
+        "vm: looking whether KVM works here (once, up to {} s)",
+        PROBE_TIMEOUT.as_secs()
+    );
     let works = probe(options)?;
-    fs::write(&cache, entry(works))
-        .with_context(|| format!("cannot write {}", cache.display()))?;
+    fs::write(&cache, entry(works)).with_context(|| format!("cannot write {}", cache.display()))?;
     Ok(works)
 }
 
@@ -61,17 +78,26 @@ fn kvm_works(options: &Options) -> Result<bool> {
 fn key(options: &Options) -> Result<String> {
     let host = fs::read_to_string("/proc/sys/kernel/osrelease").context("no kernel release")?;
     let cpus = fs::read_to_string("/proc/cpuinfo").context("no /proc/cpuinfo")?;
-    let model = cpus.lines().find(|line| line.starts_with("model name")).unwrap_or_default();
+    let model = cpus
+        .lines()
+        .find(|line| line.starts_with("model name"))
+        .unwrap_or_default();
     let qemu = identity(&options.bench.root.join("usr/bin/qemu-system-x86_64"))?;
     let kernel = identity(options.kernel_file())?;
-    Ok(format!("host: {host}{model}\nQEMU: {qemu}\nkernel: {kernel}\n"))
+    Ok(format!(
+        "host: {host}{model}\nQEMU: {qemu}\nkernel: {kernel}\n"
+    ))
 }
 
 /// Changes when the file does, and costs less than to ask the file for its version.
 fn identity(path: &Path) -> Result<String> {
-    let data =
-        fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
-    Ok(format!("{} {} {}", path.display(), data.size(), data.mtime()))
+    let data = fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
+    Ok(format!(
+        "{} {} {}",
+        path.display(),
+        data.size(),
+        data.mtime()
+    ))
 }
 
 fn probe(options: &Options) -> Result<bool> {

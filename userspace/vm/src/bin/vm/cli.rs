@@ -124,7 +124,11 @@ pub struct Bench {
 impl Options {
     /// The file to boot.
     pub fn kernel_file(&self) -> &Path {
-        if self.kernel.as_os_str() == "debian" { &self.bench.debian_kernel } else { &self.kernel }
+        if self.kernel.as_os_str() == "debian" {
+            &self.bench.debian_kernel
+        } else {
+            &self.kernel
+        }
     }
 
     pub fn module_file(&self) -> &Path {
@@ -153,7 +157,9 @@ impl FromStr for Memory {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let number = text.strip_suffix(['M', 'G']).ok_or_else(|| anyhow!("no M or G at the end"))?;
+        let number = text
+            .strip_suffix(['M', 'G'])
+            .ok_or_else(|| anyhow!("no M or G at the end"))?;
         let number: u32 = number.parse()?;
         ensure!(number > 0, "no memory at all");
         Ok(Memory(text.to_owned()))
@@ -185,16 +191,29 @@ impl FromStr for Addition {
         };
         ensure!(!file.is_empty(), "no file");
         if let Some(path) = &destination {
-            ensure!(!path.ends_with('/'), "the destination must name a file, not a directory");
-            ensure!(!path.split('/').any(|part| part == ".."), "the destination has a \"..\"");
+            ensure!(
+                !path.ends_with('/'),
+                "the destination must name a file, not a directory"
+            );
+            ensure!(
+                !path.split('/').any(|part| part == ".."),
+                "the destination has a \"..\""
+            );
         }
-        Ok(Addition { file: file.into(), destination })
+        Ok(Addition {
+            file: file.into(),
+            destination,
+        })
     }
 }
 
 /// The command as one string for `sh -c`. Several words are joined by blanks, as ssh does it.
 pub fn command_line(words: &[String]) -> Option<String> {
-    if words.is_empty() { None } else { Some(words.join(" ")) }
+    if words.is_empty() {
+        None
+    } else {
+        Some(words.join(" "))
+    }
 }
 
 /// Exit statuses of our own.
@@ -210,4 +229,86 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, u8> {
         let _ = error.print();
         if error.use_stderr() { FAILED } else { 0 }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    const BENCH: &[&str] = &[
+        "vm",
+        "--runner=run",
+        "--root=/r",
+        "--cache=/c",
+        "--binaries=/b",
+        "--default-module=p.ko",
+        "--debian-kernel=/d/vmlinuz",
+    ];
+
+    fn parse(words: &[&str]) -> Result<Options, clap::Error> {
+        Options::try_parse_from(BENCH.iter().chain(words))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn takes_everything_after_the_dashes_as_the_command() {
+        let options = parse(&["--cpus", "3", "--", "echo", "--mem", "*"]).unwrap();
+        assert_eq!(options.cpus, 3);
+        assert_eq!(command_line(&options.command).unwrap(), "echo --mem *");
+        assert_eq!(command_line(&parse(&[]).unwrap().command), None);
+        assert!(parse(&["echo"]).is_err());
+    }
+
+    #[test]
+    fn knows_its_kernels_and_modules() {
+        let options = parse(&[]).unwrap();
+        assert_eq!(options.kernel_file(), Path::new("/d/vmlinuz"));
+        assert_eq!(options.module_file(), Path::new("p.ko"));
+        let options = parse(&["--kernel", "k", "--module", "m"]).unwrap();
+        assert_eq!(options.kernel_file(), Path::new("k"));
+        assert_eq!(options.module_file(), Path::new("m"));
+    }
+
+    #[test]
+    fn splits_an_addition_at_the_destination() {
+        for (text, file, destination) in [
+            ("a", "a", None),
+            ("a:/b/c", "a", Some("/b/c")),
+            ("/x/a:b", "/x/a:b", None),
+            ("/x/a:b:/c", "/x/a:b", Some("/c")),
+        ] {
+            let destination = destination.map(str::to_owned);
+            let expected = Addition {
+                file: file.into(),
+                destination,
+            };
+            assert_eq!(text.parse::<Addition>().unwrap(), expected);
+        }
+        for text in ["", ":/b", "a:/", "a:/b/../c"] {
+            assert!(text.parse::<Addition>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_nonsense() {
+        for words in [
+            ["--cpus", "0"],
+            ["--mem", "512"],
+            ["--mem", "0M"],
+            ["--mem", "M"],
+            ["--timeout", "0"],
+            ["--timeout", "-1"],
+            ["--accel", "xen"],
+        ] {
+            assert!(parse(&words).is_err(), "{words:?}");
+        }
+        assert!(parse(&["--icount", "--cpus", "2"]).is_err());
+        assert!(parse(&["--no-module", "--module-args", "a=1"]).is_err());
+    }
 }

@@ -53,7 +53,10 @@ impl System<'_> {
                 let file = File::open(executable)
                     .with_context(|| format!("cannot open {}", executable.display()))?;
                 let mut command = Command::new(runner);
-                command.arg(interpreter).args(["--list", "/proc/self/fd/0"]).stdin(file);
+                command
+                    .arg(interpreter)
+                    .args(["--list", "/proc/self/fd/0"])
+                    .stdin(file);
                 command
             }
             None => {

@@ -32,7 +32,14 @@ nogroup:x:65534:
 
 /// The smallest guest that can say that it works.
 pub fn probe(bench: &Bench) -> Result<Tree> {
-    bare(bench, &Job { module: None, environment: Vec::new(), task: Task::Probe })
+    bare(
+        bench,
+        &Job {
+            module: None,
+            environment: Vec::new(),
+            task: Task::Probe,
+        },
+    )
 }
 
 /// A guest to run a task in.
@@ -40,7 +47,14 @@ pub fn full(options: &Options, task: Task) -> Result<Tree> {
     let bench = &options.bench;
     let additions = additions(options)?;
     let module = (!options.no_module).then(|| options.module_args.clone());
-    let mut tree = bare(bench, &Job { module, environment: additions.environment(), task })?;
+    let mut tree = bare(
+        bench,
+        &Job {
+            module,
+            environment: additions.environment(),
+            task,
+        },
+    )?;
 
     tree.directory("/root", 0o700, 0)?;
     tree.directory("/home/user", 0o755, USER)?;
@@ -81,9 +95,18 @@ fn applets(busybox: &Path) -> Result<Vec<String>> {
         .arg("--list")
         .output()
         .with_context(|| format!("cannot run {}", busybox.display()))?;
-    ensure!(output.status.success(), "{} --list: {}", busybox.display(), output.status);
+    ensure!(
+        output.status.success(),
+        "{} --list: {}",
+        busybox.display(),
+        output.status
+    );
     let list = String::from_utf8(output.stdout)?;
-    Ok(list.lines().filter(|&name| name != "busybox").map(str::to_owned).collect())
+    Ok(list
+        .lines()
+        .filter(|&name| name != "busybox")
+        .map(str::to_owned)
+        .collect())
 }
 
 /// The files of --add, with the libraries they need.
@@ -100,7 +123,12 @@ fn additions(options: &Options) -> Result<Additions<'_>> {
     let mut dynamic = Vec::new();
     for Addition { file, destination } in &options.add {
         let data = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        files.push((destination.clone().map_or_else(|| default_place(file), Ok)?, file.as_path()));
+        files.push((
+            destination
+                .clone()
+                .map_or_else(|| default_place(file), Ok)?,
+            file.as_path(),
+        ));
         if let Some(interpreter) = elf::interpreter(&data)
             .with_context(|| format!("{} is a broken ELF file", file.display()))?
         {
@@ -112,8 +140,14 @@ fn additions(options: &Options) -> Result<Additions<'_>> {
 
     // All libraries are taken from one system, for a guest with a mixture of two would not work:
     // from the host, else from the build root, which has what was compiled there.
-    let host = System { runner: None, root: Path::new("/") };
-    let build_root = System { runner: Some(&bench.runner), root: &bench.root };
+    let host = System {
+        runner: None,
+        root: Path::new("/"),
+    };
+    let build_root = System {
+        runner: Some(&bench.runner),
+        root: &bench.root,
+    };
     let libraries_of = |system: &System| -> Result<BTreeSet<PathBuf>> {
         let mut libraries = BTreeSet::new();
         for (file, interpreter) in &dynamic {
@@ -124,9 +158,17 @@ fn additions(options: &Options) -> Result<Additions<'_>> {
         Ok(libraries)
     };
     match libraries_of(&host) {
-        Ok(libraries) => Ok(Additions { files, libraries, system: host }),
+        Ok(libraries) => Ok(Additions {
+            files,
+            libraries,
+            system: host,
+        }),
         Err(error) => match libraries_of(&build_root) {
-            Ok(libraries) => Ok(Additions { files, libraries, system: build_root }),
+            Ok(libraries) => Ok(Additions {
+                files,
+                libraries,
+                system: build_root,
+            }),
             Err(_) => Err(error),
         },
     }
@@ -137,7 +179,11 @@ fn default_place(file: &Path) -> Result<String> {
         .file_name()
         .and_then(|name| name.to_str())
         .ok_or_else(|| anyhow!("{} needs a destination", file.display()))?;
-    Ok(if is_executable(file)? { format!("/bin/{name}") } else { format!("/{name}") })
+    Ok(if is_executable(file)? {
+        format!("/bin/{name}")
+    } else {
+        format!("/{name}")
+    })
 }
 
 fn is_executable(file: &Path) -> Result<bool> {
@@ -149,8 +195,11 @@ fn is_executable(file: &Path) -> Result<bool> {
 impl Additions<'_> {
     /// Tells the dynamic loader of the guest, which has no cache, where the libraries are.
     fn environment(&self) -> Vec<(String, String)> {
-        let directories: BTreeSet<&str> =
-            self.libraries.iter().filter_map(|path| path.parent()?.to_str()).collect();
+        let directories: BTreeSet<&str> = self
+            .libraries
+            .iter()
+            .filter_map(|path| path.parent()?.to_str())
+            .collect();
         if directories.is_empty() {
             return Vec::new();
         }
@@ -164,7 +213,9 @@ impl Additions<'_> {
             tree.copy(destination, permissions, file)?;
         }
         for library in &self.libraries {
-            let Some(path) = library.to_str() else { bail!("strange path {library:?}") };
+            let Some(path) = library.to_str() else {
+                bail!("strange path {library:?}")
+            };
             tree.file(path, 0o755, self.system.read(library)?)?;
         }
         Ok(())

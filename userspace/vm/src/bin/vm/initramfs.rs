@@ -47,8 +47,7 @@ impl Tree {
 
     /// Copies a file of the host.
     pub fn copy(&mut self, path: &str, permissions: u32, source: &Path) -> Result<()> {
-        let data =
-            fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
+        let data = fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
         self.file(path, permissions, data)
     }
 
@@ -60,14 +59,21 @@ impl Tree {
         device: (u32, u32),
         data: Vec<u8>,
     ) -> Result<()> {
-        let Some(path) = path.strip_prefix('/') else { bail!("{path} is not absolute") };
+        let Some(path) = path.strip_prefix('/') else {
+            bail!("{path} is not absolute")
+        };
         match path.rsplit_once('/') {
             Some((parent, _)) if !self.0.contains_key(parent) => {
                 self.directory(&format!("/{parent}"), 0o755, 0)?;
             }
             _ => {}
         }
-        let node = Node { mode, owner, device, data };
+        let node = Node {
+            mode,
+            owner,
+            device,
+            data,
+        };
         match self.0.get(path) {
             Some(present) if *present != node => {
                 bail!("the guest cannot have two different files called /{path}")
@@ -96,5 +102,53 @@ impl Tree {
             archive = file.finish()?;
         }
         newc::trailer(archive)?.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names, modes and contents in an archive.
+    fn list(mut archive: &[u8]) -> Vec<(String, u32, Vec<u8>)> {
+        let mut entries = Vec::new();
+        loop {
+            let reader = newc::Reader::new(archive).unwrap();
+            if reader.entry().is_trailer() {
+                return entries;
+            }
+            let (name, mode) = (reader.entry().name().to_owned(), reader.entry().mode());
+            let mut data = Vec::new();
+            archive = reader.to_writer(&mut data).unwrap();
+            entries.push((name, mode, data));
+        }
+    }
+
+    #[test]
+    fn makes_directories_before_what_is_in_them() {
+        let mut tree = Tree::default();
+        tree.file("/b/c/d", 0o755, "data").unwrap();
+        tree.link("/a", "b").unwrap();
+        tree.directory("/b", 0o755, 0).unwrap();
+        let mut archive = Vec::new();
+        tree.write(&mut archive).unwrap();
+        assert_eq!(
+            list(&archive),
+            [
+                ("a".to_owned(), 0o120777, b"b".to_vec()),
+                ("b".to_owned(), 0o040755, Vec::new()),
+                ("b/c".to_owned(), 0o040755, Vec::new()),
+                ("b/c/d".to_owned(), 0o100755, b"data".to_vec()),
+            ]
+        );
+    }
+
+    #[test]
+    fn refuses_two_files_for_one_path() {
+        let mut tree = Tree::default();
+        tree.file("/a", 0o644, "one").unwrap();
+        tree.file("/a", 0o644, "one").unwrap();
+        assert!(tree.file("/a", 0o644, "two").is_err());
+        assert!(tree.file("a", 0o644, "relative").is_err());
     }
 }

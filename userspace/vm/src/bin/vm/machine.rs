@@ -21,6 +21,7 @@ use vm::protocol::{EXIT_PORT, REPORT_PORT, STDERR_PORT, STDIN_PORT, STDOUT_PORT}
 use vm::pump::Pump;
 
 use crate::initramfs::Tree;
+use crate::kernel;
 use crate::session::{self, Collector, Run, Session};
 
 /// Kernel arguments that every guest gets:
@@ -46,9 +47,14 @@ impl Engine {
         match self {
             Engine::Kvm => &["-accel", "kvm", "-cpu", "host"],
             Engine::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "max"],
-            Engine::Icount => {
-                &["-accel", "tcg,thread=single", "-cpu", "max", "-icount", "shift=0,sleep=off"]
-            }
+            Engine::Icount => &[
+                "-accel",
+                "tcg,thread=single",
+                "-cpu",
+                "max",
+                "-icount",
+                "shift=0,sleep=off",
+            ],
         }
     }
 }
@@ -86,18 +92,28 @@ impl Machine<'_> {
     pub fn run(self) -> Result<Run> {
         let mut passed = Passed::default();
         let mut qemu = Command::new(self.runner);
-        qemu.args(["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot"])
-            .args(["-display", "none", "-machine", "q35", "-device", "virtio-serial-pci"])
-            .arg("-device")
-            .arg(format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1"))
-            .args(self.engine.arguments())
-            .args(["-smp", &self.cpus.to_string(), "-m", &self.memory])
-            .args(["-append", &format!("{KERNEL_ARGUMENTS} {}", self.append)]);
+        qemu.args([
+            "qemu-system-x86_64",
+            "-nodefaults",
+            "-no-user-config",
+            "-no-reboot",
+        ])
+        .args([
+            "-display",
+            "none",
+            "-machine",
+            "q35",
+            "-device",
+            "virtio-serial-pci",
+        ])
+        .arg("-device")
+        .arg(format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1"))
+        .args(self.engine.arguments())
+        .args(["-smp", &self.cpus.to_string(), "-m", &self.memory])
+        .args(["-append", &format!("{KERNEL_ARGUMENTS} {}", self.append)]);
 
         // All files are handed over as descriptors: the build root does not see every path.
-        let kernel = File::open(self.kernel)
-            .with_context(|| format!("cannot open the kernel {}", self.kernel.display()))?;
-        qemu.args(["-kernel", &passed.file(kernel.into())?]);
+        qemu.args(["-kernel", &passed.file(kernel::open(self.kernel)?)?]);
         qemu.args(["-initrd", &passed.file(self.initramfs()?)?]);
 
         let console = passed.chardev(&mut qemu, "console")?;
@@ -120,13 +136,18 @@ impl Machine<'_> {
                 qemu.args(["-device", "virtconsole,chardev=terminal"]);
                 let our_stdout = io::stdout().as_fd().try_clone_to_owned()?;
                 outputs.push(Pump::new(terminal.try_clone()?, our_stdout));
-                input = Some(Pump::new(io::stdin().as_fd().try_clone_to_owned()?, terminal));
+                input = Some(Pump::new(
+                    io::stdin().as_fd().try_clone_to_owned()?,
+                    terminal,
+                ));
             }
         }
 
         let (complaints, complaints_writer) =
             pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe")?;
-        qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(complaints_writer);
+        qemu.stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(complaints_writer);
         // Away from the keyboard: Ctrl-C is for us, who then stop it.
         qemu.process_group(0);
         // SAFETY: Only makes a system call between fork and exec.
@@ -154,8 +175,13 @@ impl Machine<'_> {
         let memory = memfd_create(c"initramfs", MFdFlags::MFD_CLOEXEC)
             .context("cannot make a file in memory")?;
         let mut file = BufWriter::new(File::from(memory));
-        self.tree.write(&mut file).context("cannot write the initramfs")?;
-        Ok(file.into_inner().context("cannot write the initramfs")?.into())
+        self.tree
+            .write(&mut file)
+            .context("cannot write the initramfs")?;
+        Ok(file
+            .into_inner()
+            .context("cannot write the initramfs")?
+            .into())
     }
 }
 
@@ -168,8 +194,8 @@ impl Passed {
     const LOWEST: i32 = 20;
 
     fn add(&mut self, fd: OwnedFd) -> Result<i32> {
-        let number = fcntl(&fd, FcntlArg::F_DUPFD(Self::LOWEST))
-            .context("cannot duplicate a descriptor")?;
+        let number =
+            fcntl(&fd, FcntlArg::F_DUPFD(Self::LOWEST)).context("cannot duplicate a descriptor")?;
         // SAFETY: The descriptor is new and nobody else's.
         self.0.push(unsafe { OwnedFd::from_raw_fd(number) });
         Ok(number)
@@ -190,14 +216,16 @@ impl Passed {
         )
         .context("cannot make a socket pair")?;
         let number = self.add(theirs)?;
-        qemu.arg("-chardev").arg(format!("socket,id={id},fd={number}"));
+        qemu.arg("-chardev")
+            .arg(format!("socket,id={id},fd={number}"));
         Ok(ours)
     }
 
     /// Adds a virtio-serial port of that name.
     fn port(&mut self, qemu: &mut Command, name: &str) -> Result<OwnedFd> {
         let ours = self.chardev(qemu, name)?;
-        qemu.arg("-device").arg(format!("virtserialport,chardev={name},name={name}"));
+        qemu.arg("-device")
+            .arg(format!("virtserialport,chardev={name},name={name}"));
         Ok(ours)
     }
 }

@@ -8,6 +8,7 @@ mod cli;
 mod elf;
 mod guest;
 mod initramfs;
+mod kernel;
 mod machine;
 mod session;
 mod terminal;
@@ -30,7 +31,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
     let result = match cli::parse(std::env::args_os()) {
-        Ok(Options { judge: Some(log), .. }) => judge_log(&log),
+        Ok(Options {
+            judge: Some(log), ..
+        }) => judge_log(&log),
         Ok(options) => run(&options),
         Err(status) => return status.into(),
     };
@@ -73,7 +76,11 @@ fn run(options: &Options) -> Result<u8> {
         runner: &options.bench.runner,
         kernel: options.kernel_file(),
         engine,
-        cpus: if engine == Engine::Icount { 1 } else { options.cpus },
+        cpus: if engine == Engine::Icount {
+            1
+        } else {
+            options.cpus
+        },
         memory: options.mem.to_string(),
         append: &options.append.join(" "),
         tree: guest::full(options, task)?,
@@ -81,7 +88,9 @@ fn run(options: &Options) -> Result<u8> {
         timeout: options.timeout.or(default_timeout),
         log,
     };
-    let raw_mode = (input == Input::Terminal).then(RawMode::enter).transpose()?;
+    let raw_mode = (input == Input::Terminal)
+        .then(RawMode::enter)
+        .transpose()?;
     let run = machine.run();
     drop(raw_mode);
 

@@ -51,9 +51,13 @@ pub struct Run {
 /// Has the signals that end us, and the one that tells of QEMU's end, delivered to a descriptor.
 pub fn catch_signals() -> Result<SignalFd> {
     let mut mask = SigSet::empty();
-    for signal in
-        [Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM]
-    {
+    for signal in [
+        Signal::SIGCHLD,
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGTERM,
+    ] {
         mask.add(signal);
     }
     mask.thread_block().context("cannot block signals")?;
@@ -129,7 +133,12 @@ impl Session {
         if ready.next() == Some(true) {
             self.pass_input();
         }
-        for (pump, _) in self.outputs.iter_mut().zip(&mut ready).filter(|&(_, ready)| ready) {
+        for (pump, _) in self
+            .outputs
+            .iter_mut()
+            .zip(&mut ready)
+            .filter(|&(_, ready)| ready)
+        {
             match pump.step() {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     return Ok(Some(End::OutputClosed));
@@ -137,8 +146,11 @@ impl Session {
                 result => result.context("cannot pass on output")?,
             }
         }
-        for (collector, _) in
-            self.collectors_mut().into_iter().zip(ready).filter(|&(_, ready)| ready)
+        for (collector, _) in self
+            .collectors_mut()
+            .into_iter()
+            .zip(ready)
+            .filter(|&(_, ready)| ready)
         {
             collector.collect()?;
         }
@@ -222,11 +234,17 @@ pub struct Collector {
 
 impl Collector {
     pub fn new(source: OwnedFd, copy: Option<File>) -> Self {
-        Collector { source, is_open: true, data: Vec::new(), copy }
+        Collector {
+            source,
+            is_open: true,
+            data: Vec::new(),
+            copy,
+        }
     }
 
     fn poll_fd(&self) -> Option<PollFd<'_>> {
-        self.is_open.then(|| PollFd::new(self.source.as_fd(), PollFlags::POLLIN))
+        self.is_open
+            .then(|| PollFd::new(self.source.as_fd(), PollFlags::POLLIN))
     }
 
     fn collect(&mut self) -> Result<()> {
@@ -234,10 +252,14 @@ impl Collector {
         match unistd::read(&self.source, &mut buffer) {
             Ok(0) | Err(Errno::ECONNRESET) => self.is_open = false,
             Ok(length) => {
-                let text: Vec<u8> =
-                    buffer[..length].iter().copied().filter(|&byte| byte != b'\r').collect();
+                let text: Vec<u8> = buffer[..length]
+                    .iter()
+                    .copied()
+                    .filter(|&byte| byte != b'\r')
+                    .collect();
                 if let Some(copy) = &mut self.copy {
-                    copy.write_all(&text).context("cannot write the kernel log")?;
+                    copy.write_all(&text)
+                        .context("cannot write the kernel log")?;
                 }
                 self.data.extend(text);
             }
@@ -248,6 +270,8 @@ impl Collector {
     }
 
     fn contains(&self, text: &str) -> bool {
-        self.data.windows(text.len()).any(|window| window == text.as_bytes())
+        self.data
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
     }
 }

@@ -19,12 +19,21 @@ pub fn is_present() -> bool {
 
 /// A shell that fits our terminal.
 pub fn task() -> Result<Task> {
-    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: The call writes a winsize.
     unsafe { window_size(io::stdout().as_raw_fd(), &mut size) }
         .context("cannot get the size of the terminal")?;
     let kind = env::var("TERM").unwrap_or_else(|_| "dumb".to_owned());
-    Ok(Task::Terminal { rows: size.ws_row, columns: size.ws_col, kind })
+    Ok(Task::Terminal {
+        rows: size.ws_row,
+        columns: size.ws_col,
+        kind,
+    })
 }
 
 /// Hands every key to the guest, until dropped.

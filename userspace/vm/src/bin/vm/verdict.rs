@@ -10,8 +10,12 @@ use crate::session::{End, Run};
 
 /// Taint flags (Documentation/admin-guide/tainted-kernels.rst) that the kernel sets when it finds
 /// something wrong with itself. They stand even if the message was lost.
-const BAD_TAINTS: [(u32, &str); 4] =
-    [(5, "bad page"), (7, "oops or BUG"), (9, "warning"), (14, "soft lockup")];
+const BAD_TAINTS: [(u32, &str); 4] = [
+    (5, "bad page"),
+    (7, "oops or BUG"),
+    (9, "warning"),
+    (14, "soft lockup"),
+];
 
 /// How many lines of the kernel log are shown when the guest died.
 const SHOWN_LINES: usize = 15;
@@ -65,8 +69,14 @@ pub fn outcome(run: &Run) -> Result<&Outcome, String> {
         }
         (End::TimedOut, None) => Err("the time was up before the command ended".to_owned()),
         (End::TimedOut, Some(_)) => Err("the time was up before the guest ended".to_owned()),
-        (_, None) => Err(format!("the guest ended without a report ({})", describe(run))),
-        (_, Some(_)) => Err(format!("the guest ended before its time ({})", describe(run))),
+        (_, None) => Err(format!(
+            "the guest ended without a report ({})",
+            describe(run)
+        )),
+        (_, Some(_)) => Err(format!(
+            "the guest ended before its time ({})",
+            describe(run)
+        )),
     }
 }
 
@@ -92,7 +102,10 @@ fn circumstances(run: &Run) -> String {
 
 fn bad_taint(run: &Run) -> Option<&'static str> {
     let taints = run.report.as_ref()?.tainted;
-    BAD_TAINTS.iter().find(|(bit, _)| taints & (1 << bit) != 0).map(|&(_, meaning)| meaning)
+    BAD_TAINTS
+        .iter()
+        .find(|(bit, _)| taints & (1 << bit) != 0)
+        .map(|&(_, meaning)| meaning)
 }
 
 /// As shells have it.
@@ -117,7 +130,12 @@ mod tests {
     fn good(outcome: Outcome) -> Run {
         Run {
             end: exited(EXIT_STATUS),
-            report: Some(Report { outcome, stdout: 0, stderr: 0, tainted: (1 << 12) | (1 << 13) }),
+            report: Some(Report {
+                outcome,
+                stdout: 0,
+                stderr: 0,
+                tainted: (1 << 12) | (1 << 13),
+            }),
             complete: true,
             log: b"[    0.0] Linux version 7.3.4\n".to_vec(),
             complaints: String::new(),
@@ -141,11 +159,26 @@ mod tests {
     fn success_needs_report_completeness_and_exit_status() {
         let fine = || good(Outcome::Exited(0));
         for run in [
-            Run { report: None, ..fine() },
-            Run { complete: false, ..fine() },
-            Run { end: exited(0), ..fine() },
-            Run { end: exited(1), ..fine() },
-            Run { end: End::Exited(ExitStatus::from_raw(libc::SIGABRT)), ..fine() },
+            Run {
+                report: None,
+                ..fine()
+            },
+            Run {
+                complete: false,
+                ..fine()
+            },
+            Run {
+                end: exited(0),
+                ..fine()
+            },
+            Run {
+                end: exited(1),
+                ..fine()
+            },
+            Run {
+                end: End::Exited(ExitStatus::from_raw(libc::SIGABRT)),
+                ..fine()
+            },
         ] {
             assert_eq!(status(&run), FAILED, "{run:?}");
         }
@@ -153,31 +186,69 @@ mod tests {
 
     #[test]
     fn a_time_out_is_one_whatever_was_reported() {
-        let run = Run { end: End::TimedOut, ..good(Outcome::Exited(0)) };
+        let run = Run {
+            end: End::TimedOut,
+            ..good(Outcome::Exited(0))
+        };
         assert_eq!(status(&run), TIMED_OUT);
-        assert_eq!(status(&Run { report: None, ..run }), TIMED_OUT);
+        assert_eq!(
+            status(&Run {
+                report: None,
+                ..run
+            }),
+            TIMED_OUT
+        );
     }
 
     #[test]
     fn a_splat_outranks_everything_but_the_user() {
         let log = b"[    1.0] BUG: Bad page state in process sh  pfn:03a5c\n".to_vec();
         for end in [exited(EXIT_STATUS), exited(0), End::TimedOut] {
-            let run = Run { end, log: log.clone(), ..good(Outcome::Exited(0)) };
+            let run = Run {
+                end,
+                log: log.clone(),
+                ..good(Outcome::Exited(0))
+            };
             let verdict = judge(&run);
             assert_eq!(verdict.status, SPLAT);
-            assert!(verdict.message.contains("Bad page state"), "{}", verdict.message);
+            assert!(
+                verdict.message.contains("Bad page state"),
+                "{}",
+                verdict.message
+            );
         }
         let end = End::Interrupted(libc::SIGTERM);
-        assert_eq!(status(&Run { end, log, ..good(Outcome::Exited(0)) }), 143);
+        assert_eq!(
+            status(&Run {
+                end,
+                log,
+                ..good(Outcome::Exited(0))
+            }),
+            143
+        );
         let end = End::OutputClosed;
-        assert_eq!(status(&Run { end, ..good(Outcome::Exited(0)) }), 141);
+        assert_eq!(
+            status(&Run {
+                end,
+                ..good(Outcome::Exited(0))
+            }),
+            141
+        );
     }
 
     #[test]
     fn a_bad_taint_counts_as_a_splat() {
         for (tainted, expected) in [(0, 0), (1 << 12, 0), (1 << 9, SPLAT), (1 << 7, SPLAT)] {
-            let report = Report { outcome: Outcome::Exited(0), stdout: 0, stderr: 0, tainted };
-            let run = Run { report: Some(report), ..good(Outcome::Exited(0)) };
+            let report = Report {
+                outcome: Outcome::Exited(0),
+                stdout: 0,
+                stderr: 0,
+                tainted,
+            };
+            let run = Run {
+                report: Some(report),
+                ..good(Outcome::Exited(0))
+            };
             assert_eq!(status(&run), expected, "taint {tainted:#x}");
         }
     }
@@ -189,7 +260,12 @@ mod tests {
         assert!(verdict.message.contains("no module"));
 
         let complaints = "qemu: no such machine\n".to_owned();
-        let run = Run { end: exited(1), report: None, complaints, ..good(Outcome::Exited(0)) };
+        let run = Run {
+            end: exited(1),
+            report: None,
+            complaints,
+            ..good(Outcome::Exited(0))
+        };
         let verdict = judge(&run);
         assert_eq!(verdict.status, FAILED);
         assert!(verdict.message.contains("no such machine"));
