@@ -53,7 +53,7 @@ struct procmon_query {
 
 #define PROCMON_MAGIC 'P'
 
-/* Zero the totals and the filter. The message and per_cpu_ops stay. Needs a file open for writing. */
+/* Zero the totals and the filter; message and per_cpu_ops stay. Needs a file open for writing. */
 #define PROCMON_RESET		_IO(PROCMON_MAGIC, 0)
 /* Length of the message in bytes. */
 #define PROCMON_GET_COUNT	_IOR(PROCMON_MAGIC, 1, int)

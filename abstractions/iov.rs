@@ -14,8 +14,8 @@ use kernel::{
 pub(crate) trait IovIterSourceExt {
     /// Reads exactly `len` bytes into a new vector.
     ///
-    /// Unlike `copy_from_iter_vec()` this allocates what the caller asks for and not what user space
-    /// claims to have, and tells a fault from the end of the data.
+    /// Unlike `copy_from_iter_vec()` this allocates what the caller asks for and not what user
+    /// space claims to have, and tells a fault from the end of the data.
     ///
     /// # Errors
     ///
@@ -54,7 +54,8 @@ mod tests {
             iov_len: bytes.len(),
         };
 
-        // SAFETY: The segment is valid for reads, and it and the vector live for the whole function.
+        // SAFETY: The segment is valid for reads, and it and the vector live for the whole
+        // function.
         let from = unsafe {
             bindings::iov_iter_kvec(iter.get(), bindings::ITER_SOURCE, &kvec, 1, bytes.len());
             IovIterSource::from_raw(iter.get())

@@ -36,8 +36,8 @@ pub(crate) trait ThreadFn: Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// `task` is a thread that was created by [`KThread::run`], will not be stopped by anybody else, and
-/// uses `data` until it ends.
+/// `task` is a thread that was created by [`KThread::run`], will not be stopped by anybody else,
+/// and uses `data` until it ends.
 pub(crate) struct KThread<T: ThreadFn> {
     task: ManuallyDrop<ARef<Task>>,
     _data: Arc<T>,

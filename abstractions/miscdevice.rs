@@ -95,7 +95,8 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
 ///
 /// - `misc` is registered by `misc_register()` until it is dropped, with the file operations of
 ///   [`VTable<T>`] and attributes for `Self`.
-/// - `files` counts the open files: each opening in counter [`OPENED`], each release in [`RELEASED`].
+/// - `files` counts the open files: each opening in counter [`OPENED`], each release in
+///   [`RELEASED`].
 #[pin_data(PinnedDrop)]
 pub(crate) struct MiscDeviceRegistration<T: MiscDevice> {
     #[pin]
@@ -161,7 +162,8 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
 
     /// # Safety
     ///
-    /// `misc` must be the device of a registration of this type, which must not be dropped for `'a`.
+    /// `misc` must be the device of a registration of this type, which must not be dropped for
+    /// `'a`.
     unsafe fn from_misc<'a>(misc: *mut bindings::miscdevice) -> &'a Self {
         // SAFETY: By the safety requirements.
         unsafe { &*container_of!(Opaque::cast_from(misc.cast_const()), Self, misc) }

@@ -55,9 +55,9 @@ impl<T> RcuBox<T> {
 
 /// A place for an optional value that readers find under RCU, without a lock and without waiting.
 ///
-/// [`RcuData::replace`] puts a new value there and leaves the old one to the readers that still have
-/// it: it is dropped, in softirq context, after a grace period that nobody waits for. A spin lock
-/// puts updaters in order.
+/// [`RcuData::replace`] puts a new value there and leaves the old one to the readers that still
+/// have it: it is dropped, in softirq context, after a grace period that nobody waits for. A spin
+/// lock puts updaters in order.
 ///
 /// Dropping the place waits for all values that were in it to be dropped, so it may sleep.
 ///
@@ -150,8 +150,9 @@ unsafe fn free_after_grace_period<T: Send + 'static>(node: *mut Node<T>) {
     }
 
     if !node.is_null() {
-        // SAFETY: The node is valid until the callback frees it. `T` is `Send`, so it may be dropped
-        // by the thread that runs the callback, and `'static`, so it may be dropped that late.
+        // SAFETY: The node is valid until the callback frees it. `T` is `Send`, so it may be
+        // dropped by the thread that runs the callback, and `'static`, so it may be dropped that
+        // late.
         unsafe { bindings::call_rcu((*node).head.get(), Some(free::<T>)) };
     }
 }

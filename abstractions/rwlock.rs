@@ -66,8 +66,8 @@ pub(crate) struct RwLock<T> {
 
 // SAFETY: The lock can be moved to another thread (before it is pinned) when its data can.
 unsafe impl<T: Send> Send for RwLock<T> {}
-// SAFETY: The lock hands out `&mut T` to any thread, which takes `Send`, and `&T` to several threads
-// at a time, which takes `Sync`.
+// SAFETY: The lock hands out `&mut T` to any thread, which takes `Send`, and `&T` to several
+// threads at a time, which takes `Sync`.
 unsafe impl<T: Send + Sync> Sync for RwLock<T> {}
 
 impl<T> RwLock<T> {

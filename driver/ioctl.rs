@@ -2,7 +2,8 @@
 
 //! The commands of the device.
 //!
-//! Each copies its argument from and to user space as a whole, and only once, while no lock is held.
+//! Each copies its argument from and to user space as a whole, and only once, while no lock is
+//! held.
 
 use kernel::{
     fs::{

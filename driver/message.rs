@@ -35,8 +35,8 @@ impl Message {
 
 /// The present message of the device.
 ///
-/// Readers find it under RCU and keep it by its reference count, so writers do not wait for them and
-/// they do not wait for writers.
+/// Readers find it under RCU and keep it by its reference count, so writers do not wait for them
+/// and they do not wait for writers.
 #[pin_data]
 pub(crate) struct CurrentMessage {
     #[pin]
