@@ -144,16 +144,19 @@ pub(super) mod tests {
         }, //
     };
 
-    /// A thread function from a closure, which tells when it is done.
+    /// A thread function from a closure, which tells when it begins and when it is done.
     #[pin_data]
     struct Closure<F> {
         run: F,
+        #[pin]
+        started: Completion,
         #[pin]
         done: Completion,
     }
 
     impl<F: Fn(&CurrentThread) + Send + Sync + 'static> ThreadFn for Closure<F> {
         fn run(&self, thread: &CurrentThread) {
+            self.started.complete_all();
             (self.run)(thread);
             self.done.complete_all();
         }
@@ -168,6 +171,7 @@ pub(super) mod tests {
         let closure = Arc::pin_init(
             pin_init!(Closure {
                 run,
+                started <- Completion::new(),
                 done <- Completion::new(),
             }),
             GFP_KERNEL,
@@ -218,6 +222,9 @@ pub(super) mod tests {
                 thread.sleep(3_600_000);
             }
         })?;
+
+        closure.started.wait_for_completion();
+
         let start = Instant::<Monotonic>::now();
 
         drop(thread);

@@ -3,7 +3,7 @@
 //! What `vm` and `vm-init` tell each other.
 //!
 //! The host puts a [`Job`] into the initramfs. The guest carries it out, and writes one [`Report`]
-//! as a line of JSON to the port [`REPORT_PORT`]. The host answers with [`ACKNOWLEDGEMENT`] once it
+//! as a line of JSON to the port [`REPORT_PORT`]. The host answers with [`ACKNOWLEDGMENT`] once it
 //! has all output and the whole kernel log, up to [`END_OF_LOG`]. Only then does the guest stop
 //! the machine by writing [`EXIT_VALUE`] to the I/O port [`EXIT_PORT`], so that QEMU's exit status
 //! says a third time that the run came to its end.
@@ -29,7 +29,7 @@ pub const TERMINAL_PATH: &str = "/dev/hvc0";
 pub const END_OF_LOG: &str = "vm-init: end of the run";
 
 /// Sent by the host on [`REPORT_PORT`] when it needs nothing more from the guest.
-pub const ACKNOWLEDGEMENT: &[u8] = b"\n";
+pub const ACKNOWLEDGMENT: &[u8] = b"\n";
 
 /// I/O port of QEMU's device `isa-debug-exit`.
 pub const EXIT_PORT: u16 = 0x501;

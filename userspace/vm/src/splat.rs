@@ -47,7 +47,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         meaning: "lock not balanced",
-        pattern: r"bad unlock balance|held lock freed|locks (still )?held!|lock held when returning",
+        pattern: r"bad unlock balance|held lock freed|still has locks|lock held when returning",
         example: "WARNING: held lock freed!",
     },
     Rule {

@@ -18,7 +18,7 @@ use std::io::{Read, Write};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use vm::protocol::{
-    ACKNOWLEDGEMENT, END_OF_LOG, EXIT_PORT, EXIT_VALUE, JOB_PATH, Job, MODULE_PATH, Outcome,
+    ACKNOWLEDGMENT, END_OF_LOG, EXIT_PORT, EXIT_VALUE, JOB_PATH, Job, MODULE_PATH, Outcome,
     REPORT_PORT, Report, Task,
 };
 
@@ -56,7 +56,7 @@ fn run() -> Result<()> {
     let mut line = serde_json::to_vec(&report)?;
     line.push(b'\n');
     port.write_all(&line).context("cannot report")?;
-    let mut answer = [0; ACKNOWLEDGEMENT.len()];
+    let mut answer = [0; ACKNOWLEDGMENT.len()];
     port.read_exact(&mut answer)
         .context("the host does not answer")?;
     Ok(())

@@ -21,7 +21,8 @@ use clap::{Parser, ValueEnum};
 /// /lib/modules/procmon.ko, procmonctl, and what --add brings.
 #[derive(Debug, Parser)]
 #[command(
-    name = "tests/vm",
+    name = "vm",
+    override_usage = "tests/vm [OPTIONS] [-- COMMAND...]",
     after_help = "\
 Exit status:
   N    of the command; 128+N if signal N killed it

@@ -16,7 +16,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd;
-use vm::protocol::{ACKNOWLEDGEMENT, END_OF_LOG, Report};
+use vm::protocol::{ACKNOWLEDGMENT, END_OF_LOG, Report};
 use vm::pump::{Pump, wait};
 
 /// How long we look for what a dead machine left behind.
@@ -100,7 +100,7 @@ impl Session {
             if !complete && report.as_ref().is_some_and(|report| self.has_all(report)) {
                 complete = true;
                 // Should that fail, the machine just died, which the next round will see.
-                let _ = unistd::write(&self.report.source, ACKNOWLEDGEMENT);
+                let _ = unistd::write(&self.report.source, ACKNOWLEDGMENT);
             }
         };
         self.clean_up()?;
