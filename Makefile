@@ -13,7 +13,7 @@ depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b $(INST
 # Read by scripts/kbuild, from the command line and from the environment.
 export KDIR
 
-.PHONY: all module vm-files install uninstall run test check fmt rust-analyzer clean distclean help
+.PHONY: all module procmonctl vm-files install uninstall run test check fmt rust-analyzer clean distclean help
 # Kbuild writes to this directory, so its targets take turns.
 .NOTPARALLEL:
 
@@ -21,6 +21,10 @@ all: module
 
 module:
 	@scripts/kbuild modules
+
+procmonctl:
+	@cd userspace && ../scripts/buildroot cargo build --release -p procmonctl
+	@cp $(CACHE)/target/x86_64-unknown-linux-gnu/release/procmonctl .
 
 # The guest boots the kernel of scripts/kernel, whatever the running one is.
 vm-files:
@@ -59,7 +63,7 @@ rust-analyzer:
 
 clean:
 	rm -f *.o *.ko *.mod *.mod.c .*.cmd .*.o modules.order Module.symvers
-	rm -f uapi_generated.rs rust-project.json
+	rm -f uapi_generated.rs rust-project.json procmonctl
 	rm -rf $(CACHE)/target $(CACHE)/check
 
 distclean: clean
@@ -76,6 +80,8 @@ help:
 	@echo '  make KDIR=DIR       build it for the kernel whose build directory is DIR'
 	@echo '  make install        install procmon.ko for its kernel (INSTALL_MOD_PATH=DIR: below DIR)'
 	@echo '  make uninstall      undo that'
+	@echo 'The client:'
+	@echo '  make procmonctl     build the command, a static program'
 	@echo 'For developers:'
 	@echo '  make rust-analyzer  write rust-project.json, by which editors understand the module'
 	@echo '  make fmt            format all Rust sources'
