@@ -32,11 +32,15 @@ use crate::{
 /// All that open files and sysfs share.
 #[pin_data]
 pub(crate) struct Device {
+    /// What was last written.
     #[pin]
     pub(crate) message: CurrentMessage,
+    /// What was done with the device.
     pub(crate) counters: Counters,
+    /// What users have set.
     #[pin]
     pub(crate) settings: Settings,
+    /// What the monitor thread has seen.
     pub(crate) monitor: Arc<Monitor>,
 }
 
