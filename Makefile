@@ -10,6 +10,9 @@ release = $(or $(firstword $(shell PATH="$$PATH:/usr/sbin:/sbin" modinfo -F verm
 modules = $(INSTALL_MOD_PATH)/lib/modules
 depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH))
 
+# The kernel that tests boot, by its name in scripts/kernel.
+KERNEL := debian
+
 # Read by scripts/kbuild, from the command line and from the environment.
 export KDIR
 
@@ -26,9 +29,13 @@ procmonctl:
 	@cd userspace && ../scripts/buildroot cargo build --release -p procmonctl
 	@cp $(CACHE)/target/x86_64-unknown-linux-gnu/release/procmonctl .
 
-# The guest boots the kernel of scripts/kernel, whatever the running one is.
+# The guest boots a kernel of scripts/kernel, whatever the running one is.
 vm-files:
+ifeq ($(KERNEL),debian)
 	@KDIR="$${KDIR:-$$(scripts/kernel)/build}" scripts/kbuild modules
+else
+	@scripts/kbuild --for $(KERNEL) modules
+endif
 	@cd userspace && ../scripts/buildroot cargo build $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-q) \
 		--release -p procmonctl -p vm
 
@@ -50,7 +57,7 @@ run:
 	@tests/vm --no-module --add scripts/demo:/demo -- 'sh /demo'
 
 test:
-	@tests/run
+	@KERNEL=$(KERNEL) tests/run
 
 check:
 	@scripts/check
@@ -73,6 +80,9 @@ help:
 	@echo 'Without root rights and without a kernel of your own:'
 	@echo '  make run            boot a virtual machine and show procmon at work'
 	@echo '  make test           run all tests'
+	@echo '  make test KERNEL=debug'
+	@echo '                      run those that need a kernel on one that finds more mistakes; other'
+	@echo '                      kernels are cloud, rt, debian-7.2 and kcsan'
 	@echo '  make check          run all static checks'
 	@echo 'The module:'
 	@echo '  make                build procmon.ko for the running kernel, or for the Debian kernel'

@@ -75,11 +75,13 @@ impl CurrentMessage {
         let message = if len == 0 {
             None
         } else {
-            // The memory may stay allocated as long as the user likes, so it is the user's.
-            let bytes = from.read_vec(len, GFP_KERNEL_ACCOUNT)?;
-            let message = Arc::new(Message { bytes }, GFP_KERNEL_ACCOUNT)?;
+            // The memory may stay allocated as long as the user likes, so it is the user's. That
+            // there is none for so long a message is for the user to know, and not for the log.
+            let flags = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+            let bytes = from.read_vec(len, flags)?;
+            let message = Arc::new(Message { bytes }, flags)?;
 
-            Some(RcuBox::new(message, GFP_KERNEL_ACCOUNT)?)
+            Some(RcuBox::new(message, flags)?)
         };
 
         self.data.replace(message);

@@ -11,13 +11,18 @@
 
 pub mod child;
 pub mod compat;
+pub mod faults;
 pub mod kernel_log;
+pub mod leaks;
 pub mod memory;
 pub mod module;
 pub mod procfs;
 pub mod raw;
 
+use std::env;
+use std::fmt::Display;
 use std::fs::File;
+use std::io::{self, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -77,4 +82,18 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Says on the terminal that the kernel has not what a test needs, which then has to end.
+///
+/// With `PROCMON_REQUIRE_DEBUG=1` in the environment, as on the debug kernel, it must have.
+///
+/// # Panics
+///
+/// In that case.
+pub fn skip(reason: impl Display) {
+    let required = env::var_os("PROCMON_REQUIRE_DEBUG").is_some_and(|value| value == "1");
+    assert!(!required, "this kernel must have it: {reason}");
+    // Unlike what is printed by println!, this is shown by tests that pass too.
+    writeln!(io::stdout(), "skipped: {reason}").expect("there is a standard output");
 }

@@ -2,7 +2,7 @@
 
 //! Loading and unloading the module.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::path::Path;
 use std::thread;
@@ -25,9 +25,17 @@ impl Module {
     ///
     /// What the kernel says.
     pub fn load(parameters: &str) -> nix::Result<Self> {
-        let file = File::open(PATH).expect("the bench has put the module in place");
         let parameters = CString::new(parameters).expect("there is no NUL in the parameters");
-        finit_module(&file, &parameters, ModuleInitFlags::empty())?;
+        Self::load_from(&file(), &parameters)
+    }
+
+    /// The same with all that it takes at hand, so that there is nothing but the one system call.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn load_from(file: &File, parameters: &CStr) -> nix::Result<Self> {
+        finit_module(file, parameters, ModuleInitFlags::empty())?;
         Ok(Self(()))
     }
 
@@ -62,6 +70,16 @@ impl Drop for Module {
             assert_eq!(result, Ok(()), "the module cannot be unloaded");
         }
     }
+}
+
+/// The module's file.
+///
+/// # Panics
+///
+/// If there is none.
+#[must_use]
+pub fn file() -> File {
+    File::open(PATH).expect("the bench has put the module in place")
 }
 
 /// Asks the kernel once to unload the module, whoever has loaded it.

@@ -86,6 +86,16 @@ pub fn write(fd: impl AsFd, from: Ptr, len: usize) -> nix::Result<usize> {
     bytes(unsafe { libc::write(fd.as_fd().as_raw_fd(), from.as_ptr().cast(), len) })
 }
 
+/// pwrite(2)
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn pwrite(fd: impl AsFd, from: Ptr, len: usize, offset: off_t) -> nix::Result<usize> {
+    // SAFETY: `Ptr` promises that any length is fine.
+    bytes(unsafe { libc::pwrite(fd.as_fd().as_raw_fd(), from.as_ptr().cast(), len, offset) })
+}
+
 /// writev(2)
 ///
 /// # Errors

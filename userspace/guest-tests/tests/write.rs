@@ -71,6 +71,8 @@ fn t30_bad_pointers() {
                 Err(Errno::EFAULT),
                 "{name}, {len}"
             );
+            let written = raw::pwrite(&file, pointer, len, 5);
+            assert_eq!(written, Err(Errno::EFAULT), "{name}, {len}");
             let written = raw::writev(&file, &[(pointer, len)]);
             assert_eq!(written, Err(Errno::EFAULT), "{name}, {len}");
         }

@@ -43,6 +43,8 @@ pub const EXIT_STATUS: i32 = ((EXIT_VALUE as i32) << 1) | 1;
 /// What the guest is to do.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
+    /// Lines of the kernel's configuration that must be there.
+    pub wanted: Option<String>,
     /// Parameters to load the module at [`MODULE_PATH`] with. None to load no module.
     pub module: Option<String>,
     /// Variables to add to the environment of the task.

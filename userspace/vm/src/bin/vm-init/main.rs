@@ -5,6 +5,7 @@
 //!
 //! The console belongs to the kernel: nothing is written there, lest it mixes with kernel messages.
 
+mod configuration;
 mod kmsg;
 mod module;
 mod ports;
@@ -69,6 +70,9 @@ fn do_job(report: &mut Report) -> Result<()> {
         return Ok(());
     }
     system::configure()?;
+    if let Some(wanted) = &job.wanted {
+        configuration::check(wanted)?;
+    }
     if let Some(parameters) = &job.module {
         module::load(MODULE_PATH, parameters)?;
     }

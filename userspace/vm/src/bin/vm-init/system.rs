@@ -53,7 +53,8 @@ pub fn configure() -> Result<()> {
         std::os::unix::fs::symlink(target, format!("/dev/{link}"))
             .with_context(|| format!("cannot make /dev/{link}"))?;
     }
-    if Path::new("/sys/class/net/lo").exists() {
+    // Without IPv4, nobody could use the loopback device.
+    if Path::new("/proc/sys/net/ipv4").exists() {
         let status = Command::new("/bin/ip")
             .args(["link", "set", "lo", "up"])
             .status()

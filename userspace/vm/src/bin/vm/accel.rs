@@ -83,7 +83,7 @@ fn key(options: &Options) -> Result<String> {
         .find(|line| line.starts_with("model name"))
         .unwrap_or_default();
     let qemu = identity(&options.bench.root.join("usr/bin/qemu-system-x86_64"))?;
-    let kernel = identity(options.kernel_file())?;
+    let kernel = identity(&options.kernel_file())?;
     Ok(format!(
         "host: {host}{model}\nQEMU: {qemu}\nkernel: {kernel}\n"
     ))
@@ -103,10 +103,10 @@ fn identity(path: &Path) -> Result<String> {
 fn probe(options: &Options) -> Result<bool> {
     let run = Machine {
         runner: &options.bench.runner,
-        kernel: options.kernel_file(),
+        kernel: &options.kernel_file(),
         engine: Engine::Kvm,
         cpus: 1,
-        memory: options.mem.to_string(),
+        memory: options.memory().to_string(),
         append: "",
         tree: guest::probe(&options.bench)?,
         input: Input::None,

@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -32,8 +33,10 @@ Exit status:
 "
 )]
 pub struct Options {
-    /// Kernel to boot: "debian", the one that procmon is tested with, or a file.
-    #[arg(long, value_name = "debian|PATH", default_value = "debian")]
+    /// Kernel to boot: "debian", the one that procmon is tested with; "debug" or "kcsan", which
+    /// find more mistakes; "cloud", "rt" or "debian-X.Y", others of Debian; or a file, by a path
+    /// with a slash.
+    #[arg(long, value_name = "NAME|PATH", default_value = "debian")]
     pub kernel: PathBuf,
 
     /// Number of CPUs.
@@ -41,9 +44,9 @@ pub struct Options {
           value_parser = clap::value_parser!(u8).range(1..))]
     pub cpus: u8,
 
-    /// Memory of the guest, like 768M or 2G.
-    #[arg(long, value_name = "SIZE", default_value = "512M")]
-    pub mem: Memory,
+    /// Memory of the guest, like 768M or 2G. [default: 512M, 2G with a kernel that finds mistakes]
+    #[arg(long, value_name = "SIZE")]
+    pub mem: Option<Memory>,
 
     /// How to run the guest's code. KVM is only taken if it proves to work.
     #[arg(long, value_enum, default_value_t = Accel::Auto)]
@@ -74,7 +77,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub module: Option<PathBuf>,
 
-    /// How long the whole run may take. [default: 120, without limit for an interactive shell]
+    /// How long the whole run may take. [default: 120, three times that with a kernel that finds
+    /// mistakes, without limit for an interactive shell]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
 
@@ -117,19 +121,38 @@ pub struct Bench {
     #[arg(long, hide = true)]
     pub default_module: PathBuf,
 
-    /// The kernel called "debian".
+    /// Directory of the kernel that is asked for by a name.
     #[arg(long, hide = true)]
-    pub debian_kernel: PathBuf,
+    pub named_kernel: PathBuf,
 }
 
 impl Options {
     /// The file to boot.
-    pub fn kernel_file(&self) -> &Path {
-        if self.kernel.as_os_str() == "debian" {
-            &self.bench.debian_kernel
+    pub fn kernel_file(&self) -> PathBuf {
+        if self.kernel_is_named() {
+            self.bench.named_kernel.join("vmlinuz")
         } else {
-            &self.kernel
+            self.kernel.clone()
         }
+    }
+
+    /// The file with the options that the kernel must have, if it is one that we configure: all of
+    /// those find mistakes, and are slow.
+    pub fn wanted_file(&self) -> Option<PathBuf> {
+        let file = self.bench.named_kernel.join("wanted");
+        (self.kernel_is_named() && file.exists()).then_some(file)
+    }
+
+    pub fn memory(&self) -> Memory {
+        let default = match self.wanted_file() {
+            Some(_) => "2G",
+            None => "512M",
+        };
+        self.mem.clone().unwrap_or(Memory(default.to_owned()))
+    }
+
+    fn kernel_is_named(&self) -> bool {
+        !self.kernel.as_os_str().as_bytes().contains(&b'/')
     }
 
     pub fn module_file(&self) -> &Path {
@@ -245,7 +268,7 @@ mod tests {
         "--cache=/c",
         "--binaries=/b",
         "--default-module=p.ko",
-        "--debian-kernel=/d/vmlinuz",
+        "--named-kernel=/d",
     ];
 
     fn parse(words: &[&str]) -> Result<Options, clap::Error> {
@@ -271,8 +294,9 @@ mod tests {
         let options = parse(&[]).unwrap();
         assert_eq!(options.kernel_file(), Path::new("/d/vmlinuz"));
         assert_eq!(options.module_file(), Path::new("p.ko"));
-        let options = parse(&["--kernel", "k", "--module", "m"]).unwrap();
-        assert_eq!(options.kernel_file(), Path::new("k"));
+        assert_eq!(options.wanted_file(), None);
+        let options = parse(&["--kernel", "./k", "--module", "m"]).unwrap();
+        assert_eq!(options.kernel_file(), Path::new("./k"));
         assert_eq!(options.module_file(), Path::new("m"));
     }
 

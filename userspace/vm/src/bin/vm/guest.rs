@@ -35,6 +35,7 @@ pub fn probe(bench: &Bench) -> Result<Tree> {
     bare(
         bench,
         &Job {
+            wanted: None,
             module: None,
             environment: Vec::new(),
             task: Task::Probe,
@@ -42,14 +43,15 @@ pub fn probe(bench: &Bench) -> Result<Tree> {
     )
 }
 
-/// A guest to run a task in.
-pub fn full(options: &Options, task: Task) -> Result<Tree> {
+/// A guest to run a task in, with a kernel that has the options that are wanted of it.
+pub fn full(options: &Options, wanted: Option<String>, task: Task) -> Result<Tree> {
     let bench = &options.bench;
     let additions = additions(options)?;
     let module = (!options.no_module).then(|| options.module_args.clone());
     let mut tree = bare(
         bench,
         &Job {
+            wanted,
             module,
             environment: additions.environment(),
             task,

@@ -29,6 +29,15 @@ use crate::terminal::RawMode;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How much longer it may take with a kernel that finds mistakes.
+const SLOWNESS: u32 = 3;
+
+/// Kernel arguments for such a kernel. What it finds has to come out as what it is, so it goes on
+/// after a warning. And nothing hangs only because all is slow in emulation.
+const SLOW_ARGUMENTS: &str = "panic_on_warn=0 watchdog_thresh=165 \
+    rcupdate.rcu_cpu_stall_timeout=300 sysctl.kernel.hung_task_timeout_secs=420 \
+    workqueue.watchdog_thresh=165";
+
 fn main() -> ExitCode {
     let result = match cli::parse(std::env::args_os()) {
         Ok(Options {
@@ -64,7 +73,17 @@ fn run(options: &Options) -> Result<u8> {
         None => (Task::Script, Input::Script),
     };
     let engine = accel::choose(options)?;
-    let default_timeout = (input != Input::Terminal).then_some(DEFAULT_TIMEOUT);
+    let wanted = options
+        .wanted_file()
+        .map(|path| {
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+        })
+        .transpose()?;
+    let (slowness, arguments) = match wanted {
+        Some(_) => (SLOWNESS, SLOW_ARGUMENTS),
+        None => (1, ""),
+    };
+    let default_timeout = (input != Input::Terminal).then_some(DEFAULT_TIMEOUT * slowness);
     let log = options
         .log
         .as_ref()
@@ -74,16 +93,16 @@ fn run(options: &Options) -> Result<u8> {
         .transpose()?;
     let machine = Machine {
         runner: &options.bench.runner,
-        kernel: options.kernel_file(),
+        kernel: &options.kernel_file(),
         engine,
         cpus: if engine == Engine::Icount {
             1
         } else {
             options.cpus
         },
-        memory: options.mem.to_string(),
-        append: &options.append.join(" "),
-        tree: guest::full(options, task)?,
+        memory: options.memory().to_string(),
+        append: &format!("{arguments} {}", options.append.join(" ")),
+        tree: guest::full(options, wanted, task)?,
         input,
         timeout: options.timeout.or(default_timeout),
         log,

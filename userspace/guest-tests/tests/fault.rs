@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happens when the kernel has no memory, or cannot reach the user's: each allocation and each
+//! copy of each operation fails once, be it the module's or of the kernel around it.
+
+use std::ffi::{CStr, CString};
+use std::fs::{self, File};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use guest_tests::faults::Faults;
+use guest_tests::leaks::Kmemleak;
+use guest_tests::memory::{PAGE, Region};
+use guest_tests::{KernelGuard, Module, compat, loaded, module, open, raw, skip, stats};
+use nix::errno::Errno;
+use nix::fcntl::{self, OFlag};
+use nix::sys::stat::Mode;
+use nix::unistd;
+use procmon::sysfs::{self, Parameter};
+use procmon::{Device, Stats, uapi};
+
+/// Parameters to load the module with: messages of any size, and no samples meanwhile.
+const PARAMETERS: &str = "buffer_size=1048576 monitor_interval_ms=3600000";
+
+const SIZES: [usize; 3] = [100, 64 << 10, 1 << 20];
+
+/// Runs a test with faults, if the kernel has them, and looks for lost memory at its end.
+fn with_faults(body: impl FnOnce(&Faults)) {
+    let tools = Faults::new().and_then(|faults| Ok((faults, Kmemleak::new()?)));
+    let (faults, kmemleak) = match tools {
+        Ok(tools) => tools,
+        Err(error) => return skip(format!("fault injection with kmemleak: {error}")),
+    };
+    body(&faults);
+    assert_eq!(kmemleak.lost(), [""; 0]);
+}
+
+fn open_raw(path: &CStr, flags: OFlag) -> nix::Result<OwnedFd> {
+    fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn message() -> Vec<u8> {
+    Device::open_read_only().unwrap().read_message().unwrap()
+}
+
+fn position(file: &File) -> String {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap();
+    info.lines().next().unwrap().to_owned()
+}
+
+/// A pattern that differs from one run to the next.
+fn pattern(nth: u32, len: usize) -> Vec<u8> {
+    let first = usize::try_from(nth).unwrap();
+    (first..first + len)
+        .map(|number| (number % 251) as u8)
+        .collect()
+}
+
+/// T65: a file that could not be opened is not there and counts nowhere.
+#[test]
+fn opening() {
+    with_faults(|faults| {
+        let (_kernel, _module) = loaded(PARAMETERS);
+        let errors = faults.sweep(
+            "open",
+            |_| (stats().totals.opens, module::use_count(), descriptors()),
+            |_| open_raw(c"/dev/procmon", OFlag::O_RDWR),
+            |(opens, users, descriptors_before), result| {
+                let opened = u64::from(result.is_ok());
+                assert_eq!(stats().totals.opens, opens + opened);
+                drop(result);
+                assert_eq!(module::use_count(), users);
+                assert_eq!(descriptors(), descriptors_before);
+            },
+        );
+        // The name, the file, and what the module keeps of it.
+        assert!(errors >= 3, "{errors}");
+    });
+}
+
+/// T65: closing always works.
+#[test]
+fn closing() {
+    with_faults(|faults| {
+        let (_kernel, _module) = loaded(PARAMETERS);
+        open_and_write(&pattern(0, 100));
+        let users = module::use_count();
+        faults.sweep(
+            "close",
+            |_| {
+                // A file that keeps the message.
+                let file = open();
+                assert_eq!(raw::read(&file, Region::new(PAGE).start(), 10), Ok(10));
+                open_and_write(&pattern(1, 100));
+                std::os::fd::IntoRawFd::into_raw_fd(file)
+            },
+            |&file| unistd::close(file),
+            |_, result| {
+                assert_eq!(result, Ok(()));
+                assert_eq!(module::use_count(), users);
+            },
+        );
+    });
+}
+
+fn open_and_write(message: &[u8]) {
+    let region = Region::with(message);
+    assert_eq!(
+        raw::write(open(), region.start(), message.len()),
+        Ok(message.len())
+    );
+}
+
+/// T65: a read that fails delivers nothing, moves nothing and counts nowhere.
+#[test]
+fn reading() {
+    with_faults(|faults| {
+        for size in SIZES {
+            let (_kernel, _module) = loaded(PARAMETERS);
+            let written = pattern(1, size);
+            open_and_write(&written);
+            let buffer = Region::new(size);
+            let errors = faults.sweep(
+                &format!("read of {size}"),
+                |_| {
+                    buffer.fill(0, &vec![0xaa; size]);
+                    (open(), stats())
+                },
+                |(file, _)| raw::read(file, buffer.start(), size),
+                |(file, before), result| {
+                    let mut expected = before;
+                    if let Ok(len) = result {
+                        assert_eq!(len, size);
+                        expected.totals.reads += 1;
+                        expected.per_cpu_ops += 1;
+                        assert_eq!(buffer.bytes(0, size), written);
+                        assert_eq!(position(&file), format!("pos:\t{size}"));
+                    } else {
+                        assert_eq!(buffer.bytes(0, size), vec![0xaa; size]);
+                        assert_eq!(position(&file), "pos:\t0");
+                    }
+                    assert_eq!(stats(), expected);
+                },
+            );
+            assert!(errors >= 1, "copying to the user can fail");
+            assert_eq!(message(), written);
+        }
+    });
+}
+
+/// T65: a write that fails changes nothing and counts nowhere.
+#[test]
+fn writing() {
+    with_faults(|faults| {
+        for size in SIZES {
+            let (_kernel, _module) = loaded(PARAMETERS);
+            let file = open();
+            open_and_write(&pattern(0, size));
+            let mut written = 0;
+            let errors = faults.sweep(
+                &format!("write of {size}"),
+                |nth| (nth, Region::with(&pattern(nth, size)), stats()),
+                |(_, region, _)| raw::write(&file, region.start(), size),
+                |(nth, _, before), result| {
+                    let mut expected = before;
+                    if let Ok(len) = result {
+                        assert_eq!(len, size);
+                        expected.totals.writes += 1;
+                        expected.per_cpu_ops += 1;
+                        written = nth;
+                    }
+                    assert_eq!(stats(), expected);
+                    assert!(message() == pattern(written, size), "after failure {nth}");
+                },
+            );
+            // The copy, and what the message is kept in. Its bytes can be had in two ways if they
+            // are many.
+            assert!(errors >= 3, "{errors} for {size}");
+        }
+    });
+}
+
+/// The commands: name, number, and whether a 32-bit process calls it.
+const COMMANDS: [(&str, u32, bool); 10] = [
+    ("GET_COUNT", uapi::PROCMON_GET_COUNT, false),
+    ("GET_STATS", uapi::PROCMON_GET_STATS, false),
+    ("SET_FILTER", uapi::PROCMON_SET_FILTER, false),
+    ("QUERY_PID", uapi::PROCMON_QUERY_PID, false),
+    ("RESET", uapi::PROCMON_RESET, false),
+    ("32-bit GET_COUNT", uapi::PROCMON_GET_COUNT, true),
+    ("32-bit GET_STATS", uapi::PROCMON_GET_STATS32, true),
+    ("32-bit SET_FILTER", uapi::PROCMON_SET_FILTER, true),
+    ("32-bit QUERY_PID", uapi::PROCMON_QUERY_PID32, true),
+    ("32-bit RESET", uapi::PROCMON_RESET, true),
+];
+
+/// T65: a command that fails changes neither the kernel nor its argument, but counts.
+#[test]
+fn commands() {
+    with_faults(|faults| {
+        let (_kernel, _module) = loaded(PARAMETERS);
+        let file = open();
+        open_and_write(b"message");
+        let argument = Region::new_low(PAGE);
+        for (name, number, is_compat) in COMMANDS {
+            let errors = faults.sweep(
+                name,
+                |nth| {
+                    let pid = i32::try_from(nth).unwrap();
+                    argument.fill(0, &[0xaa; 64]);
+                    argument.fill(0, &pid.to_ne_bytes());
+                    (pid, argument.bytes(0, 64), stats())
+                },
+                |_| {
+                    if is_compat {
+                        compat::ioctl(&file, number, argument.start())
+                    } else {
+                        raw::ioctl(&file, number.into(), argument.start())
+                    }
+                },
+                |(pid, bytes, before), result| {
+                    let mut expected = before;
+                    expected.totals.ioctls += 1;
+                    expected.per_cpu_ops += 1;
+                    if result.is_err() {
+                        assert_eq!(argument.bytes(0, 64), bytes, "{}", name);
+                    } else if number == uapi::PROCMON_SET_FILTER {
+                        expected.totals.filter = Some(pid);
+                    } else if number == uapi::PROCMON_RESET {
+                        expected.totals = Stats::default();
+                    }
+                    assert_eq!(stats(), expected, "{}", name);
+                },
+            );
+            assert_eq!(
+                errors > 0,
+                number != uapi::PROCMON_RESET,
+                "{}: {errors}",
+                name
+            );
+            assert_eq!(message(), b"message", "{}", name);
+        }
+    });
+}
+
+/// Reads a file that is shorter than a page, without asking for memory.
+fn read_file(path: &CStr, buffer: &Region) -> nix::Result<usize> {
+    let file = open_raw(path, OFlag::O_RDONLY)?;
+    raw::read(&file, buffer.start(), buffer.size())
+}
+
+/// T65: the files in sysfs are read as a whole or not at all.
+#[test]
+fn sysfs_files() {
+    with_faults(|faults| {
+        let (_kernel, _module) = loaded(PARAMETERS);
+        open_and_write(b"message");
+        guest_tests::eventually("the first sample", || {
+            sysfs::monitor().unwrap().samples == 1
+        });
+        let buffer = Region::new(PAGE);
+        for path in [
+            c"/sys/class/misc/procmon/stats",
+            c"/sys/class/misc/procmon/buffer_size",
+            c"/sys/class/misc/procmon/monitor",
+            c"/sys/module/procmon/parameters/buffer_size",
+            c"/sys/module/procmon/parameters/monitor_interval_ms",
+        ] {
+            let content = fs::read(path.to_str().unwrap()).unwrap();
+            let errors = faults.sweep(
+                path.to_str().unwrap(),
+                |_| descriptors(),
+                |_| read_file(path, &buffer),
+                |before, result| {
+                    if let Ok(len) = result {
+                        assert_eq!(buffer.bytes(0, len), content, "{path:?}");
+                    }
+                    assert_eq!(descriptors(), before, "{path:?}");
+                },
+            );
+            assert!(errors >= 3, "{errors} for {path:?}");
+            assert_eq!(fs::read(path.to_str().unwrap()).unwrap(), content);
+        }
+    });
+}
+
+/// T65: a parameter that could not be set has its old value.
+#[test]
+fn parameters() {
+    with_faults(|faults| {
+        let (_kernel, _module) = loaded(PARAMETERS);
+        for (parameter, path) in [
+            (
+                Parameter::BufferSize,
+                c"/sys/module/procmon/parameters/buffer_size",
+            ),
+            (
+                Parameter::MonitorIntervalMs,
+                c"/sys/module/procmon/parameters/monitor_interval_ms",
+            ),
+        ] {
+            let errors = faults.sweep(
+                parameter.name(),
+                |nth| {
+                    let value = 1000 + nth;
+                    let text = value.to_string();
+                    let region = Region::with(text.as_bytes());
+                    (value, region, text.len(), parameter.get().unwrap())
+                },
+                |(_, region, len, _)| {
+                    let file = open_raw(path, OFlag::O_WRONLY)?;
+                    raw::write(&file, region.start(), *len)
+                },
+                |(value, _, _, before), result| {
+                    let expected = if result.is_ok() { value } else { before };
+                    assert_eq!(parameter.get().unwrap(), expected);
+                },
+            );
+            assert!(errors >= 3, "{errors}");
+        }
+    });
+}
+
+/// The number that the misc devices' list has for the module's.
+fn minor() -> Option<String> {
+    let devices = fs::read_to_string("/proc/misc").unwrap();
+    let line = devices.lines().find(|line| line.ends_with(" procmon"))?;
+    Some(line.to_owned())
+}
+
+/// T11: a module that could not be loaded leaves nothing behind, and can be loaded the next time.
+#[test]
+fn loading() {
+    with_faults(|faults| {
+        let _kernel = KernelGuard::new();
+        let first = Module::load(PARAMETERS).unwrap();
+        let number = minor();
+        assert!(number.is_some());
+        drop(first);
+
+        let file = module::file();
+        let parameters = CString::new(PARAMETERS).unwrap();
+        let errors = faults.sweep(
+            "finit_module",
+            |_| (),
+            |()| Module::load_from(&file, &parameters),
+            |(), result| {
+                if result.is_ok() {
+                    assert_eq!(stats(), sysfs::Stats::default());
+                    assert_eq!(minor(), number, "a number was lost");
+                }
+                // This unloads it.
+                drop(result);
+                assert!(!module::is_loaded());
+                assert_eq!(module::traces(), [""; 0]);
+            },
+        );
+        // The monitor, its thread, counters, device, attributes, and all that the kernel needs.
+        assert!(errors >= 20, "{errors}");
+        let (_kernel, _module) = loaded(PARAMETERS);
+        open_and_write(b"message");
+        assert_eq!(message(), b"message");
+        assert_eq!(minor(), number);
+    });
+}
+
+/// The sweep finds what can fail in the kernel's own files.
+#[test]
+fn faults_are_found() {
+    with_faults(|faults| {
+        let buffer = Region::new(PAGE);
+        let mut results = Vec::new();
+        faults.sweep(
+            "/proc/self/comm",
+            |_| (),
+            |()| read_file(c"/proc/self/comm", &buffer),
+            |(), result| results.push(result),
+        );
+        for expected in [Errno::ENOMEM, Errno::EFAULT].map(Err) {
+            assert!(results.contains(&expected), "{expected:?}: {results:?}");
+        }
+    });
+}

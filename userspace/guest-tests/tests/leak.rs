@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Neither does memory get lost in the kernel, nor does the user get to see what was in it before.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::mem::offset_of;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use guest_tests::child::Child;
+use guest_tests::leaks::{Kmemleak, Usage};
+use guest_tests::memory::{PAGE, Ptr, Region};
+use guest_tests::{KernelGuard, Module, compat, loaded, open, procfs, raw, skip, stats};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::uio::readv;
+use procmon::sysfs::{self, Parameter};
+use procmon::{Device, uapi};
+
+/// Loads the module, uses all that it offers, also in ways that fail, and unloads it.
+fn load_and_use() {
+    let _module = Module::load("buffer_size=1048576").unwrap();
+    let mut device = Device::open().unwrap();
+    for size in [0, 1, 5000, 200_000, 100] {
+        assert_eq!(device.write_message(&vec![b'm'; size]).unwrap(), size);
+        assert_eq!(device.read_message().unwrap().len(), size);
+    }
+    // A pass that does not come to its end.
+    assert_eq!(device.read_at(&mut [0; 10], 0).unwrap(), 10);
+    raw::write(&device, Ptr::NULL, 100).unwrap_err();
+    raw::read(open(), Ptr::NULL, 100).unwrap_err();
+    device.set_filter(Some(1)).unwrap();
+    device.query(1).unwrap();
+    device.query(procfs::unused_pid()).unwrap();
+    device.stats().unwrap();
+    device.count().unwrap();
+    device.reset().unwrap();
+    raw::ioctl(&device, uapi::PROCMON_QUERY_PID.into(), Ptr::NULL).unwrap_err();
+    sysfs::stats().unwrap();
+    sysfs::monitor().unwrap();
+    sysfs::buffer_size().unwrap();
+    Parameter::BufferSize.set(10).unwrap();
+    Parameter::BufferSize.set(0).unwrap_err();
+}
+
+/// T01, T66: when the module is loaded, used and unloaded 50 times, no memory is lost, and the
+/// kernel does not take more and more.
+#[test]
+fn no_lost_and_no_growing_memory() {
+    const CYCLES: u64 = 50;
+
+    let _kernel = KernelGuard::new();
+    let tools = Kmemleak::new().and_then(|kmemleak| Ok((kmemleak, Usage::now()?)));
+    let kmemleak = match tools {
+        Ok((kmemleak, _)) => kmemleak,
+        Err(error) => return skip(format!("kmemleak and counts of what is allocated: {error}")),
+    };
+    // At first some things are allocated for good.
+    for _ in 0..10 {
+        load_and_use();
+    }
+    let before = Usage::now().unwrap();
+    for _ in 0..CYCLES {
+        load_and_use();
+    }
+    assert_eq!(kmemleak.lost(), [""; 0]);
+    let after = Usage::now().unwrap();
+    assert_eq!(after.per_cpu, before.per_cpu, "KiB per CPU");
+    // What else goes on may leave a few objects more than before. Those of the kernel's own checks
+    // stay for a while.
+    let mut growth = after.growth_since(&before, CYCLES - 10);
+    growth.retain(|(cache, _)| !["kmemleak_object", "debug_objects_cache"].contains(&&**cache));
+    assert_eq!(growth, []);
+}
+
+/// Leaves bytes on the kernel's stack and in memory that it has freed.
+fn poison(byte: u8) {
+    // poll(2), select(2) and readv(2) keep small arguments on the stack.
+    let pattern = i16::from_ne_bytes([byte; 2]);
+    let (mut near, mut far) = UnixStream::pair().unwrap();
+    let mut fds: [_; 30] =
+        std::array::from_fn(|_| PollFd::new(near.as_fd(), PollFlags::from_bits_retain(pattern)));
+    poll(&mut fds, PollTimeout::ZERO).unwrap();
+    // SAFETY: The set is as large as the kernel is told, and bits for descriptors that are not open
+    // are an error of the call only.
+    unsafe {
+        let mut set: libc::fd_set = std::mem::zeroed();
+        std::ptr::write_bytes(&raw mut set, byte, 1);
+        libc::select(
+            1024,
+            &raw mut set,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            &mut libc::timeval {
+                tv_sec: 0,
+                tv_usec: 0,
+            },
+        );
+    }
+    // Names that are not there, of many lengths, are copied and freed.
+    for len in [10, 100, 1000, 4000] {
+        let name = String::from_utf8(vec![byte & 0x7f | 1; len]).unwrap();
+        fs::metadata(name).unwrap_err();
+    }
+    // Of what is sent, the kernel keeps a copy for a moment.
+    for len in (8..4096).step_by(24) {
+        far.write_all(&vec![byte; len]).unwrap();
+        let mut back = vec![0; len];
+        near.read_exact(&mut back).unwrap();
+    }
+    // So does the module.
+    let file = open();
+    for len in [16, 32, 64, 96, 128, 256, 512, 1024] {
+        let message = Region::with(&vec![byte; len]);
+        assert_eq!(raw::write(&file, message.start(), len), Ok(len));
+        let mut back = vec![0; len / 8];
+        let mut pieces: Vec<_> = back
+            .chunks_mut(4)
+            .take(8)
+            .map(std::io::IoSliceMut::new)
+            .collect();
+        readv(&file, &mut pieces).unwrap();
+    }
+}
+
+/// What a command gives in a buffer that is filled with `byte` before, but for its argument, after
+/// the kernel's memory was filled with `byte` too.
+fn answer(call: impl FnOnce(Ptr), argument: &[u8], size: usize, byte: u8) -> Vec<u8> {
+    const BEHIND: usize = 64;
+
+    poison(byte);
+    Device::open().unwrap().reset().unwrap();
+    let region = Region::new_low(PAGE);
+    region.fill(0, &vec![byte; size + BEHIND]);
+    region.fill(0, argument);
+    call(region.start());
+    assert_eq!(
+        region.bytes(size, BEHIND),
+        [byte; BEHIND],
+        "behind the answer"
+    );
+    region.bytes(0, size)
+}
+
+/// T64: every byte of every answer is the command's own: it neither depends on what was in the
+/// user's buffer nor on what was in the kernel's memory.
+#[test]
+fn no_stale_bytes_in_answers() {
+    let (_kernel, _module) = loaded("");
+    let file = open();
+    // A process that does not change, with a short name.
+    let child = Child::spawn(|| {
+        prctl::set_name(c"ab").unwrap();
+        nix::unistd::pause();
+    });
+    guest_tests::eventually("a name of its own", || {
+        procfs::stat(child.pid()).is_some_and(|stat| stat.comm == b"ab")
+    });
+    procfs::wait_for_state(child.pid(), 'S');
+
+    let both = |name: &str, number: u32, is_compat: bool, argument: &[u8], size: usize| {
+        let [first, second] = [0xaa, 0x55].map(|byte| {
+            let call = |pointer| {
+                let result = if is_compat {
+                    compat::ioctl(&file, number, pointer)
+                } else {
+                    raw::ioctl(&file, number.into(), pointer)
+                };
+                assert_eq!(result, Ok(0), "{name}");
+            };
+            answer(call, argument, size, byte)
+        });
+        assert_eq!(first, second, "{name}");
+        first
+    };
+
+    for is_compat in [false, true] {
+        both("GET_COUNT", uapi::PROCMON_GET_COUNT, is_compat, &[], 4);
+    }
+    let size = size_of::<uapi::procmon_stats>();
+    let stats = both("GET_STATS", uapi::PROCMON_GET_STATS, false, &[], size);
+    let end = offset_of!(uapi::procmon_stats, current_filter_pid) + 4;
+    assert_eq!(stats[end..], [0; 4], "padding");
+    let size = size_of::<uapi::procmon_stats32>();
+    both(
+        "32-bit GET_STATS",
+        uapi::PROCMON_GET_STATS32,
+        true,
+        &[],
+        size,
+    );
+
+    for pid in [child.pid(), 2, procfs::unused_pid(), -1] {
+        for (number, is_compat, size) in [
+            (
+                uapi::PROCMON_QUERY_PID,
+                false,
+                size_of::<uapi::procmon_query>(),
+            ),
+            (
+                uapi::PROCMON_QUERY_PID32,
+                true,
+                size_of::<uapi::procmon_query32>(),
+            ),
+        ] {
+            let name = format!("QUERY_PID of {pid}, 32 bits: {is_compat}");
+            let query = both(&name, number, is_compat, &pid.to_ne_bytes(), size);
+            let comm = procfs::stat(pid).map(|stat| stat.comm).unwrap_or_default();
+            let mut padded = [0; 16];
+            padded[..comm.len()].copy_from_slice(&comm);
+            assert_eq!(query[4..20], padded, "{name}");
+        }
+    }
+    child.kill();
+}
+
+/// T64: a read touches nothing behind what it returns.
+#[test]
+fn no_stale_bytes_behind_a_read() {
+    let (_kernel, _module) = loaded("");
+    for byte in [0xaa, 0x55] {
+        poison(byte);
+        let file = open();
+        let message = Region::with(&[b'm'; 100]);
+        assert_eq!(raw::write(&file, message.start(), 100), Ok(100));
+        for (offset, len) in [(0, 100), (1, 99), (37, 63), (99, 1), (100, 0), (1000, 0)] {
+            let buffer = Region::new(PAGE);
+            buffer.fill(0, &[byte; PAGE]);
+            let read = raw::pread(&file, buffer.start(), PAGE, offset);
+            assert_eq!(read, Ok(len), "at {offset}");
+            assert_eq!(buffer.bytes(0, len), vec![b'm'; len], "at {offset}");
+            let rest = PAGE - len;
+            assert_eq!(buffer.bytes(len, rest), vec![byte; rest], "at {offset}");
+        }
+    }
+    assert_eq!(stats().totals.writes, 2 * (8 + 1));
+}
