@@ -10,13 +10,15 @@ release = $(or $(firstword $(shell PATH="$$PATH:/usr/sbin:/sbin" modinfo -F verm
 modules = $(INSTALL_MOD_PATH)/lib/modules
 depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH))
 
-# The kernel that tests boot, by its name in scripts/kernel.
-KERNEL := debian
+# The only kernel to boot in tests, by its name in scripts/kernel, and the only test to run there.
+KERNEL :=
+TEST :=
 
 # Read by scripts/kbuild, from the command line and from the environment.
 export KDIR
 
-.PHONY: all module procmonctl vm-files install uninstall run test check fmt rust-analyzer clean distclean help
+.PHONY: all module procmonctl vm-files install uninstall run test test-all fuzz mutants check fmt \
+	rust-analyzer clean distclean help
 # Kbuild writes to this directory, so its targets take turns.
 .NOTPARALLEL:
 
@@ -31,10 +33,10 @@ procmonctl:
 
 # The guest boots a kernel of scripts/kernel, whatever the running one is.
 vm-files:
-ifeq ($(KERNEL),debian)
-	@KDIR="$${KDIR:-$$(scripts/kernel)/build}" scripts/kbuild modules
-else
+ifneq ($(filter-out debian,$(KERNEL)),)
 	@scripts/kbuild --for $(KERNEL) modules
+else
+	@KDIR="$${KDIR:-$$(scripts/kernel)/build}" scripts/kbuild modules
 endif
 	@cd userspace && ../scripts/buildroot cargo build $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-q) \
 		--release -p procmonctl -p vm
@@ -57,7 +59,18 @@ run:
 	@tests/vm --no-module --add scripts/demo:/demo -- 'sh /demo'
 
 test:
-	@KERNEL=$(KERNEL) tests/run
+	@KERNEL=$(KERNEL) TEST=$(TEST) tests/run
+
+test-all:
+	@KERNEL=$(KERNEL) TEST=$(TEST) tests/run --all
+
+# For so many seconds.
+fuzz: TIME := 600
+fuzz:
+	@tests/fuzz --seconds $(TIME)
+
+mutants:
+	@tests/mutate
 
 check:
 	@scripts/check
@@ -70,7 +83,7 @@ rust-analyzer:
 
 clean:
 	rm -f *.o *.ko *.mod *.mod.c .*.cmd .*.o modules.order Module.symvers
-	rm -f uapi_generated.rs rust-project.json procmonctl
+	rm -f uapi_generated.rs rust-project.json procmonctl test-results.xml
 	rm -rf $(CACHE)/target $(CACHE)/check
 
 distclean: clean
@@ -79,10 +92,13 @@ distclean: clean
 help:
 	@echo 'Without root rights and without a kernel of your own:'
 	@echo '  make run            boot a virtual machine and show procmon at work'
-	@echo '  make test           run all tests'
-	@echo '  make test KERNEL=debug'
-	@echo '                      run those that need a kernel on one that finds more mistakes; other'
-	@echo '                      kernels are cloud, rt, debian-7.2 and kcsan'
+	@echo '  make test           run all tests that a change has to pass'
+	@echo '  make test KERNEL=NAME TEST=NAME'
+	@echo '                      run only those on that kernel (debian, debug, cloud, rt, debian-7.2,'
+	@echo '                      kcsan) or with that name, or both'
+	@echo '  make test-all       run longer ones, and those on all kernels, as well'
+	@echo '  make fuzz TIME=N    run the fuzzer for N seconds (600 if not given)'
+	@echo '  make mutants        see that the tests find faults that are put into the module'
 	@echo '  make check          run all static checks'
 	@echo 'The module:'
 	@echo '  make                build procmon.ko for the running kernel, or for the Debian kernel'

@@ -23,15 +23,7 @@ use kernel::{
         IovIterDest,
         IovIterSource, //
     },
-    module::{
-        this_module,
-        ModuleMetadata, //
-    },
     prelude::*,
-    sync::barrier::{
-        smp_mb,
-        Full, //
-    },
     time::{
         delay::fsleep,
         Delta, //
@@ -43,6 +35,10 @@ use kernel::{
 };
 
 use super::{
+    compat::{
+        smp_mb,
+        this_module, //
+    },
     percpu::PerCpuCounters,
     sysfs::{
         AttributeGroups,
@@ -52,9 +48,6 @@ use super::{
 
 /// The data of a misc device, and what its file operations do.
 pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
-    /// The module that implements the operations. It stays loaded while a file is open.
-    type OwnerModule: ModuleMetadata;
-
     /// The data of an open file.
     type OpenFile: Send + Sync + 'static;
 
@@ -204,8 +197,8 @@ impl<T: MiscDevice> PinnedDrop for MiscDeviceRegistration<T> {
         }
 
         // ORDERING: Pairs with the barrier in `VTable::release()`: what the last files did with the
-        // data comes before it is dropped.
-        smp_mb(Full);
+        // data comes before it is dropped, as `tests/memory-model/release.litmus` shows.
+        smp_mb();
     }
 }
 
@@ -233,7 +226,8 @@ struct VTable<T: MiscDevice>(PhantomData<T>);
 
 impl<T: MiscDevice> VTable<T> {
     const OPERATIONS: bindings::file_operations = bindings::file_operations {
-        owner: this_module::<T::OwnerModule>().as_ptr(),
+        // The module stays loaded while a file is open.
+        owner: this_module(),
         open: Some(Self::open),
         release: Some(Self::release),
         read_iter: Some(Self::read_iter),
@@ -254,6 +248,12 @@ impl<T: MiscDevice> VTable<T> {
         from_result(|| {
             // SAFETY: By the safety requirements.
             to_result(unsafe { bindings::generic_file_open(inode, file) })?;
+
+            // The VFS refuses such files too, but only after they were opened.
+            // SAFETY: By the safety requirements.
+            if unsafe { (*file).f_flags } & file::flags::O_DIRECT != 0 {
+                return Err(EINVAL);
+            }
 
             // SAFETY: The misc device core leaves the device that is opened in the private data.
             let misc = unsafe { (*file).private_data };
@@ -290,7 +290,7 @@ impl<T: MiscDevice> VTable<T> {
 
         // ORDERING: All that this file did with the registration comes before it counts as
         // released, after which the registration may be gone.
-        smp_mb(Full);
+        smp_mb();
 
         // SAFETY: By the type invariants of `FileData`: the file does not count as released yet.
         unsafe { (*registration).files.inc::<RELEASED>() };
@@ -415,7 +415,6 @@ mod tests {
     }
 
     impl MiscDevice for Probe {
-        type OwnerModule = crate::LocalModule;
         type OpenFile = ();
 
         fn open(&self) -> impl PinInit<(), Error> {

@@ -5,6 +5,7 @@
 //! Each file holds one abstraction, shaped and named as the `kernel` crate would have it, and sound
 //! for any caller that is safe code. All of procmon's `unsafe` code is in here.
 
+pub(crate) mod compat;
 pub(crate) mod iov;
 pub(crate) mod kthread;
 pub(crate) mod miscdevice;

@@ -138,7 +138,7 @@ macro_rules! module_param {
             static PARAM: $crate::abstractions::module_param::KernelParam =
                 $crate::abstractions::module_param::KernelParam(::kernel::bindings::kernel_param {
                     name: ::kernel::str::as_char_ptr_in_const_context(::kernel::c_str!($name)),
-                    mod_: ::kernel::module::this_module::<$crate::LocalModule>().as_ptr(),
+                    mod_: $crate::abstractions::compat::this_module(),
                     ops: &$crate::abstractions::module_param::UintParam::OPS,
                     perm: $mode,
                     level: -1,

@@ -30,6 +30,8 @@ use kernel::{
     types::Opaque, //
 };
 
+use super::compat::rcu_barrier;
+
 /// A value with room for what RCU needs to free it later.
 ///
 /// It is allocated on its own so that publishing it cannot fail.
@@ -108,13 +110,15 @@ impl<T: Send + Sync> RcuData<T> {
             let _guard = self.update.lock();
             let old = self.current.load(Relaxed);
 
-            // ORDERING: Readers that see the pointer see the node filled in.
+            // ORDERING: Readers that see the pointer see the node filled in, as
+            // `tests/memory-model/publish.litmus` shows.
             // INVARIANT: `new` is null or was just returned by `KBox::into_raw()`, and the node
             // behind `old` is freed by RCU below.
             self.current.store(new, Release);
             old
         };
 
+        // `tests/memory-model/free.litmus` shows that no reader sees it freed.
         // SAFETY: `old` left the place just now and under the lock, so nobody else frees it.
         unsafe { free_after_grace_period(old) };
     }
@@ -127,7 +131,7 @@ impl<T: Send + Sync> PinnedDrop for RcuData<T> {
 
         // The callbacks are code of this module and run destructors of `T`: neither may be left
         // behind.
-        rcu::rcu_barrier();
+        rcu_barrier();
     }
 }
 
@@ -216,7 +220,7 @@ mod tests {
             assert_eq!(found.map(|found| found.value), Some(1));
             assert_eq!(drops.load(Relaxed), 0);
         }
-        rcu::rcu_barrier();
+        rcu_barrier();
         assert_eq!(drops.load(Relaxed), 1);
         Ok(())
     }

@@ -118,20 +118,27 @@ unsafe fn rwlock_init(
     // SAFETY: By the safety requirements; all fields may be zero.
     unsafe { slot.write(pin_init::zeroed()) };
 
-    #[cfg(CONFIG_DEBUG_SPINLOCK)]
+    // Without debugging, that is an unlocked lock.
+    #[cfg(all(CONFIG_DEBUG_SPINLOCK, not(CONFIG_PREEMPT_RT)))]
     // SAFETY: By the safety requirements, and the name and the key are static.
     unsafe {
         bindings::__rwlock_init(slot, name.as_char_ptr(), key.as_ptr())
     };
 
-    // `READER_BIAS`: nobody writes, nobody reads.
     #[cfg(CONFIG_PREEMPT_RT)]
     // SAFETY: By the safety requirements.
     unsafe {
-        (*slot).rwbase.readers.counter = i32::MIN
+        bindings::rt_mutex_base_init(&raw mut (*slot).rwbase.rtmutex);
+        // CAST: The counter of readers is the bits of a signed number.
+        (*slot).rwbase.readers.counter = bindings::READER_BIAS as c_int;
+    };
+    #[cfg(all(CONFIG_DEBUG_LOCK_ALLOC, CONFIG_PREEMPT_RT))]
+    // SAFETY: By the safety requirements, and the name and the key are static.
+    unsafe {
+        bindings::__rt_rwlock_init(slot, name.as_char_ptr(), key.as_ptr())
     };
 
-    // An unlocked lock without debugging is all zeroes.
+    // What debugging wants to know.
     let _ = (name, key);
 }
 

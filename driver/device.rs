@@ -63,7 +63,6 @@ impl Device {
 }
 
 impl MiscDevice for Device {
-    type OwnerModule = crate::LocalModule;
     type OpenFile = Pass;
 
     fn open(&self) -> impl PinInit<Pass, Error> {

@@ -62,7 +62,8 @@ impl Settings {
     pub(crate) fn report(&self, counters: &Counters) -> Report {
         let values = self.values.read();
 
-        // The counters are read while no reset can come, so no total is below its baseline.
+        // The counters are read while no reset can come, so no total is below its baseline:
+        // `tests/memory-model/reset.litmus` shows that this is so though counting takes no lock.
         let totals = counters.totals();
 
         Report {

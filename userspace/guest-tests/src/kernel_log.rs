@@ -3,7 +3,7 @@
 //! What the kernel has to say while a test runs.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::thread;
 
@@ -69,6 +69,16 @@ impl KernelLog {
         }
     }
 
+    /// The first line since this was made or since the last call that tells of trouble.
+    ///
+    /// # Panics
+    ///
+    /// Like [`Self::lines`].
+    pub fn splat(&mut self) -> Option<String> {
+        let mut lines = self.lines().into_iter();
+        lines.find(|line| SPLATS.iter().any(|splat| line.contains(splat)))
+    }
+
     /// The lines since this was made or since the last call that come from the module.
     pub fn module_lines(&mut self) -> Vec<String> {
         let mut lines = self.lines();
@@ -105,16 +115,27 @@ impl Drop for KernelGuard {
         if thread::panicking() {
             return;
         }
-        let lines = self.log.lines();
-        let splat = lines
-            .iter()
-            .find(|line| SPLATS.iter().any(|splat| line.contains(splat)));
-        assert_eq!(splat, None, "the kernel complained");
+        assert_eq!(self.log.splat(), None, "the kernel complained");
         assert_eq!(trouble(), self.tainted, "the kernel got tainted");
     }
 }
 
-fn trouble() -> u64 {
+/// Lets the kernel warn again where it does so only once.
+///
+/// # Errors
+///
+/// If debugfs is not mounted.
+pub fn rearm() -> io::Result<()> {
+    fs::write("/sys/kernel/debug/clear_warn_once", "1")
+}
+
+/// The bits that tell of trouble, of the flags that stay set until the next boot.
+///
+/// # Panics
+///
+/// If `/proc` is not mounted.
+#[must_use]
+pub fn trouble() -> u64 {
     let tainted = fs::read_to_string("/proc/sys/kernel/tainted").expect("/proc is mounted");
     tainted
         .trim()

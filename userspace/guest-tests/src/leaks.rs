@@ -56,6 +56,19 @@ impl Kmemleak {
     }
 }
 
+/// Lets the kernel give up all objects that were freed but are held back, by KASAN or for the next
+/// user, which count as if they were in use.
+///
+/// # Errors
+///
+/// If the kernel does not know how to.
+pub fn shrink_caches() -> io::Result<()> {
+    for cache in fs::read_dir("/sys/kernel/slab")? {
+        fs::write(cache?.path().join("shrink"), "1")?;
+    }
+    Ok(())
+}
+
 /// Whether the callers in a report of kmemleak name the module, or an address without a name.
 fn is_module(object: &str) -> bool {
     let callers = object.split_once("backtrace").map_or("", |(_, rest)| rest);
@@ -80,10 +93,7 @@ impl Usage {
     ///
     /// If the kernel does not count.
     pub fn now() -> io::Result<Self> {
-        // Objects that were freed but are held back (by KASAN or for the next user) still count.
-        for cache in fs::read_dir("/sys/kernel/slab")? {
-            fs::write(cache?.path().join("shrink"), "1")?;
-        }
+        shrink_caches()?;
         let slabs = fs::read_to_string("/proc/slabinfo")?;
         // The first two lines are headings.
         let objects = slabs.lines().skip(2).filter_map(|line| {

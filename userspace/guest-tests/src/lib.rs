@@ -21,7 +21,7 @@ pub mod raw;
 
 use std::env;
 use std::fmt::Display;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub use kernel_log::KernelGuard;
 pub use module::Module;
 
 /// How long to wait for what must happen sooner or later, on a slow emulated machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Begins a test: the module is loaded with the given parameters until the end of the test, and the
 /// kernel must have no complaint until then.
@@ -81,6 +81,22 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// How long something may take at most that takes `usual` at most on a kernel of a distribution. Our
+/// own kernels check everything they do, which takes a multiple of the time.
+///
+/// # Panics
+///
+/// If `/proc` is not mounted.
+#[must_use]
+pub fn at_most(usual: Duration) -> Duration {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
+    if release.contains("-procmon-") {
+        usual * 50
+    } else {
+        usual
     }
 }
 

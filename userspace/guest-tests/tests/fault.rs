@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What happens when the kernel has no memory, or cannot reach the user's: each allocation and each
-//! copy of each operation fails once, be it the module's or of the kernel around it.
+//! copy of each operation fails once, be it the module's or of the kernel around it. Memory that is
+//! lost by that is found at the end of all tests.
 
+use std::env;
 use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use guest_tests::faults::Faults;
-use guest_tests::leaks::Kmemleak;
 use guest_tests::memory::{PAGE, Region};
 use guest_tests::{KernelGuard, Module, compat, loaded, module, open, raw, skip, stats};
 use nix::errno::Errno;
@@ -23,15 +24,12 @@ const PARAMETERS: &str = "buffer_size=1048576 monitor_interval_ms=3600000";
 
 const SIZES: [usize; 3] = [100, 64 << 10, 1 << 20];
 
-/// Runs a test with faults, if the kernel has them, and looks for lost memory at its end.
+/// Runs a test with faults, if the kernel has them.
 fn with_faults(body: impl FnOnce(&Faults)) {
-    let tools = Faults::new().and_then(|faults| Ok((faults, Kmemleak::new()?)));
-    let (faults, kmemleak) = match tools {
-        Ok(tools) => tools,
-        Err(error) => return skip(format!("fault injection with kmemleak: {error}")),
-    };
-    body(&faults);
-    assert_eq!(kmemleak.lost(), [""; 0]);
+    match Faults::new() {
+        Ok(faults) => body(&faults),
+        Err(error) => skip(format!("fault injection: {error}")),
+    }
 }
 
 fn open_raw(path: &CStr, flags: OFlag) -> nix::Result<OwnedFd> {
@@ -64,8 +62,10 @@ fn pattern(nth: u32, len: usize) -> Vec<u8> {
 fn opening() {
     with_faults(|faults| {
         let (_kernel, _module) = loaded(PARAMETERS);
-        let errors = faults.sweep(
+        // The name, the file, and what the module keeps of it.
+        faults.sweep(
             "open",
+            3,
             |_| (stats().totals.opens, module::use_count(), descriptors()),
             |_| open_raw(c"/dev/procmon", OFlag::O_RDWR),
             |(opens, users, descriptors_before), result| {
@@ -76,8 +76,6 @@ fn opening() {
                 assert_eq!(descriptors(), descriptors_before);
             },
         );
-        // The name, the file, and what the module keeps of it.
-        assert!(errors >= 3, "{errors}");
     });
 }
 
@@ -90,6 +88,7 @@ fn closing() {
         let users = module::use_count();
         faults.sweep(
             "close",
+            0,
             |_| {
                 // A file that keeps the message.
                 let file = open();
@@ -123,8 +122,10 @@ fn reading() {
             let written = pattern(1, size);
             open_and_write(&written);
             let buffer = Region::new(size);
-            let errors = faults.sweep(
+            // Copying to the user.
+            faults.sweep(
                 &format!("read of {size}"),
+                1,
                 |_| {
                     buffer.fill(0, &vec![0xaa; size]);
                     (open(), stats())
@@ -145,7 +146,6 @@ fn reading() {
                     assert_eq!(stats(), expected);
                 },
             );
-            assert!(errors >= 1, "copying to the user can fail");
             assert_eq!(message(), written);
         }
     });
@@ -160,8 +160,11 @@ fn writing() {
             let file = open();
             open_and_write(&pattern(0, size));
             let mut written = 0;
-            let errors = faults.sweep(
+            // The copy, and what the message is kept in. Its bytes can be had in two ways if they
+            // are many.
+            faults.sweep(
                 &format!("write of {size}"),
+                3,
                 |nth| (nth, Region::with(&pattern(nth, size)), stats()),
                 |(_, region, _)| raw::write(&file, region.start(), size),
                 |(nth, _, before), result| {
@@ -176,9 +179,6 @@ fn writing() {
                     assert!(message() == pattern(written, size), "after failure {nth}");
                 },
             );
-            // The copy, and what the message is kept in. Its bytes can be had in two ways if they
-            // are many.
-            assert!(errors >= 3, "{errors} for {size}");
         }
     });
 }
@@ -208,6 +208,7 @@ fn commands() {
         for (name, number, is_compat) in COMMANDS {
             let errors = faults.sweep(
                 name,
+                u32::from(number != uapi::PROCMON_RESET),
                 |nth| {
                     let pid = i32::try_from(nth).unwrap();
                     argument.fill(0, &[0xaa; 64]);
@@ -235,12 +236,7 @@ fn commands() {
                     assert_eq!(stats(), expected, "{}", name);
                 },
             );
-            assert_eq!(
-                errors > 0,
-                number != uapi::PROCMON_RESET,
-                "{}: {errors}",
-                name
-            );
+            assert!(errors == 0 || number != uapi::PROCMON_RESET, "{}", name);
             assert_eq!(message(), b"message", "{}", name);
         }
     });
@@ -270,8 +266,9 @@ fn sysfs_files() {
             c"/sys/module/procmon/parameters/monitor_interval_ms",
         ] {
             let content = fs::read(path.to_str().unwrap()).unwrap();
-            let errors = faults.sweep(
+            faults.sweep(
                 path.to_str().unwrap(),
+                3,
                 |_| descriptors(),
                 |_| read_file(path, &buffer),
                 |before, result| {
@@ -281,7 +278,6 @@ fn sysfs_files() {
                     assert_eq!(descriptors(), before, "{path:?}");
                 },
             );
-            assert!(errors >= 3, "{errors} for {path:?}");
             assert_eq!(fs::read(path.to_str().unwrap()).unwrap(), content);
         }
     });
@@ -302,8 +298,9 @@ fn parameters() {
                 c"/sys/module/procmon/parameters/monitor_interval_ms",
             ),
         ] {
-            let errors = faults.sweep(
+            faults.sweep(
                 parameter.name(),
+                3,
                 |nth| {
                     let value = 1000 + nth;
                     let text = value.to_string();
@@ -319,7 +316,6 @@ fn parameters() {
                     assert_eq!(parameter.get().unwrap(), expected);
                 },
             );
-            assert!(errors >= 3, "{errors}");
         }
     });
 }
@@ -332,10 +328,16 @@ fn minor() -> Option<String> {
 }
 
 /// T11: a module that could not be loaded leaves nothing behind, and can be loaded the next time.
+///
+/// Before the module's own code runs, the kernel takes hundreds of allocations to load it. They fail
+/// too with `PROCMON_LONG=1` in the environment.
 #[test]
 fn loading() {
     with_faults(|faults| {
         let _kernel = KernelGuard::new();
+        if env::var_os("PROCMON_LONG").is_none_or(|value| value != "1") {
+            faults.restrict_to("do_init_module").unwrap();
+        }
         let first = Module::load(PARAMETERS).unwrap();
         let number = minor();
         assert!(number.is_some());
@@ -343,8 +345,10 @@ fn loading() {
 
         let file = module::file();
         let parameters = CString::new(PARAMETERS).unwrap();
-        let errors = faults.sweep(
+        // The monitor, its thread, counters, device, attributes, and all that the kernel needs.
+        faults.sweep(
             "finit_module",
+            20,
             |_| (),
             |()| Module::load_from(&file, &parameters),
             |(), result| {
@@ -358,8 +362,6 @@ fn loading() {
                 assert_eq!(module::traces(), [""; 0]);
             },
         );
-        // The monitor, its thread, counters, device, attributes, and all that the kernel needs.
-        assert!(errors >= 20, "{errors}");
         let (_kernel, _module) = loaded(PARAMETERS);
         open_and_write(b"message");
         assert_eq!(message(), b"message");
@@ -375,6 +377,7 @@ fn faults_are_found() {
         let mut results = Vec::new();
         faults.sweep(
             "/proc/self/comm",
+            2,
             |_| (),
             |()| read_file(c"/proc/self/comm", &buffer),
             |(), result| results.push(result),

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::mem::{offset_of, size_of};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use guest_tests::child::{Child, as_nobody};
@@ -395,6 +396,28 @@ fn reset_in_a_storm() {
     device.reset().unwrap();
     assert_eq!(stats().totals, Stats::default());
     assert_eq!(stats().per_cpu_ops, 1 + THREADS * CALLS + 100 * 2 + 1);
+}
+
+/// T46: totals that are read during a RESET are those from before or those from after it.
+#[test]
+fn reset_under_readers() {
+    let (_kernel, _module) = loaded("");
+    let device = Device::open().unwrap();
+    let stop = AtomicBool::new(false);
+    let most = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                device.reset().unwrap();
+            }
+        });
+        let most = (0..5000).map(|_| stats().totals.ioctls).max();
+        stop.store(true, Ordering::Relaxed);
+        most
+    });
+    // A RESET may be counted and not done yet.
+    assert!(most <= Some(1), "{most:?} calls");
+    let calls = stats().per_cpu_ops;
+    assert!(calls > 1000, "only {calls} calls");
 }
 
 /// Every counter is exact when processes and threads on all CPUs have used all calls at once.

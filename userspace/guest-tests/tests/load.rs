@@ -9,12 +9,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use guest_tests::child::Child;
 use guest_tests::kernel_log::KernelLog;
+use guest_tests::leaks;
 use guest_tests::module::{self, Module};
-use guest_tests::{KernelGuard, eventually, loaded, open, procfs};
+use guest_tests::{KernelGuard, PATIENCE, at_most, eventually, loaded, open, procfs};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
@@ -116,7 +117,7 @@ fn a_node_made_by_hand_works() {
     assert_eq!(Device::open().unwrap().read_message().unwrap(), b"by hand");
 }
 
-/// T01: 200 times loaded and unloaded; no memory is lost.
+/// T01: 200 times loaded and unloaded, which leaves the kernel with the memory that it had.
 #[test]
 fn t01_loading_and_unloading_200_times() {
     let _kernel = KernelGuard::new();
@@ -134,6 +135,7 @@ fn t01_loading_and_unloading_200_times() {
     // Kernel memory in KiB. What is freed by RCU, and module memory, comes back with a delay.
     let in_use = || {
         thread::sleep(Duration::from_secs(1));
+        leaks::shrink_caches().unwrap();
         let info = fs::read_to_string("/proc/meminfo").unwrap();
         let field = |name: &str| -> i64 {
             let line = info.lines().find(|line| line.starts_with(name)).unwrap();
@@ -395,8 +397,11 @@ fn while_loading_and_unloading(processes: usize, body: impl Fn()) -> (usize, usi
         .collect();
     let (mut unloaded, mut refused) = (0, 0);
     let mut module = Module::load("monitor_interval_ms=10").unwrap();
-    let end = Instant::now() + Duration::from_secs(3);
-    while Instant::now() < end {
+    let start = Instant::now();
+    // Longer, if by then there was not yet a bit of both.
+    while start.elapsed() < Duration::from_secs(3)
+        || (unloaded == 0 || refused == 0) && start.elapsed() < PATIENCE
+    {
         match module.unload() {
             Ok(()) => {
                 unloaded += 1;
@@ -441,8 +446,11 @@ fn t07_t10_opening_while_the_module_comes_and_goes() {
                 assert!(expected.contains(&error.raw_os_error().unwrap()), "{error}");
             }
         }
-        // Leaves a moment in which the module can go.
-        thread::sleep(Duration::from_millis(5));
+        // All rest at the same time now and then, so that the module can go.
+        let now = UNIX_EPOCH.elapsed().unwrap().as_millis();
+        if now % 200 >= 100 {
+            thread::sleep(Duration::from_millis(50));
+        }
     });
     assert!(
         unloaded > 0 && refused > 0,
@@ -501,7 +509,7 @@ fn t09_unloading_is_quick_and_thorough() {
         assert_eq!(module::traces(), Vec::<String>::new());
     }
     assert!(
-        best < Duration::from_millis(100),
+        best < at_most(Duration::from_millis(100)),
         "unloading took {best:?} at best"
     );
 }

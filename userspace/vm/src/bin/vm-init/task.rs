@@ -121,8 +121,13 @@ fn attend(mut shell: Command, on_terminal: bool, pumps: &mut [Pump]) -> Result<O
     let deaths = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         .context("cannot make a signalfd")?;
 
+    // The shell is to know of the ends of its own children.
+    let prepare = move || {
+        SigSet::empty().thread_set_mask()?;
+        lead_session(on_terminal)
+    };
     // SAFETY: Only makes system calls between fork and exec.
-    unsafe { shell.pre_exec(move || lead_session(on_terminal)) };
+    unsafe { shell.pre_exec(prepare) };
     let child = shell.spawn().context("cannot start /bin/sh")?;
     // The shell's ends of the pipes must not stay open here.
     drop(shell);
