@@ -82,7 +82,8 @@ impl KernelLog {
     /// The lines since this was made or since the last call that come from the module.
     pub fn module_lines(&mut self) -> Vec<String> {
         let mut lines = self.lines();
-        lines.retain(|line| line.starts_with("procmon: "));
+        // What the kernel says of the module when it loads one has the module's name as well.
+        lines.retain(|line| line.starts_with("procmon: ") && !line.contains("taint"));
         lines
     }
 }

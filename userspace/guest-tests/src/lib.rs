@@ -84,8 +84,8 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// How long something may take at most that takes `usual` at most on a kernel of a distribution. Our
-/// own kernels check everything they do, which takes a multiple of the time.
+/// How long something may take at most that takes `usual` at most on a kernel of a distribution.
+/// Our own kernels check everything they do, which takes a multiple of the time.
 ///
 /// # Panics
 ///

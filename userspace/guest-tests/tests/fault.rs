@@ -329,8 +329,8 @@ fn minor() -> Option<String> {
 
 /// T11: a module that could not be loaded leaves nothing behind, and can be loaded the next time.
 ///
-/// Before the module's own code runs, the kernel takes hundreds of allocations to load it. They fail
-/// too with `PROCMON_LONG=1` in the environment.
+/// Before the module's own code runs, the kernel takes hundreds of allocations to load it. They
+/// fail too with `PROCMON_LONG=1` in the environment.
 #[test]
 fn loading() {
     with_faults(|faults| {

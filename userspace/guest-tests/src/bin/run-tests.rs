@@ -3,7 +3,7 @@
 //! Runs the test programs in the guest, each test in a process of its own, and reports by the Test
 //! Anything Protocol.
 //!
-//! A test that hangs or crashes is a failure like any other, and the next ones still get their turn.
+//! A test that hangs or crashes is a failure like any other, and the next ones still get a turn.
 
 use std::fs::{self, File};
 use std::io;
