@@ -5,9 +5,9 @@
 //! The compiler puts a call of [`MARK`] into each basic block, save those that are run whenever
 //! another one is. The module's file tells where these calls are and in which functions.
 //!
-//! Two kinds of blocks are not counted, for nothing should reach them. One only leads to a panic: it
-//! belongs to the checks that the debug kernel has compiled in. The other is in a function that was
-//! inlined wherever it is called.
+//! Two kinds of blocks are not counted, for nothing should reach them. One only leads to a panic:
+//! it belongs to the checks that the debug kernel has compiled in. The other is in a function that
+//! was inlined wherever it is called.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -326,15 +326,18 @@ mod tests {
         for (name, part) in [
             ("procmon::driver::ioctl::common_ioctl", Part::Driver),
             (
-                "<procmon::driver::device::Device as procmon::abstractions::miscdevice::MiscDevice>::read",
+                "<procmon::driver::device::Device as \
+                 procmon::abstractions::miscdevice::MiscDevice>::read",
                 Part::Driver,
             ),
             (
-                "<procmon::driver::monitor::Monitor as procmon::abstractions::kthread::ThreadFn>::run",
+                "<procmon::driver::monitor::Monitor as \
+                 procmon::abstractions::kthread::ThreadFn>::run",
                 Part::Thread,
             ),
             (
-                "<procmon::abstractions::miscdevice::VTable<procmon::driver::device::Device>>::open",
+                "<procmon::abstractions::miscdevice::VTable<\
+                 procmon::driver::device::Device>>::open",
                 Part::Rest,
             ),
             (
