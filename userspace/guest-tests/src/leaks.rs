@@ -79,11 +79,11 @@ fn is_module(object: &str) -> bool {
 }
 
 /// How many objects of each kind the kernel has allocated, and how many bytes per CPU.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Usage {
     objects: BTreeMap<String, u64>,
     /// KiB of per-CPU memory, in chunks.
-    pub per_cpu: u64,
+    per_cpu: u64,
 }
 
 impl Usage {
@@ -113,16 +113,17 @@ impl Usage {
         })
     }
 
-    /// The caches that have at least `count` objects more than earlier, and how many more.
+    /// Of what there is more than earlier: the caches with at least `count` objects more, but for
+    /// those of the kernel's own checks, and per-CPU memory.
     #[must_use]
-    pub fn growth_since(&self, earlier: &Self, count: u64) -> Vec<(String, u64)> {
-        self.objects
-            .iter()
-            .filter_map(|(name, now)| {
-                let before = earlier.objects.get(name).copied().unwrap_or(0);
-                let more = now.saturating_sub(before);
-                (more >= count).then(|| (name.clone(), more))
-            })
-            .collect()
+    pub fn growth_since(&self, earlier: &Self, count: u64) -> Vec<String> {
+        let caches = self.objects.iter().filter_map(|(name, now)| {
+            let before = earlier.objects.get(name).copied().unwrap_or(0);
+            // What is said of freed objects is kept for a while.
+            let is_check = ["kmemleak_object", "debug_objects_cache"].contains(&&**name);
+            (now.saturating_sub(before) >= count && !is_check).then(|| name.clone())
+        });
+        let per_cpu = (self.per_cpu > earlier.per_cpu).then(|| "per-CPU memory".to_owned());
+        caches.chain(per_cpu).collect()
     }
 }

@@ -44,8 +44,8 @@ fn load_and_use() {
     Parameter::BufferSize.set(0).unwrap_err();
 }
 
-/// T01, T66: when the module is loaded, used and unloaded 50 times, the kernel does not take more
-/// and more memory.
+/// T01, T66: when the module is loaded, used and unloaded again and again, the kernel does not take
+/// more and more memory.
 #[test]
 fn no_growing_memory() {
     const CYCLES: u64 = 50;
@@ -55,17 +55,24 @@ fn no_growing_memory() {
     for _ in 0..10 {
         load_and_use();
     }
-    let before = Usage::now().unwrap();
-    for _ in 0..CYCLES {
-        load_and_use();
+    // What else goes on in the kernel may take memory too, and at times for many objects of a kind,
+    // but only what is lost in each cycle takes more of the same kind each time.
+    let mut lost: Option<Vec<String>> = None;
+    for _ in 0..4 {
+        let before = Usage::now().unwrap();
+        for _ in 0..CYCLES {
+            load_and_use();
+        }
+        let mut growth = Usage::now().unwrap().growth_since(&before, CYCLES - 10);
+        if let Some(lost) = lost {
+            growth.retain(|kind| lost.contains(kind));
+        }
+        if growth.is_empty() {
+            return;
+        }
+        lost = Some(growth);
     }
-    let after = Usage::now().unwrap();
-    assert_eq!(after.per_cpu, before.per_cpu, "KiB per CPU");
-    // What else goes on may leave a few objects more than before. Those of the kernel's own checks
-    // stay for a while.
-    let mut growth = after.growth_since(&before, CYCLES - 10);
-    growth.retain(|(cache, _)| !["kmemleak_object", "debug_objects_cache"].contains(&&**cache));
-    assert_eq!(growth, []);
+    panic!("more and more is taken of {lost:?}");
 }
 
 /// Leaves bytes on the kernel's stack and in memory that it has freed.

@@ -312,6 +312,8 @@ fn monitor_counts_running_threads() {
     const BUSY: u64 = 4;
 
     let (_kernel, _module) = loaded("monitor_interval_ms=10");
+    // The monitor itself is at work in each of its samples, and so may be others.
+    let quiet = (0..50).map(|_| next_sample().running).min().unwrap();
     let children: Vec<_> = (0..BUSY)
         .map(|_| {
             Child::spawn(|| {
@@ -321,12 +323,14 @@ fn monitor_counts_running_threads() {
             })
         })
         .collect();
-    // The monitor itself is at work in each of its samples. Now and then so is somebody else.
-    eventually("just the busy ones", || next_sample().running == BUSY + 1);
-    let least = (0..20).map(|_| next_sample().running).min();
-    assert_eq!(least, Some(BUSY + 1));
+    eventually("all are busy", || next_sample().running > BUSY);
+    eventually("just the busy ones", || {
+        let running = next_sample().running;
+        assert!(running > BUSY, "only {running} threads are running");
+        running <= quiet + BUSY
+    });
     children.into_iter().for_each(Child::kill);
-    eventually("it gets quiet again", || next_sample().running == 1);
+    eventually("it gets quiet again", || next_sample().running <= quiet);
 }
 
 /// One sample per interval: never more, and not many fewer.
