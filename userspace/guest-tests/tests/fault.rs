@@ -375,13 +375,19 @@ fn faults_are_found() {
     with_faults(|faults| {
         let buffer = Region::new(PAGE);
         let mut results = Vec::new();
-        faults.sweep(
-            "/proc/self/comm",
-            2,
-            |_| (),
-            |()| read_file(c"/proc/self/comm", &buffer),
-            |(), result| results.push(result),
-        );
+        // An allocation that is needed now and then shifts the others, so one may be missed.
+        for _ in 0..5 {
+            faults.sweep(
+                "/proc/self/comm",
+                2,
+                |_| (),
+                |()| read_file(c"/proc/self/comm", &buffer),
+                |(), result| results.push(result),
+            );
+            if results.contains(&Err(Errno::EFAULT)) {
+                break;
+            }
+        }
         for expected in [Errno::ENOMEM, Errno::EFAULT].map(Err) {
             assert!(results.contains(&expected), "{expected:?}: {results:?}");
         }
