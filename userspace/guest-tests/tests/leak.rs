@@ -7,9 +7,11 @@ use std::io::{Read, Write};
 use std::mem::offset_of;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Duration;
 
 use guest_tests::child::Child;
-use guest_tests::leaks::Usage;
+use guest_tests::leaks::{self, Usage};
 use guest_tests::memory::{PAGE, Ptr, Region};
 use guest_tests::{KernelGuard, Module, compat, loaded, open, procfs, raw, stats};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -73,6 +75,59 @@ fn no_growing_memory() {
         lost = Some(growth);
     }
     panic!("more and more is taken of {lost:?}");
+}
+
+/// T01: 200 times loaded and unloaded, which leaves the kernel with the memory that it had.
+#[test]
+fn t01_loading_and_unloading_200_times() {
+    let _kernel = KernelGuard::new();
+    let cycles = |count| {
+        for cycle in 0..count {
+            let module = Module::load("").unwrap_or_else(|errno| panic!("{cycle}: {errno}"));
+            let device = Device::open().unwrap();
+            device.write_message(&[b'x'; 1000]).unwrap();
+            drop(device);
+            module
+                .unload()
+                .unwrap_or_else(|(_, errno)| panic!("{cycle}: {errno}"));
+        }
+    };
+    // Kernel memory in KiB. What is freed by RCU, and module memory, comes back with a delay.
+    let in_use = || {
+        thread::sleep(Duration::from_secs(1));
+        leaks::shrink_caches().unwrap();
+        let info = fs::read_to_string("/proc/meminfo").unwrap();
+        let field = |name: &str| -> i64 {
+            let line = info.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_ascii_whitespace()
+                .nth(1)
+                .unwrap()
+                .parse()
+                .unwrap()
+        };
+        (
+            field("SUnreclaim:"),
+            field("VmallocUsed:"),
+            field("Percpu:"),
+        )
+    };
+    cycles(20);
+    let before = in_use();
+    cycles(180);
+    let after = in_use();
+    // A leak of 4 KiB in each cycle would be 720 KiB.
+    assert!(
+        after.0 - before.0 < 600,
+        "slab memory in KiB: {before:?} -> {after:?}"
+    );
+    assert!(
+        after.1 - before.1 < 600,
+        "vmalloc memory in KiB: {before:?} -> {after:?}"
+    );
+    assert!(
+        after.2 - before.2 < 100,
+        "per-CPU memory in KiB: {before:?} -> {after:?}"
+    );
 }
 
 /// Leaves bytes on the kernel's stack and in memory that it has freed.

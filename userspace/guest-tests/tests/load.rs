@@ -13,7 +13,6 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use guest_tests::child::Child;
 use guest_tests::kernel_log::KernelLog;
-use guest_tests::leaks;
 use guest_tests::module::{self, Module};
 use guest_tests::{KernelGuard, PATIENCE, at_most, eventually, loaded, open, procfs};
 use nix::errno::Errno;
@@ -115,59 +114,6 @@ fn a_node_made_by_hand_works() {
     let device = device.unwrap();
     device.write_message(b"by hand").unwrap();
     assert_eq!(Device::open().unwrap().read_message().unwrap(), b"by hand");
-}
-
-/// T01: 200 times loaded and unloaded, which leaves the kernel with the memory that it had.
-#[test]
-fn t01_loading_and_unloading_200_times() {
-    let _kernel = KernelGuard::new();
-    let cycles = |count| {
-        for cycle in 0..count {
-            let module = Module::load("").unwrap_or_else(|errno| panic!("{cycle}: {errno}"));
-            let device = Device::open().unwrap();
-            device.write_message(&[b'x'; 1000]).unwrap();
-            drop(device);
-            module
-                .unload()
-                .unwrap_or_else(|(_, errno)| panic!("{cycle}: {errno}"));
-        }
-    };
-    // Kernel memory in KiB. What is freed by RCU, and module memory, comes back with a delay.
-    let in_use = || {
-        thread::sleep(Duration::from_secs(1));
-        leaks::shrink_caches().unwrap();
-        let info = fs::read_to_string("/proc/meminfo").unwrap();
-        let field = |name: &str| -> i64 {
-            let line = info.lines().find(|line| line.starts_with(name)).unwrap();
-            line.split_ascii_whitespace()
-                .nth(1)
-                .unwrap()
-                .parse()
-                .unwrap()
-        };
-        (
-            field("SUnreclaim:"),
-            field("VmallocUsed:"),
-            field("Percpu:"),
-        )
-    };
-    cycles(20);
-    let before = in_use();
-    cycles(180);
-    let after = in_use();
-    // A leak of 4 KiB in each cycle would be 720 KiB.
-    assert!(
-        after.0 - before.0 < 600,
-        "slab memory in KiB: {before:?} -> {after:?}"
-    );
-    assert!(
-        after.1 - before.1 < 600,
-        "vmalloc memory in KiB: {before:?} -> {after:?}"
-    );
-    assert!(
-        after.2 - before.2 < 100,
-        "per-CPU memory in KiB: {before:?} -> {after:?}"
-    );
 }
 
 /// T02
