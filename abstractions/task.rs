@@ -122,6 +122,27 @@ unsafe fn next_rcu(link: *mut bindings::list_head) -> *mut bindings::list_head {
     unsafe { ptr::read_volatile(&raw const (*link).next) }
 }
 
+/// Reads what the kernel changes without a lock and without marking it, which it means to.
+///
+/// That is what the C macro `data_race()` is for, and as there KCSAN has nothing to say about it.
+#[inline(always)]
+fn data_race<T>(read: impl FnOnce() -> T) -> T {
+    #[cfg(CONFIG_KCSAN)]
+    // SAFETY: This may be called from everywhere, and is undone below.
+    unsafe {
+        bindings::kcsan_disable_current()
+    };
+
+    let value = read();
+
+    #[cfg(CONFIG_KCSAN)]
+    // SAFETY: This undoes the above.
+    unsafe {
+        bindings::kcsan_enable_current()
+    };
+    value
+}
+
 /// What the `kernel` crate's [`Task`] does not tell.
 pub(crate) trait TaskExt {
     /// Returns the name, which ends with a NUL and is filled up with NULs.
@@ -147,7 +168,8 @@ impl TaskExt for Task {
     fn comm(&self) -> [u8; TASK_COMM_LEN] {
         // SAFETY: The task is valid. The name is read without a lock, as `get_task_comm()` does,
         // hence volatile.
-        let mut comm = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).comm) };
+        let mut comm =
+            data_race(|| unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).comm) });
         let end = comm.iter().position(|&byte| byte == 0);
 
         // While it is being changed the name may lack its end, and what follows the end is what is
@@ -162,7 +184,8 @@ impl TaskExt for Task {
         // SAFETY: The task is valid; both fields change without a lock, hence volatile.
         let state = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).__state) };
         // SAFETY: As above.
-        let exit_state = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).exit_state) };
+        let exit_state =
+            data_race(|| unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).exit_state) });
 
         reported_state(state, exit_state as c_uint)
     }
