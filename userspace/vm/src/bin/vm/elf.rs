@@ -69,8 +69,9 @@ impl System<'_> {
             .output()
             .with_context(|| format!("cannot run {}", interpreter.display()))?;
         let listing = String::from_utf8_lossy(&output.stdout);
-        if !output.status.success() || listing.contains("not found") {
-            let errors = String::from_utf8_lossy(&output.stderr);
+        // What of a library is too old is an error that does not show in the status.
+        let errors = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() || [&listing, &errors].iter().any(|s| s.contains("not found")) {
             bail!("{}\n{errors}{listing}", output.status);
         }
         let mut files = parse_listing(&listing);
