@@ -166,10 +166,11 @@ pub(crate) trait TaskExt {
 
 impl TaskExt for Task {
     fn comm(&self) -> [u8; TASK_COMM_LEN] {
-        // SAFETY: The task is valid. The name is read without a lock, as `get_task_comm()` does,
-        // hence volatile.
-        let mut comm =
-            data_race(|| unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).comm) });
+        let mut comm = data_race(|| {
+            // SAFETY: The task is valid. The name is read without a lock, as `get_task_comm()`
+            // does, hence volatile.
+            unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).comm) }
+        });
         let end = comm.iter().position(|&byte| byte == 0);
 
         // While it is being changed the name may lack its end, and what follows the end is what is
@@ -183,9 +184,10 @@ impl TaskExt for Task {
     fn reported_state(&self) -> c_uint {
         // SAFETY: The task is valid; both fields change without a lock, hence volatile.
         let state = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).__state) };
-        // SAFETY: As above.
-        let exit_state =
-            data_race(|| unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).exit_state) });
+        let exit_state = data_race(|| {
+            // SAFETY: As above.
+            unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).exit_state) }
+        });
 
         reported_state(state, exit_state as c_uint)
     }
