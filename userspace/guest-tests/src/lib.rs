@@ -84,16 +84,26 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Whether the kernel is one of our own, which check everything they do.
+///
+/// # Panics
+///
+/// If `/proc` is not mounted.
+#[must_use]
+pub fn is_own_kernel() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
+    release.contains("-procmon-")
+}
+
 /// How long something may take at most that takes `usual` at most on a kernel of a distribution.
-/// Our own kernels check everything they do, which takes a multiple of the time.
+/// Our own kernels take a multiple of the time.
 ///
 /// # Panics
 ///
 /// If `/proc` is not mounted.
 #[must_use]
 pub fn at_most(usual: Duration) -> Duration {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
-    if release.contains("-procmon-") {
+    if is_own_kernel() {
         usual * 50
     } else {
         usual
