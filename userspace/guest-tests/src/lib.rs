@@ -103,11 +103,7 @@ pub fn is_own_kernel() -> bool {
 /// If `/proc` is not mounted.
 #[must_use]
 pub fn at_most(usual: Duration) -> Duration {
-    if is_own_kernel() {
-        usual * 50
-    } else {
-        usual
-    }
+    if is_own_kernel() { usual * 50 } else { usual }
 }
 
 /// Says on the terminal that the kernel has not what a test needs, which then has to end.

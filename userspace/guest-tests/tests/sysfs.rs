@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use guest_tests::child::{Child, as_nobody};
 use guest_tests::kernel_log::KernelLog;
-use guest_tests::{is_own_kernel, KernelGuard, Module, eventually, loaded, procfs, stats};
+use guest_tests::{KernelGuard, Module, eventually, is_own_kernel, loaded, procfs, stats};
 use nix::unistd::pause;
 use procmon::sysfs::{self, Monitor, Parameter};
 use procmon::{Device, ErrorKind};
