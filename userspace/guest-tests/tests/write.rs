@@ -258,7 +258,7 @@ fn writes_do_not_wait() {
     drop(readers);
     assert!(waited < TIMES / 10, "{TIMES} writes waited {waited} times");
 
-    // Who waits for a grace period would be noticed.
+    // Who waits for a grace period would be noticed, though one may be over at once.
     let before = waits();
     for _ in 0..TIMES / 10 {
         // SAFETY: The call has no pointers.
@@ -266,7 +266,8 @@ fn writes_do_not_wait() {
             unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
         assert_eq!(result, 0, "{}", io::Error::last_os_error());
     }
-    assert!(waits() - before >= TIMES / 10);
+    let waited = waits() - before;
+    assert!(waited > TIMES / 20, "only {waited} waits");
 }
 
 /// A reader that waits for its own memory, as when another process serves its page faults, holds up
