@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! System calls on a file, made over and over again.
+
+use std::arch::asm;
+use std::ffi::CString;
+use std::fs::{self, OpenOptions};
+use std::ops::RangeInclusive;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::rows::{Call, File, MESSAGE_SIZE, UNKNOWN};
+
+/// Whatever a call takes and leaves.
+#[repr(C, align(4096))]
+struct Buffer([u8; MESSAGE_SIZE]);
+
+/// A call on an open file, ready to be made.
+pub struct Prepared {
+    path: CString,
+    fd: OwnedFd,
+    call: Call,
+    buffer: Box<Buffer>,
+    expected: isize,
+}
+
+/// Something that is done over and over again with a call.
+pub trait Repeat {
+    type Output;
+
+    /// `call` makes the system call once and returns its result, which should be `expected`.
+    fn repeat(&mut self, expected: isize, call: impl FnMut() -> isize) -> Self::Output;
+}
+
+impl File {
+    pub fn path(self) -> Result<PathBuf> {
+        match self {
+            Self::Device => Ok("/dev/procmon".into()),
+            Self::Process => Ok("/proc/1/stat".into()),
+            // Another module may have a class of its own.
+            Self::Stats => fs::read_dir("/sys/class")
+                .context("cannot read /sys/class")?
+                .filter_map(|class| Some(class.ok()?.path().join("procmon/stats")))
+                .find(|path| path.exists())
+                .context("there is no procmon/stats in any class"),
+        }
+    }
+}
+
+impl Prepared {
+    /// Prepares a call on a file of the kernel's.
+    pub fn floor(path: &str, call: Call) -> Result<Self> {
+        let expected = match call {
+            // These files know no commands.
+            Call::Ioctl(_) => -isize::try_from(libc::ENOTTY)?,
+            _ => 0,
+        };
+        Self::new(Path::new(path), call, expected)
+    }
+
+    /// Prepares a call on a file of procmon's, with something there to be read.
+    pub fn procmon(file: File, call: Call) -> Result<Self> {
+        let expected = match call {
+            Call::Ioctl(UNKNOWN) => -isize::try_from(libc::ENOTTY)?,
+            _ => 0,
+        };
+        if let File::Device = file {
+            let len = match call {
+                Call::Read(len) => len,
+                _ => 64,
+            };
+            fs::write(file.path()?, &[b'x'; MESSAGE_SIZE][..len])
+                .context("cannot write a message")?;
+        }
+        Self::new(&file.path()?, call, expected)
+    }
+
+    /// `status` is what a call returns that does not count bytes.
+    fn new(path: &Path, call: Call, status: isize) -> Result<Self> {
+        let fd = OpenOptions::new()
+            .read(true)
+            .write(!matches!(call, Call::ReadText))
+            .open(path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        let mut buffer = Box::new(Buffer([0; MESSAGE_SIZE]));
+        // Process 1, where a process is asked for.
+        buffer.0[0] = 1;
+        let mut prepared = Self {
+            path: CString::new(path.to_path_buf().into_os_string().into_vec())?,
+            fd: fd.into(),
+            call,
+            buffer,
+            expected: 0,
+        };
+        prepared.expected = prepared.repeat(&mut Once);
+        let good: RangeInclusive<isize> = match call {
+            Call::Read(len) | Call::Write(len) => {
+                let len = isize::try_from(len)?;
+                len..=len
+            }
+            Call::ReadText => 1..=isize::try_from(MESSAGE_SIZE)?,
+            Call::Ioctl(_) | Call::Open => status..=status,
+        };
+        ensure!(
+            good.contains(&prepared.expected),
+            "a call on {} returns {}, and not {good:?}",
+            path.display(),
+            prepared.expected
+        );
+        Ok(prepared)
+    }
+
+    /// Has the call made over and over again.
+    pub fn repeat<R: Repeat>(&mut self, how: &mut R) -> R::Output {
+        let fd = self.fd.as_raw_fd() as usize;
+        let data = &raw mut self.buffer.0 as usize;
+        let path = self.path.as_ptr() as usize;
+        let flags = (libc::O_RDWR | libc::O_CLOEXEC) as usize;
+        // SAFETY: All of these are made on descriptors that are open, with a buffer that is as long
+        // as any of them wants it and nobody else's, or with a string. A descriptor that could not
+        // be opened is none to close.
+        match self.call {
+            Call::Read(len) => how.repeat(self.expected, || unsafe {
+                syscall(libc::SYS_pread64, [fd, data, len, 0])
+            }),
+            Call::ReadText => how.repeat(self.expected, || unsafe {
+                syscall(libc::SYS_pread64, [fd, data, MESSAGE_SIZE, 0])
+            }),
+            Call::Write(len) => how.repeat(self.expected, || unsafe {
+                syscall(libc::SYS_pwrite64, [fd, data, len, 0])
+            }),
+            Call::Ioctl(command) => how.repeat(self.expected, || unsafe {
+                syscall(libc::SYS_ioctl, [fd, command as usize, data, 0])
+            }),
+            Call::Open => how.repeat(self.expected, || unsafe {
+                let fd = syscall(libc::SYS_open, [path, flags, 0, 0]);
+                syscall(libc::SYS_close, [fd as usize, 0, 0, 0])
+            }),
+        }
+    }
+}
+
+/// Makes a call to see what it returns.
+struct Once;
+
+impl Repeat for Once {
+    type Output = isize;
+
+    fn repeat(&mut self, _: isize, mut call: impl FnMut() -> isize) -> isize {
+        call()
+    }
+}
+
+/// Makes a system call without the C library, whose part would not be the kernel's.
+///
+/// # Safety
+///
+/// That of the system call.
+#[inline(always)]
+unsafe fn syscall(number: libc::c_long, arguments: [usize; 4]) -> isize {
+    let result;
+    // SAFETY: By the safety requirements. The instruction changes these registers only.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") number as isize => result,
+            in("rdi") arguments[0],
+            in("rsi") arguments[1],
+            in("rdx") arguments[2],
+            in("r10") arguments[3],
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}

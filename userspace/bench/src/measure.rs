@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Measuring what each call costs. This runs in the guest.
+//!
+//! Where QEMU counts instructions as time (`-icount shift=0`), one tick of the time stamp counter is
+//! one instruction. Time in which the guest has nothing to do passes as well.
+
+use std::arch::asm;
+use std::arch::x86_64::{_mm_lfence, _rdtsc};
+use std::collections::BTreeMap;
+use std::fs;
+use std::hint::black_box;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use nix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+use crate::calls::{Prepared, Repeat};
+use crate::rows::{ROWS, Rounds};
+use crate::scaling::pin;
+
+/// How far the calibration may be off.
+const TOLERANCE: f64 = 0.01;
+
+/// A call that takes longer than this waits for something, and is made less often.
+const LONG_CALL: f64 = 1e6;
+const LONG_CALLS: u32 = 10;
+
+/// What a run has measured.
+#[derive(Serialize, Deserialize)]
+pub struct Run {
+    /// The kernel's release.
+    pub kernel: String,
+    pub unit: Unit,
+    /// What an instruction has taken in a loop of known length, before and after all else.
+    pub calibration: Option<[f64; 2]>,
+    /// By the names of the rows.
+    pub rows: BTreeMap<String, Measurement>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    Instructions,
+    Nanoseconds,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct Measurement {
+    pub cost: Cost,
+    /// Of the same call on the file that is the row's floor.
+    pub floor: Option<Cost>,
+}
+
+/// What a call takes, as a median over rounds, with the quartiles below and above.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    pub median: f64,
+    pub lower: f64,
+    pub upper: f64,
+}
+
+impl Run {
+    /// Measures all rows.
+    pub fn measure(unit: Unit, idle: u64) -> Result<Self> {
+        pin(0)?;
+        sleep(Duration::from_secs(idle));
+
+        let before = calibrate(unit)?;
+        let mut rows = BTreeMap::new();
+        for row in &ROWS {
+            let measure = || -> Result<Measurement> {
+                let floor = row.floor.map(|path| Prepared::floor(path, row.call));
+                Ok(Measurement {
+                    floor: floor
+                        .map(|call| cost(unit, row.rounds, call?))
+                        .transpose()?,
+                    cost: cost(unit, row.rounds, Prepared::procmon(row.file, row.call)?)?,
+                })
+            };
+            rows.insert(row.name.to_owned(), measure().context(row.name)?);
+        }
+        let after = calibrate(unit)?;
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")
+            .context("cannot read the kernel's release")?;
+        Ok(Self {
+            kernel: kernel.trim_end().to_owned(),
+            unit,
+            calibration: before.zip(after).map(|(before, after)| [before, after]),
+            rows,
+        })
+    }
+}
+
+impl Unit {
+    fn now(self) -> Result<u64> {
+        match self {
+            Self::Instructions => {
+                // The counter is not to be read before all that stands before it is done.
+                // SAFETY: Each x86-64 CPU has both.
+                let ticks = unsafe {
+                    _mm_lfence();
+                    _rdtsc()
+                };
+                Ok(ticks)
+            }
+            Self::Nanoseconds => {
+                let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+                Ok(u64::try_from(Duration::from(now).as_nanos())?)
+            }
+        }
+    }
+}
+
+/// Measures what an instruction takes. Fails if instructions are what is to be measured, but that
+/// is not one.
+fn calibrate(unit: Unit) -> Result<Option<f64>> {
+    /// Of two instructions each.
+    const TURNS: u32 = 500_000;
+
+    if unit != Unit::Instructions {
+        return Ok(None);
+    }
+    let mut least = u64::MAX;
+    for _ in 0..5 {
+        let start = unit.now()?;
+        // SAFETY: Only counts a register down.
+        unsafe {
+            asm!(
+                "2: dec {turns:e}",
+                "jnz 2b",
+                turns = inout(reg) TURNS => _,
+                options(nomem, nostack),
+            );
+        }
+        least = least.min(unit.now()? - start);
+    }
+    let measured = least as f64 / f64::from(2 * TURNS);
+    ensure!(
+        (measured - 1.0).abs() <= TOLERANCE,
+        "an instruction takes {measured} ticks of the time stamp counter, and not one: \
+         the guest must run with -icount shift=0"
+    );
+    Ok(Some(measured))
+}
+
+/// Measures a call in rounds, less what going round takes.
+fn cost(unit: Unit, rounds: Rounds, mut call: Prepared) -> Result<Cost> {
+    let mut trial = Timer { unit, calls: 1 };
+    // The first one may be of a kind of its own.
+    call.repeat(&mut trial)?;
+    let mut timer = Timer {
+        unit,
+        calls: match call.repeat(&mut trial)? {
+            long if long > LONG_CALL => LONG_CALLS,
+            _ => rounds.calls,
+        },
+    };
+    call.repeat(&mut timer)?;
+    let costs: Result<_> = (0..rounds.number).map(|_| call.repeat(&mut timer)).collect();
+    let nothing: Result<_> = (0..rounds.number)
+        .map(|_| timer.repeat(0, || black_box(0)))
+        .collect();
+    let own = Cost::of(nothing?).median;
+    let Cost {
+        median,
+        lower,
+        upper,
+    } = Cost::of(costs?);
+    Ok(Cost {
+        median: median - own,
+        lower: lower - own,
+        upper: upper - own,
+    })
+}
+
+/// Makes so many calls, and tells what one of them has taken.
+struct Timer {
+    unit: Unit,
+    calls: u32,
+}
+
+impl Repeat for Timer {
+    type Output = Result<f64>;
+
+    fn repeat(&mut self, expected: isize, mut call: impl FnMut() -> isize) -> Result<f64> {
+        let mut strange = 0;
+        let start = self.unit.now()?;
+        for _ in 0..self.calls {
+            strange |= call() ^ expected;
+        }
+        let end = self.unit.now()?;
+        ensure!(strange == 0, "not all calls return {expected}");
+        Ok((end - start) as f64 / f64::from(self.calls))
+    }
+}
+
+impl Cost {
+    /// Summarises rounds, of which there must be some.
+    pub fn of(mut rounds: Vec<f64>) -> Self {
+        rounds.sort_unstable_by(f64::total_cmp);
+        let last = rounds.len() - 1;
+        Self {
+            median: rounds[last / 2],
+            lower: rounds[last / 4],
+            upper: rounds[last * 3 / 4],
+        }
+    }
+
+    /// How far the quartiles are apart, in parts of the median.
+    pub fn spread(&self) -> f64 {
+        (self.upper - self.lower) / self.median
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_does_not_see_outliers() {
+        let cost = Cost::of(vec![900.0, 5.0, 6.0, 4.0, 7.0]);
+        assert_eq!(
+            cost,
+            Cost {
+                median: 6.0,
+                lower: 5.0,
+                upper: 7.0
+            }
+        );
+        assert_eq!(cost.spread(), 2.0 / 6.0);
+    }
+
+    #[test]
+    fn a_clock_that_is_not_of_instructions_is_refused() {
+        // Here a tick is some fraction of a cycle, and never an instruction of these. Should some
+        // machine have it so, this test has to go.
+        let error = calibrate(Unit::Instructions).unwrap_err().to_string();
+        assert!(error.contains("-icount shift=0"), "{error}");
+        assert_eq!(calibrate(Unit::Nanoseconds).unwrap(), None);
+    }
+
+    #[test]
+    fn strange_results_are_noticed() {
+        let mut timer = Timer {
+            unit: Unit::Nanoseconds,
+            calls: 10,
+        };
+        assert!(timer.repeat(3, || 3).is_ok());
+        let mut left = 10;
+        let once_wrong = || {
+            left -= 1;
+            if left == 5 { -1 } else { 3 }
+        };
+        assert!(timer.repeat(3, once_wrong).is_err());
+    }
+}

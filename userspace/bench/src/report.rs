@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was measured, beside what it is to be.
+
+use std::fmt;
+
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+
+use crate::baseline::Baseline;
+use crate::measure::{Measurement, Run, Unit};
+use crate::rows::{File, ROWS, SIZE, SIZE_TARGET};
+use crate::scaling::{SCALED, Scaling};
+
+/// A module that was measured.
+pub struct Module {
+    pub name: String,
+    pub size: u64,
+    pub run: Run,
+}
+
+impl Module {
+    fn row(&self, name: &str) -> Result<Measurement> {
+        let row = self.run.rows.get(name).copied();
+        row.with_context(|| format!("{name} of {} was not measured", self.name))
+    }
+
+    /// What a later measurement can be compared with.
+    pub fn baseline(&self) -> Result<Baseline> {
+        ensure!(
+            self.run.unit == Unit::Instructions,
+            "only instructions can be compared with those of another machine"
+        );
+        let ours = ROWS.iter().filter(|row| !matches!(row.file, File::Process));
+        let rows: Result<_> = ours
+            .map(|row| (row.name, self.row(row.name)))
+            .map(|(name, row)| Ok((name.to_owned(), row?.cost.median.round() as u64)))
+            .chain([Ok((SIZE.to_owned(), self.size))])
+            .collect();
+        Ok(Baseline {
+            kernel: self.run.kernel.clone(),
+            rows: rows?,
+        })
+    }
+}
+
+#[derive(Serialize)]
+pub struct Report {
+    kernel: String,
+    pub unit: Unit,
+    calibration: Option<[f64; 2]>,
+    /// Ours is the first.
+    pub modules: Vec<String>,
+    pub rows: Vec<ReportRow>,
+    scaling: Vec<Scaling>,
+}
+
+#[derive(Serialize)]
+pub struct ReportRow {
+    pub name: &'static str,
+    pub floor: Option<f64>,
+    /// One of each module.
+    pub results: Vec<f64>,
+    /// These are about our module.
+    ratio: Option<f64>,
+    spread: Option<f64>,
+    pub target: Option<f64>,
+    ok: Option<bool>,
+}
+
+impl Report {
+    /// Makes a report on our module, and maybe others that follow it.
+    pub fn new(modules: &[Module], scaling: Vec<Scaling>) -> Result<Self> {
+        let ours = modules.first().context("there is nothing to report on")?;
+        for other in modules {
+            ensure!(
+                (other.run.unit, &other.run.kernel) == (ours.run.unit, &ours.run.kernel),
+                "{} and {} were measured in different ways",
+                ours.name,
+                other.name
+            );
+        }
+        // The targets are instructions.
+        let comparable = |target: Option<f64>| target.filter(|_| ours.run.unit == Unit::Instructions);
+        let mut rows = Vec::new();
+        for row in &ROWS {
+            let measured = ours.row(row.name)?;
+            let costs: Result<_> = modules
+                .iter()
+                .map(|module| Ok(module.row(row.name)?.cost.median))
+                .collect();
+            rows.push(ReportRow::new(
+                row.name,
+                measured.floor.map(|floor| floor.median),
+                costs?,
+                Some(measured.cost.spread()),
+                comparable(row.target),
+            ));
+        }
+        let sizes = modules.iter().map(|module| module.size as f64).collect();
+        rows.push(ReportRow::new(SIZE, None, sizes, None, Some(SIZE_TARGET)));
+        Ok(Self {
+            kernel: ours.run.kernel.clone(),
+            unit: ours.run.unit,
+            calibration: ours.run.calibration,
+            modules: modules.iter().map(|module| module.name.clone()).collect(),
+            rows,
+            scaling,
+        })
+    }
+}
+
+impl ReportRow {
+    fn new(
+        name: &'static str,
+        floor: Option<f64>,
+        results: Vec<f64>,
+        spread: Option<f64>,
+        target: Option<f64>,
+    ) -> Self {
+        let ours = results[0];
+        Self {
+            name,
+            floor,
+            ratio: floor.map(|floor| ours / floor),
+            spread,
+            target,
+            ok: target.map(|target| ours <= target),
+            results,
+        }
+    }
+
+    /// Whether there is no bar to draw of it, as its unit is another one.
+    pub fn is_size(&self) -> bool {
+        self.name == SIZE
+    }
+}
+
+impl Unit {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Instructions => "instructions",
+            Self::Nanoseconds => "nanoseconds",
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Linux {}: {} per operation", self.kernel, self.unit.name())?;
+        if let Some([before, after]) = self.calibration {
+            write!(f, " (calibration {before:.4}, {after:.4})")?;
+        }
+        write!(f, "\n\n{:28}", "operation")?;
+        for title in ["floor", "result", "ratio", "spread", "target"] {
+            write!(f, "{title:>9}")?;
+        }
+        write!(f, "{:>10}", "")?;
+        for other in &self.modules[1..] {
+            write!(f, "  {other}")?;
+        }
+        writeln!(f)?;
+        for row in &self.rows {
+            let verdict = match (row.ok, row.target) {
+                (Some(true), _) => "ok".to_owned(),
+                (Some(false), Some(target)) => format!("{:+.0}", row.results[0] - target),
+                _ => String::new(),
+            };
+            write!(
+                f,
+                "{:28}{:>9}{:>9.0}{:>9}{:>9}{:>9}  {verdict:8}",
+                row.name,
+                or_dash(row.floor.map(|floor| format!("{floor:.0}"))),
+                row.results[0],
+                or_dash(row.ratio.map(|ratio| format!("{ratio:.2}"))),
+                or_dash(row.spread.map(|spread| format!("{:.1} %", spread * 100.0))),
+                or_dash(row.target.map(|target| format!("{target:.0}"))),
+            )?;
+            for (other, result) in self.modules[1..].iter().zip(&row.results[1..]) {
+                write!(f, "  {result:>width$.0}", width = other.len())?;
+            }
+            writeln!(f)?;
+        }
+        if !self.scaling.is_empty() {
+            self.write_scaling(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn write_scaling(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "\nThroughput per CPU with all at it, in percent of that of the same call on another file"
+        )?;
+        write!(f, "\n{:28}", "CPUs")?;
+        for scaling in &self.scaling {
+            write!(f, "{:>9}", scaling.cpus)?;
+        }
+        writeln!(f)?;
+        for (name, _, floor) in SCALED {
+            write!(f, "{:28}", format!("{name} ({floor})"))?;
+            for scaling in &self.scaling {
+                let relative = scaling.relative.get(name).copied().unwrap_or(f64::NAN);
+                write!(f, "{:>9.0}", relative * 100.0)?;
+            }
+            writeln!(f)?;
+        }
+        writeln!(f, "\nMedian wall time of a pwrite of 64 bytes, in times of that to /dev/null")?;
+        write!(f, "\n{:28}", "CPUs")?;
+        for scaling in &self.scaling {
+            write!(f, "{:>9}", scaling.cpus)?;
+        }
+        write!(f, "\n{:28}", "pwrite 64")?;
+        for scaling in &self.scaling {
+            write!(f, "{:>9.2}", scaling.write / scaling.write_floor)?;
+        }
+        writeln!(f)
+    }
+}
+
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::measure::Cost;
+
+    fn module(name: &str, factor: f64) -> Module {
+        let cost = |median| Cost {
+            median,
+            lower: median,
+            upper: median,
+        };
+        let rows = ROWS.iter().map(|row| {
+            let measurement = Measurement {
+                cost: cost(row.target.unwrap_or(1000.0) * factor),
+                floor: row.floor.map(|_| cost(500.0)),
+            };
+            (row.name.to_owned(), measurement)
+        });
+        Module {
+            name: name.to_owned(),
+            size: 1000,
+            run: Run {
+                kernel: "1.2.3".to_owned(),
+                unit: Unit::Instructions,
+                calibration: Some([1.0, 1.0]),
+                rows: rows.collect(),
+            },
+        }
+    }
+
+    /// A report in which we reach every target, and another module, of a strange name, none.
+    pub fn report() -> Report {
+        let scaling = Scaling {
+            cpus: 2,
+            relative: BTreeMap::from([("pread 64".to_owned(), 0.8)]),
+            write: 300.0,
+            write_floor: 200.0,
+        };
+        Report::new(&[module("ours", 1.0), module("<other>", 2.0)], vec![scaling]).unwrap()
+    }
+
+    #[test]
+    fn shows_all_rows_of_all_modules() {
+        let text = report().to_string();
+        for row in &ROWS {
+            assert!(text.contains(row.name), "{text}");
+        }
+        let line = text.lines().find(|line| line.starts_with("pread 64 ")).unwrap();
+        let words: Vec<_> = line.split_whitespace().collect();
+        assert_eq!(
+            words,
+            ["pread", "64", "500", "860", "1.72", "0.0", "%", "860", "ok", "1720"]
+        );
+        assert!(text.contains("pwrite 64                        1.50"), "{text}");
+    }
+
+    #[test]
+    fn tells_what_misses_its_target() {
+        let text = Report::new(&[module("other", 2.0)], vec![]).unwrap().to_string();
+        let line = text.lines().find(|line| line.starts_with("GET_COUNT ")).unwrap();
+        assert!(line.trim_end().ends_with("680  +680"), "{line}");
+    }
+
+    #[test]
+    fn does_not_mix_what_was_measured_in_different_ways() {
+        let mut other = module("other", 1.0);
+        other.run.unit = Unit::Nanoseconds;
+        assert!(Report::new(&[module("ours", 1.0), other], vec![]).is_err());
+    }
+
+    #[test]
+    fn a_baseline_has_what_is_ours() {
+        let baseline = module("ours", 1.0).baseline().unwrap();
+        assert_eq!(baseline.rows["pread 64"], 860);
+        assert_eq!(baseline.rows[SIZE], 1000);
+        assert_eq!(baseline.rows.len(), ROWS.len());
+    }
+}

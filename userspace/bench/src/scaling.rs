@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How throughput changes when all CPUs do the same at once. This runs in the guest.
+
+use std::collections::BTreeMap;
+use std::hint::spin_loop;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+use procmon::uapi::PROCMON_GET_STATS;
+use serde::{Deserialize, Serialize};
+
+use crate::calls::{Prepared, Repeat};
+use crate::measure::Cost;
+use crate::rows::{Call, File};
+
+/// How long a call is made in one go, and how often that is done.
+const SLICE: Duration = Duration::from_millis(200);
+const SLICES: usize = 9;
+
+/// How many writes are timed one by one.
+const WRITES: usize = 500;
+
+/// What is done by all CPUs at once, and on which other file for comparison.
+pub const SCALED: [(&str, Call, &str); 3] = [
+    ("pread 64", Call::Read(64), "/dev/zero"),
+    ("GET_STATS", Call::Ioctl(PROCMON_GET_STATS), "/dev/null"),
+    ("pwrite 64", Call::Write(64), "/dev/null"),
+];
+
+/// What was measured with one number of CPUs.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Scaling {
+    pub cpus: usize,
+    /// Throughput per CPU on procmon's device, in parts of that on the other file.
+    pub relative: BTreeMap<String, f64>,
+    /// Median wall time of one write, in nanoseconds, and of one to the other file.
+    pub write: f64,
+    pub write_floor: f64,
+}
+
+/// Binds this thread to a CPU.
+pub fn pin(cpu: usize) -> Result<()> {
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu)?;
+    sched_setaffinity(Pid::from_raw(0), &cpus).with_context(|| format!("cannot go to CPU {cpu}"))
+}
+
+pub fn measure() -> Result<Scaling> {
+    let cpus = thread::available_parallelism()?.get();
+    let mut relative = BTreeMap::new();
+    for (name, call, floor) in SCALED {
+        // In turns, for other work on the host comes and goes.
+        let ratios: Result<Vec<f64>> = (0..SLICES)
+            .map(|_| {
+                let floor = throughput(cpus, || Prepared::floor(floor, call))?;
+                Ok(throughput(cpus, || Prepared::procmon(File::Device, call))? / floor)
+            })
+            .collect();
+        relative.insert(name.to_owned(), Cost::of(ratios?).median);
+    }
+    pin(0)?;
+    let (_, call, floor) = SCALED[2];
+    Ok(Scaling {
+        cpus,
+        relative,
+        write: wall_time(Prepared::procmon(File::Device, call)?)?,
+        write_floor: wall_time(Prepared::floor(floor, call)?)?,
+    })
+}
+
+/// Has all CPUs make a call for a while. Returns how often one has made it in a second.
+fn throughput(cpus: usize, prepare: impl Fn() -> Result<Prepared> + Sync) -> Result<f64> {
+    let barrier = Barrier::new(cpus + 1);
+    let stop = AtomicBool::new(false);
+    let work = |cpu| -> Result<f64> {
+        let prepared = pin(cpu).and_then(|()| prepare());
+        // Whoever fails must not leave the others waiting.
+        barrier.wait();
+        prepared?.repeat(&mut UntilStopped(&stop))
+    };
+    thread::scope(|scope| {
+        let work = &work;
+        let workers: Vec<_> = (0..cpus).map(|cpu| scope.spawn(move || work(cpu))).collect();
+        barrier.wait();
+        thread::sleep(SLICE);
+        stop.store(true, Relaxed);
+        let mut sum = 0.0;
+        for worker in workers {
+            sum += worker.join().map_err(|_| anyhow!("a thread has panicked"))??;
+        }
+        Ok(sum / cpus as f64)
+    })
+}
+
+/// Makes calls until told to stop, and tells how many were made in a second.
+struct UntilStopped<'a>(&'a AtomicBool);
+
+impl Repeat for UntilStopped<'_> {
+    type Output = Result<f64>;
+
+    fn repeat(&mut self, expected: isize, mut call: impl FnMut() -> isize) -> Result<f64> {
+        let start = Instant::now();
+        let mut calls = 0.0;
+        while !self.0.load(Relaxed) {
+            let result = call();
+            ensure!(result == expected, "a call returns {result}");
+            calls += 1.0;
+        }
+        Ok(calls / start.elapsed().as_secs_f64())
+    }
+}
+
+/// The median time of a call in nanoseconds, less that of reading the clock.
+fn wall_time(mut call: Prepared) -> Result<f64> {
+    let clock = Each.repeat(0, || {
+        spin_loop();
+        0
+    })?;
+    Ok(call.repeat(&mut Each)? - clock)
+}
+
+/// Times each call for itself.
+struct Each;
+
+impl Repeat for Each {
+    type Output = Result<f64>;
+
+    fn repeat(&mut self, expected: isize, mut call: impl FnMut() -> isize) -> Result<f64> {
+        let mut times = Vec::with_capacity(WRITES);
+        for _ in 0..WRITES {
+            let start = Instant::now();
+            let result = call();
+            let time = start.elapsed();
+            ensure!(result == expected, "a call returns {result}");
+            times.push(time.as_nanos() as f64);
+        }
+        Ok(Cost::of(times).median)
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How much of the kernel's memory a module takes.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use object::elf::{FileHeader64, SHF_ALLOC};
+use object::read::elf::ElfFile;
+use object::{Endianness, Object, ObjectSection, SectionFlags};
+
+/// The bytes of all sections that are loaded: text, data and bss, as size(1) adds them up.
+pub fn of(module: &Path) -> Result<u64> {
+    let data = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+    let file = ElfFile::<FileHeader64<Endianness>>::parse(&*data)
+        .with_context(|| format!("{} is no module", module.display()))?;
+    let size = file
+        .sections()
+        .filter(|section| match section.flags() {
+            SectionFlags::Elf { sh_flags } => sh_flags & u64::from(SHF_ALLOC) != 0,
+            _ => false,
+        })
+        .map(|section| section.size())
+        .sum();
+    ensure!(size > 0, "{} is empty", module.display());
+    Ok(size)
+}
