@@ -36,7 +36,12 @@ impl Outcome {
 /// Compares all rows that there are and were.
 pub fn check(now: &Baseline, before: &Baseline) -> Vec<Outcome> {
     let names = now.rows.keys();
-    let names = names.chain(before.rows.keys().filter(|name| !now.rows.contains_key(*name)));
+    let names = names.chain(
+        before
+            .rows
+            .keys()
+            .filter(|name| !now.rows.contains_key(*name)),
+    );
     names
         .map(|name| {
             let (passed, mut detail) = match (now.rows.get(name), before.rows.get(name)) {

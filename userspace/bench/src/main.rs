@@ -140,8 +140,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, format!("{text}\n"))
-        .with_context(|| format!("cannot write {}", path.display()))
+    fs::write(path, format!("{text}\n")).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn pretty(value: &impl Serialize) -> Result<String> {

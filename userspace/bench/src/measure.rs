@@ -118,7 +118,6 @@ impl Unit {
 /// Measures what an instruction takes. Fails if instructions are what is to be measured, but that
 /// is not one.
 fn calibrate(unit: Unit) -> Result<Option<f64>> {
-    /// Of two instructions each.
     const TURNS: u32 = 500_000;
 
     if unit != Unit::Instructions {
@@ -127,15 +126,7 @@ fn calibrate(unit: Unit) -> Result<Option<f64>> {
     let mut least = u64::MAX;
     for _ in 0..5 {
         let start = unit.now()?;
-        // SAFETY: Only counts a register down.
-        unsafe {
-            asm!(
-                "2: dec {turns:e}",
-                "jnz 2b",
-                turns = inout(reg) TURNS => _,
-                options(nomem, nostack),
-            );
-        }
+        spin(TURNS);
         least = least.min(unit.now()? - start);
     }
     let measured = least as f64 / f64::from(2 * TURNS);
@@ -147,20 +138,40 @@ fn calibrate(unit: Unit) -> Result<Option<f64>> {
     Ok(Some(measured))
 }
 
-/// Measures a call in rounds, less what going round takes.
+/// Goes round a loop of two instructions, at least once.
+fn spin(turns: u32) {
+    // SAFETY: Only counts a register down.
+    unsafe {
+        asm!(
+            "2: dec {turns:e}",
+            "jnz 2b",
+            turns = inout(reg) turns.max(1) => _,
+            options(nomem, nostack),
+        );
+    }
+}
+
+/// Measures a call in rounds, less what these take without one.
 fn cost(unit: Unit, rounds: Rounds, mut call: Prepared) -> Result<Cost> {
-    let mut trial = Timer { unit, calls: 1 };
+    let mut trial = Timer {
+        unit,
+        calls: 1,
+        settle: 0,
+    };
     // The first one may be of a kind of its own.
     call.repeat(&mut trial)?;
     let mut timer = Timer {
-        unit,
         calls: match call.repeat(&mut trial)? {
             long if long > LONG_CALL => LONG_CALLS,
             _ => rounds.calls,
         },
+        settle: rounds.settle,
+        ..trial
     };
     call.repeat(&mut timer)?;
-    let costs: Result<_> = (0..rounds.number).map(|_| call.repeat(&mut timer)).collect();
+    let costs: Result<_> = (0..rounds.number)
+        .map(|_| call.repeat(&mut timer))
+        .collect();
     let nothing: Result<_> = (0..rounds.number)
         .map(|_| timer.repeat(0, || black_box(0)))
         .collect();
@@ -181,6 +192,7 @@ fn cost(unit: Unit, rounds: Rounds, mut call: Prepared) -> Result<Cost> {
 struct Timer {
     unit: Unit,
     calls: u32,
+    settle: u32,
 }
 
 impl Repeat for Timer {
@@ -192,6 +204,7 @@ impl Repeat for Timer {
         for _ in 0..self.calls {
             strange |= call() ^ expected;
         }
+        spin(self.settle);
         let end = self.unit.now()?;
         ensure!(strange == 0, "not all calls return {expected}");
         Ok((end - start) as f64 / f64::from(self.calls))
@@ -223,14 +236,7 @@ mod tests {
     #[test]
     fn the_median_does_not_see_outliers() {
         let cost = Cost::of(vec![900.0, 5.0, 6.0, 4.0, 7.0]);
-        assert_eq!(
-            cost,
-            Cost {
-                median: 6.0,
-                lower: 5.0,
-                upper: 7.0
-            }
-        );
+        assert_eq!((cost.median, cost.lower, cost.upper), (6.0, 5.0, 7.0));
         assert_eq!(cost.spread(), 2.0 / 6.0);
     }
 
@@ -248,6 +254,7 @@ mod tests {
         let mut timer = Timer {
             unit: Unit::Nanoseconds,
             calls: 10,
+            settle: 0,
         };
         assert!(timer.repeat(3, || 3).is_ok());
         let mut left = 10;

@@ -81,7 +81,8 @@ impl Report {
             );
         }
         // The targets are instructions.
-        let comparable = |target: Option<f64>| target.filter(|_| ours.run.unit == Unit::Instructions);
+        let comparable =
+            |target: Option<f64>| target.filter(|_| ours.run.unit == Unit::Instructions);
         let mut rows = Vec::new();
         for row in &ROWS {
             let measured = ours.row(row.name)?;
@@ -147,7 +148,12 @@ impl Unit {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Linux {}: {} per operation", self.kernel, self.unit.name())?;
+        write!(
+            f,
+            "Linux {}: {} per operation",
+            self.kernel,
+            self.unit.name()
+        )?;
         if let Some([before, after]) = self.calibration {
             write!(f, " (calibration {before:.4}, {after:.4})")?;
         }
@@ -207,7 +213,10 @@ impl Report {
             }
             writeln!(f)?;
         }
-        writeln!(f, "\nMedian wall time of a pwrite of 64 bytes, in times of that to /dev/null")?;
+        writeln!(
+            f,
+            "\nMedian wall time of a pwrite of 64 bytes, in times of that to /dev/null"
+        )?;
         write!(f, "\n{:28}", "CPUs")?;
         for scaling in &self.scaling {
             write!(f, "{:>9}", scaling.cpus)?;
@@ -264,7 +273,11 @@ pub mod tests {
             write: 300.0,
             write_floor: 200.0,
         };
-        Report::new(&[module("ours", 1.0), module("<other>", 2.0)], vec![scaling]).unwrap()
+        Report::new(
+            &[module("ours", 1.0), module("<other>", 2.0)],
+            vec![scaling],
+        )
+        .unwrap()
     }
 
     #[test]
@@ -273,19 +286,32 @@ pub mod tests {
         for row in &ROWS {
             assert!(text.contains(row.name), "{text}");
         }
-        let line = text.lines().find(|line| line.starts_with("pread 64 ")).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("pread 64 "))
+            .unwrap();
         let words: Vec<_> = line.split_whitespace().collect();
         assert_eq!(
             words,
-            ["pread", "64", "500", "860", "1.72", "0.0", "%", "860", "ok", "1720"]
+            [
+                "pread", "64", "500", "860", "1.72", "0.0", "%", "860", "ok", "1720"
+            ]
         );
-        assert!(text.contains("pwrite 64                        1.50"), "{text}");
+        assert!(
+            text.contains("pwrite 64                        1.50"),
+            "{text}"
+        );
     }
 
     #[test]
     fn tells_what_misses_its_target() {
-        let text = Report::new(&[module("other", 2.0)], vec![]).unwrap().to_string();
-        let line = text.lines().find(|line| line.starts_with("GET_COUNT ")).unwrap();
+        let text = Report::new(&[module("other", 2.0)], vec![])
+            .unwrap()
+            .to_string();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("GET_COUNT "))
+            .unwrap();
         assert!(line.trim_end().ends_with("680  +680"), "{line}");
     }
 

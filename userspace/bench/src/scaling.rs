@@ -86,13 +86,17 @@ fn throughput(cpus: usize, prepare: impl Fn() -> Result<Prepared> + Sync) -> Res
     };
     thread::scope(|scope| {
         let work = &work;
-        let workers: Vec<_> = (0..cpus).map(|cpu| scope.spawn(move || work(cpu))).collect();
+        let workers: Vec<_> = (0..cpus)
+            .map(|cpu| scope.spawn(move || work(cpu)))
+            .collect();
         barrier.wait();
         thread::sleep(SLICE);
         stop.store(true, Relaxed);
         let mut sum = 0.0;
         for worker in workers {
-            sum += worker.join().map_err(|_| anyhow!("a thread has panicked"))??;
+            sum += worker
+                .join()
+                .map_err(|_| anyhow!("a thread has panicked"))??;
         }
         Ok(sum / cpus as f64)
     })
