@@ -17,8 +17,8 @@ TEST :=
 # Read by scripts/kbuild, from the command line and from the environment.
 export KDIR
 
-.PHONY: all module procmonctl vm-files install uninstall run test test-all fuzz mutants check fmt \
-	rust-analyzer clean distclean help
+.PHONY: all module procmonctl vm-files install uninstall run test test-all fuzz mutants bench \
+	bench-check check fmt rust-analyzer clean distclean help
 # Kbuild writes to this directory, so its targets take turns.
 .NOTPARALLEL:
 
@@ -72,6 +72,14 @@ fuzz:
 mutants:
 	@tests/mutate
 
+# With another module beside ours.
+bench: COMPARE :=
+bench:
+	@tests/bench $(if $(COMPARE),--compare $(COMPARE))
+
+bench-check:
+	@tests/bench --check
+
 check:
 	@scripts/check
 
@@ -83,7 +91,7 @@ rust-analyzer:
 
 clean:
 	rm -f *.o *.ko *.mod *.mod.c .*.cmd .*.o modules.order Module.symvers
-	rm -f uapi_generated.rs rust-project.json procmonctl test-results.xml
+	rm -f uapi_generated.rs rust-project.json procmonctl test-results.xml bench.json bench.svg
 	rm -rf $(CACHE)/target $(CACHE)/check
 
 distclean: clean
@@ -99,6 +107,10 @@ help:
 	@echo '  make test-all       run longer ones, and those on all kernels, as well'
 	@echo '  make fuzz TIME=N    run the fuzzer for N seconds (600 if not given)'
 	@echo '  make mutants        see that the tests find faults that are put into the module'
+	@echo '  make bench          measure what each operation costs (ACCEL=kvm: in nanoseconds)'
+	@echo '  make bench COMPARE=FILE.ko'
+	@echo '                      the same, with another module beside ours'
+	@echo '  make bench-check    see that no operation has become more costly'
 	@echo '  make check          run all static checks'
 	@echo 'The module:'
 	@echo '  make                build procmon.ko for the running kernel, or for the Debian kernel'
