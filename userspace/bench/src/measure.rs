@@ -29,6 +29,9 @@ const TOLERANCE: f64 = 0.01;
 const LONG_CALL: f64 = 1e6;
 const LONG_CALLS: u32 = 10;
 
+/// How often it is measured what a round takes without a call.
+const OWN_ROUNDS: usize = 5;
+
 /// What a run has measured.
 #[derive(Serialize, Deserialize)]
 pub struct Run {
@@ -76,7 +79,7 @@ impl Run {
                 let floor = row.floor.map(|path| Prepared::floor(path, row.call));
                 Ok(Measurement {
                     floor: floor
-                        .map(|call| cost(unit, row.rounds, call?))
+                        .map(|call| cost(unit, Rounds::SHORT, call?))
                         .transpose()?,
                     cost: cost(unit, row.rounds, Prepared::procmon(row.file, row.call)?)?,
                 })
@@ -172,7 +175,7 @@ fn cost(unit: Unit, rounds: Rounds, mut call: Prepared) -> Result<Cost> {
     let costs: Result<_> = (0..rounds.number)
         .map(|_| call.repeat(&mut timer))
         .collect();
-    let nothing: Result<_> = (0..rounds.number)
+    let nothing: Result<_> = (0..OWN_ROUNDS)
         .map(|_| timer.repeat(0, || black_box(0)))
         .collect();
     let own = Cost::of(nothing?).median;
