@@ -55,7 +55,7 @@ pub fn draw(report: &Report) -> String {
     let mut top = TOP;
     for row in rows() {
         let middle = top + BAR * row.results.len() as f64 / 2.0 + 4.0;
-        add(text(LEFT - 6.0, middle, "end", row.name.trim()));
+        add(text(LEFT - 6.0, middle, "end", row.name));
         for (index, (&result, colour)) in row.results.iter().zip(COLOURS).enumerate() {
             let y = top + BAR * index as f64;
             let width = x(result) - LEFT;

@@ -2,8 +2,8 @@
 
 //! Measuring what each call costs. This runs in the guest.
 //!
-//! Where QEMU counts instructions as time (`-icount shift=0`), one tick of the time stamp counter is
-//! one instruction. Time in which the guest has nothing to do passes as well.
+//! Where QEMU counts instructions as time (`-icount shift=0`), one tick of the time stamp counter
+//! is one instruction. Time in which the guest has nothing to do passes as well.
 
 use std::arch::asm;
 use std::arch::x86_64::{_mm_lfence, _rdtsc};

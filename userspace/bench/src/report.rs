@@ -198,7 +198,7 @@ impl Report {
     fn write_scaling(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\nThroughput per CPU with all at it, in percent of that of the same call on another file"
+            "\nThroughput per CPU with all at it, in percent of that on a file of the kernel's"
         )?;
         write!(f, "\n{:28}", "CPUs")?;
         for scaling in &self.scaling {

@@ -113,7 +113,7 @@ pub const ROWS: [Row; 11] = [
         file: File::Process,
         floor: None,
         target: None,
-        ..row("  pread of /proc/PID/stat", Call::ReadText, "", 0.0)
+        ..row("pread of /proc/PID/stat", Call::ReadText, "", 0.0)
     },
     row(
         "SET_FILTER",
