@@ -178,3 +178,36 @@ unsafe fn syscall(number: libc::c_long, arguments: [usize; 4]) -> isize {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use procmon::uapi::PROCMON_GET_COUNT;
+
+    use super::*;
+
+    #[test]
+    fn makes_each_kind_of_call() {
+        for (path, call, expected) in [
+            ("/dev/zero", Call::Read(64), 64),
+            ("/dev/null", Call::Write(64), 64),
+            ("/dev/null", Call::Open, 0),
+            (
+                "/dev/null",
+                Call::Ioctl(PROCMON_GET_COUNT),
+                -libc::ENOTTY as isize,
+            ),
+        ] {
+            let mut prepared = Prepared::floor(path, call).unwrap();
+            assert_eq!(prepared.expected, expected);
+            assert_eq!(prepared.repeat(&mut Once), expected);
+        }
+    }
+
+    #[test]
+    fn a_call_that_does_not_do_its_work_is_refused() {
+        // There is nothing to be read.
+        let error = Prepared::floor("/dev/null", Call::Read(64)).err().unwrap();
+        assert!(error.to_string().contains("returns 0"), "{error}");
+        assert!(Prepared::floor("/dev/missing", Call::Open).is_err());
+    }
+}

@@ -147,3 +147,21 @@ impl Repeat for Each {
         Ok(Cost::of(times).median)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_counted_and_timed() {
+        let (_, call, floor) = SCALED[0];
+        assert!(throughput(1, || Prepared::floor(floor, call)).unwrap() > 0.0);
+        assert!(wall_time(Prepared::floor(floor, call).unwrap()).unwrap() > 0.0);
+    }
+
+    #[test]
+    fn one_thread_that_fails_is_enough() {
+        // There is nothing to be read.
+        assert!(throughput(1, || Prepared::floor("/dev/null", SCALED[0].1)).is_err());
+    }
+}

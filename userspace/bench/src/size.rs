@@ -26,3 +26,20 @@ pub fn of(module: &Path) -> Result<u64> {
     ensure!(size > 0, "{} is empty", module.display());
     Ok(size)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    #[test]
+    fn counts_what_is_loaded() {
+        let program = env::current_exe().unwrap();
+        let size = of(&program).unwrap();
+        assert!(size > 0);
+        // The rest is for debuggers.
+        assert!(size < fs::metadata(program).unwrap().len());
+        assert!(of(Path::new("/dev/null")).is_err());
+    }
+}
