@@ -161,9 +161,10 @@ impl fmt::Display for Report {
         for title in ["floor", "result", "ratio", "spread", "target"] {
             write!(f, "{title:>9}")?;
         }
-        write!(f, "{:>10}", "")?;
-        for other in &self.modules[1..] {
-            write!(f, "  {other}")?;
+        for (index, other) in self.modules[1..].iter().enumerate() {
+            // Ours has a verdict beside its target.
+            let verdict = if index == 0 { 10 } else { 0 };
+            write!(f, "{:verdict$}  {other}", "")?;
         }
         writeln!(f)?;
         for row in &self.rows {
@@ -172,8 +173,7 @@ impl fmt::Display for Report {
                 (Some(false), Some(target)) => format!("{:+.0}", row.results[0] - target),
                 _ => String::new(),
             };
-            write!(
-                f,
+            let mut line = format!(
                 "{:28}{:>9}{:>9.0}{:>9}{:>9}{:>9}  {verdict:8}",
                 row.name,
                 or_dash(row.floor.map(|floor| format!("{floor:.0}"))),
@@ -181,11 +181,11 @@ impl fmt::Display for Report {
                 or_dash(row.ratio.map(|ratio| format!("{ratio:.2}"))),
                 or_dash(row.spread.map(|spread| format!("{:.1} %", spread * 100.0))),
                 or_dash(row.target.map(|target| format!("{target:.0}"))),
-            )?;
+            );
             for (other, result) in self.modules[1..].iter().zip(&row.results[1..]) {
-                write!(f, "  {result:>width$.0}", width = other.len())?;
+                line += &format!("  {result:>width$.0}", width = other.len());
             }
-            writeln!(f)?;
+            writeln!(f, "{}", line.trim_end())?;
         }
         if !self.scaling.is_empty() {
             self.write_scaling(f)?;
