@@ -24,6 +24,10 @@ use kernel::{
         IovIterSource, //
     },
     prelude::*,
+    sync::atomic::{
+        Atomic,
+        Full, //
+    },
     time::{
         delay::fsleep,
         Delta, //
@@ -39,6 +43,8 @@ use super::{
         smp_mb,
         this_module, //
     },
+    iov::iov_iter_ubuf,
+    once::read_once,
     percpu::PerCpuCounters,
     sysfs::{
         AttributeGroups,
@@ -48,20 +54,24 @@ use super::{
 
 /// The data of a misc device, and what its file operations do.
 pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
-    /// The data of an open file.
-    type OpenFile: Send + Sync + 'static;
+    /// What there is for an open file from its first read on.
+    type Reader: Send + Sync + 'static;
 
-    /// Handles open(2): returns the initialiser of the data of the file that is being opened.
+    /// Is told that open(2) has succeeded.
+    fn opened(&self);
+
+    /// Returns the initialiser for a file that is read for the first time.
     ///
-    /// Once that has succeeded, so has open(2).
-    fn open(&self) -> impl PinInit<Self::OpenFile, Error>;
+    /// Of two threads that read a file at once, both may call this, and one of the results is
+    /// dropped.
+    fn reader(&self) -> impl PinInit<Self::Reader, Error>;
 
     /// Handles read(2), pread(2), readv(2) and the like: reads from `offset` on and moves it.
     ///
     /// Returns the number of bytes that were read, 0 at the end.
     fn read(
         &self,
-        file: &Self::OpenFile,
+        reader: &Self::Reader,
         offset: &mut file::Offset,
         to: &mut IovIterDest<'_>,
     ) -> Result<usize>;
@@ -69,7 +79,7 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     /// Handles write(2), pwrite(2), writev(2) and the like.
     ///
     /// Returns the number of bytes that were taken.
-    fn write(&self, file: &Self::OpenFile, from: &mut IovIterSource<'_>) -> Result<usize>;
+    fn write(&self, from: &mut IovIterSource<'_>) -> Result<usize>;
 
     /// Handles ioctl(2).
     fn ioctl(&self, file: &File, cmd: u32, arg: UserPtr) -> Result;
@@ -202,24 +212,118 @@ impl<T: MiscDevice> PinnedDrop for MiscDeviceRegistration<T> {
     }
 }
 
-/// The private data of an open file.
-///
-/// # Invariants
-///
-/// `registration` is valid until the file counts as released.
+/// The private data of an open file that was read. Two of them do not share a cache line, so
+/// readers do not get in each other's way.
 #[pin_data]
+#[repr(align(64))]
 struct FileData<T: MiscDevice> {
     registration: *const MiscDeviceRegistration<T>,
     #[pin]
-    open_file: T::OpenFile,
+    reader: T::Reader,
 }
 
-// SAFETY: The registration is `Sync`, the rest is `Send`.
-unsafe impl<T: MiscDevice> Send for FileData<T> {}
-// SAFETY: The registration and the rest are `Sync`.
-unsafe impl<T: MiscDevice> Sync for FileData<T> {}
-
 type FilePtr<T> = Pin<KBox<FileData<T>>>;
+
+/// An open file.
+///
+/// It has memory of its own only from the first read on, so that opening takes none.
+///
+/// # Invariants
+///
+/// `private_data` points to the private data of an open file with the operations of [`VTable<T>`],
+/// which is a pointer to the device, as the misc device core leaves it, or a [`FilePtr<T>`] as a
+/// foreign pointer with its lowest bit set. The former turns into the latter at most once, until
+/// the file is released. The registration of the device is valid as long as that is not done.
+struct OpenFile<'a, T: MiscDevice> {
+    private_data: &'a Atomic<*mut c_void>,
+    _data: PhantomData<&'a FileData<T>>,
+}
+
+impl<'a, T: MiscDevice> OpenFile<'a, T> {
+    /// # Safety
+    ///
+    /// `file` must be an open file with the operations of [`VTable<T>`], or one that is being
+    /// opened or released, and it must stay one for `'a`.
+    #[inline]
+    unsafe fn from_file(file: *mut bindings::file) -> Self {
+        // SAFETY: By the safety requirements. While the file is open, nobody else uses the private
+        // data.
+        // INVARIANT: As the misc device core or `reader()` left it.
+        let private_data = unsafe { Atomic::from_ptr(&raw mut (*file).private_data) };
+
+        Self {
+            private_data,
+            _data: PhantomData,
+        }
+    }
+
+    /// Returns the data of a file that was read before.
+    #[inline]
+    fn data(&self) -> Result<*mut c_void, *mut c_void> {
+        // ORDERING: What the pointer leads to is read through an address dependency, which pairs
+        // with the exchange in `reader()`.
+        let word = read_once(self.private_data);
+
+        match word.addr() & 1 {
+            0 => Err(word),
+            _ => Ok(word.wrapping_byte_sub(1)),
+        }
+    }
+
+    #[inline]
+    fn registration(&self) -> &'a MiscDeviceRegistration<T> {
+        // SAFETY: By the type invariants.
+        unsafe {
+            match self.data() {
+                Ok(data) => &*FilePtr::<T>::borrow(data).registration,
+                Err(misc) => MiscDeviceRegistration::from_misc(misc.cast()),
+            }
+        }
+    }
+
+    /// Returns the device and what there is for this file to read it.
+    #[inline]
+    fn reader(&self) -> Result<(&'a T, &'a T::Reader)> {
+        let data = match self.data() {
+            Ok(data) => data,
+            Err(misc) => self.new_reader(misc)?,
+        };
+
+        // SAFETY: By the type invariants. The data stays until the file is released.
+        unsafe {
+            let data = FilePtr::<T>::borrow(data).get_ref();
+
+            Ok((&(*data.registration).data, &data.reader))
+        }
+    }
+
+    #[cold]
+    fn new_reader(&self, misc: *mut c_void) -> Result<*mut c_void> {
+        let this = self.registration();
+        let new: FilePtr<T> = KBox::pin_init(
+            try_pin_init!(FileData {
+                registration: this,
+                reader <- this.data.reader(),
+            }? Error),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        let new = new.into_foreign();
+
+        // ORDERING: Who sees the pointer sees the data filled in.
+        // INVARIANT: The pointer to the device turns into one to data.
+        match self
+            .private_data
+            .cmpxchg(misc, new.wrapping_byte_add(1), Full)
+        {
+            Ok(_) => Ok(new),
+            Err(other) => {
+                // SAFETY: It was made above, and nobody else has seen it.
+                drop(unsafe { FilePtr::<T>::from_foreign(new) });
+                Ok(other.wrapping_byte_sub(1))
+            }
+        }
+    }
+}
 
 /// The file operations of a misc device with data `T`.
 struct VTable<T: MiscDevice>(PhantomData<T>);
@@ -230,6 +334,8 @@ impl<T: MiscDevice> VTable<T> {
         owner: this_module(),
         open: Some(Self::open),
         release: Some(Self::release),
+        read: Some(Self::read),
+        write: Some(Self::write),
         read_iter: Some(Self::read_iter),
         write_iter: Some(Self::write_iter),
         unlocked_ioctl: Some(Self::ioctl),
@@ -255,25 +361,14 @@ impl<T: MiscDevice> VTable<T> {
                 return Err(EINVAL);
             }
 
-            // SAFETY: The misc device core leaves the device that is opened in the private data.
-            let misc = unsafe { (*file).private_data };
-            // SAFETY: The file operations of this type belong to devices of this type, and the
-            // device cannot be deregistered during this call.
-            let this = unsafe { MiscDeviceRegistration::<T>::from_misc(misc.cast()) };
+            // SAFETY: The misc device core leaves the device that is opened in the private data,
+            // and the file operations of this type belong to devices of this type. The device
+            // cannot be deregistered during this call, after which the count of open files keeps
+            // it.
+            let this = unsafe { OpenFile::<T>::from_file(file) }.registration();
 
-            let data = KBox::pin_init(
-                // INVARIANT: After this call it is the count of open files that keeps the
-                // registration.
-                try_pin_init!(FileData {
-                    registration: this,
-                    open_file <- this.data.open(),
-                }? Error),
-                GFP_KERNEL_ACCOUNT,
-            )?;
-
+            this.data.opened();
             this.files.inc::<OPENED>();
-            // SAFETY: By the safety requirements; an open function may set the private data.
-            unsafe { (*file).private_data = data.into_foreign() };
             Ok(0)
         })
     }
@@ -282,30 +377,72 @@ impl<T: MiscDevice> VTable<T> {
     ///
     /// To be called by the VFS, once, for a file that [`Self::open`] has opened.
     unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: `open()` left this in the private data, and nobody uses it any more.
-        let data = unsafe { FilePtr::<T>::from_foreign((*file).private_data) };
-        let registration = data.registration;
+        // SAFETY: By the safety requirements.
+        let file = unsafe { OpenFile::<T>::from_file(file) };
+        let registration: *const _ = file.registration();
 
-        drop(data);
+        if let Ok(data) = file.data() {
+            // SAFETY: By the type invariants, and nobody uses the file any more.
+            drop(unsafe { FilePtr::<T>::from_foreign(data) });
+        }
 
         // ORDERING: All that this file did with the registration comes before it counts as
         // released, after which the registration may be gone.
         smp_mb();
 
-        // SAFETY: By the type invariants of `FileData`: the file does not count as released yet.
+        // SAFETY: The registration is valid, since the file does not count as released yet.
         unsafe { (*registration).files.inc::<RELEASED>() };
         0
     }
 
+    /// Does what [`Self::read_iter`] does for the callers that have but one buffer, which are most
+    /// of them, without all that it takes to call that.
+    ///
     /// # Safety
     ///
-    /// `file` must be one that [`Self::open`] has opened, and must not be released for `'a`.
-    unsafe fn from_file<'a>(file: *mut bindings::file) -> (&'a T, &'a T::OpenFile) {
-        // SAFETY: `open()` left this in the private data.
-        let data = unsafe { FilePtr::<T>::borrow((*file).private_data) }.get_ref();
+    /// To be called by the VFS for a file that [`Self::open`] has opened, with a buffer in user
+    /// space to be filled, and the position to read from.
+    unsafe extern "C" fn read(
+        file: *mut bindings::file,
+        buffer: *mut c_char,
+        len: usize,
+        offset: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: By the safety requirements.
+        let file = unsafe { OpenFile::<T>::from_file(file) };
+        // SAFETY: By the safety requirements; nobody else uses the position during this call.
+        let offset = unsafe { &mut *offset };
+        let mut iter = iov_iter_ubuf(bindings::ITER_DEST != 0, buffer.cast(), len);
+        // SAFETY: The vector may be written to, with a fault wherever the buffer may not, and
+        // `IovIterDest` is a transparent wrapper.
+        let to = unsafe { &mut *(&raw mut iter).cast::<IovIterDest<'_>>() };
 
-        // SAFETY: By the type invariants; the file is not released yet.
-        (unsafe { &(*data.registration).data }, &data.open_file)
+        from_result(|| {
+            let (device, reader) = file.reader()?;
+
+            Ok(isize::try_from(device.read(reader, offset, to)?)?)
+        })
+    }
+
+    /// Does what [`Self::write_iter`] does for the callers that have but one buffer.
+    ///
+    /// # Safety
+    ///
+    /// To be called by the VFS for a file that [`Self::open`] has opened, with a buffer in user
+    /// space to be read.
+    unsafe extern "C" fn write(
+        file: *mut bindings::file,
+        buffer: *const c_char,
+        len: usize,
+        _offset: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: By the safety requirements.
+        let file = unsafe { OpenFile::<T>::from_file(file) };
+        let mut iter = iov_iter_ubuf(bindings::ITER_SOURCE != 0, buffer.cast_mut().cast(), len);
+        // SAFETY: As in `read()`, but for reading from it.
+        let from = unsafe { &mut *(&raw mut iter).cast::<IovIterSource<'_>>() };
+
+        from_result(|| Ok(isize::try_from(file.registration().data.write(from)?)?))
     }
 
     /// # Safety
@@ -317,14 +454,18 @@ impl<T: MiscDevice> VTable<T> {
         iter: *mut bindings::iov_iter,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        let (device, open_file) = unsafe { Self::from_file((*kiocb).ki_filp) };
+        let file = unsafe { OpenFile::<T>::from_file((*kiocb).ki_filp) };
         // SAFETY: By the safety requirements; nobody else uses the position during this call.
         let offset = unsafe { &mut (*kiocb).ki_pos };
         // SAFETY: By the safety requirements. `IovIterDest` is a transparent wrapper; its own
         // `from_raw()` would do the same after asserting the direction, which may panic.
         let to = unsafe { &mut *iter.cast::<IovIterDest<'_>>() };
 
-        from_result(|| Ok(isize::try_from(device.read(open_file, offset, to)?)?))
+        from_result(|| {
+            let (device, reader) = file.reader()?;
+
+            Ok(isize::try_from(device.read(reader, offset, to)?)?)
+        })
     }
 
     /// # Safety
@@ -336,11 +477,11 @@ impl<T: MiscDevice> VTable<T> {
         iter: *mut bindings::iov_iter,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        let (device, open_file) = unsafe { Self::from_file((*kiocb).ki_filp) };
+        let file = unsafe { OpenFile::<T>::from_file((*kiocb).ki_filp) };
         // SAFETY: By the safety requirements, and as in `read_iter()`.
         let from = unsafe { &mut *iter.cast::<IovIterSource<'_>>() };
 
-        from_result(|| Ok(isize::try_from(device.write(open_file, from)?)?))
+        from_result(|| Ok(isize::try_from(file.registration().data.write(from)?)?))
     }
 
     /// # Safety
@@ -348,7 +489,9 @@ impl<T: MiscDevice> VTable<T> {
     /// To be called by the VFS for a file that [`Self::open`] has opened.
     unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
         // SAFETY: By the safety requirements.
-        let (device, _) = unsafe { Self::from_file(file) };
+        let device = &unsafe { OpenFile::<T>::from_file(file) }
+            .registration()
+            .data;
         // SAFETY: The file is valid during this call, and this thread has no `fdget_pos()` region
         // of it: there is none in ioctl(2).
         let file = unsafe { File::from_raw_file(file) };
@@ -370,7 +513,9 @@ impl<T: MiscDevice> VTable<T> {
         arg: c_ulong,
     ) -> c_long {
         // SAFETY: By the safety requirements.
-        let (device, _) = unsafe { Self::from_file(file) };
+        let device = &unsafe { OpenFile::<T>::from_file(file) }
+            .registration()
+            .data;
         // SAFETY: As in `ioctl()`.
         let file = unsafe { File::from_raw_file(file) };
         // CAST: A pointer of a 32-bit process has 32 bits, as with `compat_ptr()`.
@@ -402,9 +547,11 @@ mod tests {
         }, //
     };
 
-    /// A device that says how many files are open, and whether it is still there.
+    /// A device that says how many files are open, how many of them were read, and whether it is
+    /// still there.
     struct Probe {
         open: Atomic<i32>,
+        readers: Arc<Atomic<i32>>,
         dropped: Arc<Atomic<i32>>,
     }
 
@@ -414,20 +561,35 @@ mod tests {
         }
     }
 
-    impl MiscDevice for Probe {
-        type OpenFile = ();
+    struct Reader {
+        readers: Arc<Atomic<i32>>,
+    }
 
-        fn open(&self) -> impl PinInit<(), Error> {
+    impl Drop for Reader {
+        fn drop(&mut self) {
+            self.readers.add(-1, Relaxed);
+        }
+    }
+
+    impl MiscDevice for Probe {
+        type Reader = Reader;
+
+        fn opened(&self) {
             self.open.add(1, Relaxed);
-            // SAFETY: There is nothing to initialise.
-            unsafe { pin_init::pin_init_from_closure(|_| Ok(())) }
         }
 
-        fn read(&self, (): &(), _: &mut file::Offset, _: &mut IovIterDest<'_>) -> Result<usize> {
+        fn reader(&self) -> impl PinInit<Reader, Error> {
+            self.readers.add(1, Relaxed);
+            try_init!(Reader {
+                readers: self.readers.clone(),
+            }? Error)
+        }
+
+        fn read(&self, _: &Reader, _: &mut file::Offset, _: &mut IovIterDest<'_>) -> Result<usize> {
             Ok(0)
         }
 
-        fn write(&self, (): &(), _: &mut IovIterSource<'_>) -> Result<usize> {
+        fn write(&self, _: &mut IovIterSource<'_>) -> Result<usize> {
             Ok(0)
         }
 
@@ -477,6 +639,7 @@ mod tests {
                 AttributeGroups::new::<(Open, Long)>(),
                 try_init!(Probe {
                     open: Atomic::new(0),
+                    readers: Arc::new(Atomic::new(0), GFP_KERNEL)?,
                     dropped,
                 }? Error),
             ),
@@ -489,6 +652,8 @@ mod tests {
 
     // SAFETY: Nothing in it belongs to a thread.
     unsafe impl Send for FakeFile {}
+    // SAFETY: Threads may read the same file.
+    unsafe impl Sync for FakeFile {}
 
     impl FakeFile {
         fn open(device: &Registration) -> Result<Self> {
@@ -500,6 +665,15 @@ mod tests {
             // registered.
             to_result(unsafe { VTable::<Probe>::open(&raw mut *inode, &raw mut *file) })?;
             Ok(Self(file))
+        }
+
+        /// Does what a read does before all else.
+        fn read(&self) -> Result<&Reader> {
+            let file = (&raw const *self.0).cast_mut();
+            // SAFETY: The file is open.
+            let file = unsafe { OpenFile::<Probe>::from_file(file) };
+
+            Ok(file.reader()?.1)
         }
     }
 
@@ -557,6 +731,61 @@ mod tests {
         let probe = unsafe { Registration::from_device(dev) };
 
         assert!(core::ptr::eq(probe, &device.data));
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_has_a_reader_from_the_first_read_on() -> Result {
+        let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let device = register(c"procmon_kunit", &dropped)?;
+        let readers = &device.data.readers;
+        let file = FakeFile::open(&device)?;
+        let other = FakeFile::open(&device)?;
+
+        assert_eq!(readers.load(Relaxed), 0);
+
+        let reader = file.read()?;
+
+        assert!(core::ptr::eq(reader, file.read()?));
+        assert_eq!(readers.load(Relaxed), 1);
+        assert!(!core::ptr::eq(reader, other.read()?));
+        assert_eq!(readers.load(Relaxed), 2);
+        drop(file);
+        assert_eq!(readers.load(Relaxed), 1);
+        drop(other);
+        assert_eq!(readers.load(Relaxed), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn those_who_read_first_at_once_share_a_reader() -> Result {
+        use crate::abstractions::kthread::{
+            tests::run_in_threads,
+            CurrentThread, //
+        };
+
+        let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let device = register(c"procmon_kunit", &dropped)?;
+
+        for _ in 0..50 {
+            let file = Arc::new(FakeFile::open(&device)?, GFP_KERNEL)?;
+            let shared = file.clone();
+            let failed = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+            let seen = failed.clone();
+
+            run_in_threads::<4>(move |_: &CurrentThread| {
+                let first = shared.read().map(core::ptr::from_ref);
+                let again = shared.read().map(core::ptr::from_ref);
+
+                if first.is_err() || first != again {
+                    seen.add(1, Relaxed);
+                }
+            })?;
+            assert_eq!(failed.load(Relaxed), 0);
+            assert_eq!(device.data.readers.load(Relaxed), 1);
+            drop(file);
+            assert_eq!(device.data.readers.load(Relaxed), 0);
+        }
         Ok(())
     }
 

@@ -21,6 +21,8 @@ use kernel::{
     }, //
 };
 
+use super::once::read_once;
+
 /// An unsigned number with a range, to be declared by [`module_param!`].
 pub(crate) struct UintParam {
     name: &'static str,
@@ -48,8 +50,9 @@ impl UintParam {
     }
 
     /// Returns the present value, which may change at any time.
+    #[inline]
     pub(crate) fn value(&self) -> u32 {
-        self.value.load(Relaxed)
+        read_once(&self.value)
     }
 
     /// Parses and stores a value, when the module is loaded or when somebody writes to the

@@ -10,17 +10,12 @@ use core::ptr::NonNull;
 use kernel::{
     alloc::AllocError,
     bindings,
-    cpu::{
-        nr_cpu_ids,
-        CpuId, //
-    },
-    cpumask::Cpumask,
+    cpu::nr_cpu_ids,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    }, //
+    sync::atomic::Atomic, //
 };
+
+use super::once::read_once;
 
 /// `N` event counters that each CPU has for itself.
 ///
@@ -94,28 +89,33 @@ impl<const N: usize> PerCpuCounters<N> {
         const { assert!(I < N) };
 
         // SAFETY: A CPU that runs something is possible.
-        let counters = unsafe { self.on_cpu(CpuId::current()) };
+        let counters = unsafe { self.on_cpu(kernel::cpu::CpuId::current().as_u32()) };
 
-        counters[I].add(1, Relaxed);
+        counters[I].add(1, kernel::sync::atomic::Relaxed);
     }
 
     /// Returns the sum of each counter over all CPUs.
     ///
     /// The sums are exact while nothing counts. Otherwise each lies between what it was when the
     /// call began and what it was when the call ended, and never below one returned earlier.
+    #[inline(always)]
     pub(crate) fn sums(&self) -> [u64; N] {
-        // SAFETY: The mask of possible CPUs is set up before any module is loaded, lives as long as
-        // the kernel and does not change any more.
-        let possible = unsafe { Cpumask::from_raw(&raw const bindings::__cpu_possible_mask) };
         let mut sums = [0u64; N];
 
-        for cpu in (0..nr_cpu_ids()).filter_map(CpuId::from_u32) {
-            if possible.test(cpu) {
+        let mask = &raw const bindings::__cpu_possible_mask;
+        // SAFETY: The mask is set up before any module is loaded, lives as long as the kernel and
+        // does not change any more.
+        let possible = unsafe { &(*mask).bits };
+
+        for cpu in 0..nr_cpu_ids() {
+            let word = possible.get((cpu / usize::BITS) as usize);
+
+            if word.is_some_and(|word| word >> (cpu % usize::BITS) & 1 != 0) {
                 // SAFETY: Just checked.
                 let counters = unsafe { self.on_cpu(cpu) };
 
                 for (sum, counter) in sums.iter_mut().zip(counters) {
-                    *sum = sum.wrapping_add(counter.load(Relaxed));
+                    *sum = sum.wrapping_add(read_counter(counter));
                 }
             }
         }
@@ -128,14 +128,14 @@ impl<const N: usize> PerCpuCounters<N> {
     ///
     /// `cpu` must be a possible CPU.
     #[inline(always)]
-    unsafe fn on_cpu(&self, cpu: CpuId) -> &[Atomic<u64>; N] {
-        // SAFETY: `cpu` is below `nr_cpu_ids` and with it within the array, which does not change
+    unsafe fn on_cpu(&self, cpu: u32) -> &[Atomic<u64>; N] {
+        // SAFETY: `cpu` is possible and with it within the array, which does not change
         // once the kernel runs modules.
         #[cfg(CONFIG_SMP)]
         let offset = unsafe {
             (&raw const bindings::__per_cpu_offset)
                 .cast::<usize>()
-                .add(cpu.as_u32() as usize)
+                .add(cpu as usize)
                 .read()
         };
         #[cfg(not(CONFIG_SMP))]
@@ -149,6 +149,16 @@ impl<const N: usize> PerCpuCounters<N> {
         // atomic or, in `inc()`, one instruction of the counter's own CPU.
         unsafe { &*self.base.as_ptr().wrapping_byte_add(offset).cast() }
     }
+}
+
+/// Reads a counter, of which no CPU may read one half after the other.
+#[inline]
+fn read_counter(counter: &Atomic<u64>) -> u64 {
+    #[cfg(CONFIG_64BIT)]
+    return read_once(counter);
+
+    #[cfg(not(CONFIG_64BIT))]
+    counter.load(kernel::sync::atomic::Relaxed)
 }
 
 impl<const N: usize> Drop for PerCpuCounters<N> {

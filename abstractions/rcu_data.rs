@@ -1,192 +1,278 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Values that are read under RCU and replaced as a whole.
+//! Byte strings that are read under RCU and replaced as a whole.
 //!
-//! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
+//! C headers: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h),
+//! [`include/linux/refcount.h`](srctree/include/linux/refcount.h)
 
 use core::{
-    marker::PhantomData,
-    ptr, //
+    mem::MaybeUninit,
+    ops::Deref,
+    ptr::{
+        self,
+        NonNull, //
+    },
+    slice, //
 };
 
 use kernel::{
-    alloc::{
-        AllocError,
-        Flags, //
-    },
     bindings,
     container_of,
-    new_spinlock,
+    iov::IovIterSource,
     prelude::*,
     sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
         atomic::{
             Atomic,
-            Relaxed,
-            Release, //
+            Full, //
         },
         rcu,
-        SpinLock, //
+        Refcount, //
     },
     types::Opaque, //
 };
 
-use super::compat::rcu_barrier;
+use super::{
+    compat::{
+        kvmalloc_account,
+        rcu_barrier,
+        smp_rmb, //
+    },
+    iov::IovIterSourceExt,
+    once::read_once, //
+};
 
-/// A value with room for what RCU needs to free it later.
+/// A byte string that never changes, with its reference count in front of it.
 ///
-/// It is allocated on its own so that publishing it cannot fail.
-pub(crate) struct RcuBox<T>(KBox<Node<T>>);
-
-struct Node<T> {
-    head: Opaque<bindings::callback_head>,
-    value: T,
-}
-
-impl<T> RcuBox<T> {
-    /// Allocates memory and moves `value` there.
-    pub(crate) fn new(value: T, flags: Flags) -> Result<Self, AllocError> {
-        Ok(Self(KBox::new(
-            Node {
-                head: Opaque::uninit(),
-                value,
-            },
-            flags,
-        )?))
-    }
-}
-
-/// A place for an optional value that readers find under RCU, without a lock and without waiting.
-///
-/// [`RcuData::replace`] puts a new value there and leaves the old one to the readers that still
-/// have it: it is dropped, in softirq context, after a grace period that nobody waits for. A spin
-/// lock puts updaters in order.
-///
-/// Dropping the place waits for all values that were in it to be dropped, so it may sleep.
+/// It is found under RCU, in an [`RcuData`], or kept by an [`ARef`]. All of it is one allocation.
 ///
 /// # Invariants
 ///
-/// `current` is null or comes from [`KBox::into_raw`], and the node that it points to is freed no
-/// earlier than a grace period after `current` has changed.
-#[pin_data(PinnedDrop)]
-pub(crate) struct RcuData<T: Send + Sync + 'static> {
-    current: Atomic<*mut Node<T>>,
-    #[pin]
-    update: SpinLock<()>,
-    _owns: PhantomData<RcuBox<T>>,
+/// The structure comes from the kernel's `kvmalloc()`, with `len` initialised bytes behind it.
+#[repr(C)]
+pub(crate) struct RcuBytes {
+    head: Opaque<bindings::callback_head>,
+    refcount: Refcount,
+    len: usize,
+    bytes: bindings::__IncompleteArrayField<u8>,
 }
 
-// SAFETY: The place owns a `T`, which can be dropped by another thread.
-unsafe impl<T: Send + Sync> Send for RcuData<T> {}
-// SAFETY: Threads share the `T` that is in the place, and any of them may be the one to replace it.
-unsafe impl<T: Send + Sync> Sync for RcuData<T> {}
+// SAFETY: The bytes do not change, and any thread may free them.
+unsafe impl Send for RcuBytes {}
+// SAFETY: As above, and all references are counted atomically.
+unsafe impl Sync for RcuBytes {}
 
-impl<T: Send + Sync> RcuData<T> {
-    /// Creates an empty place.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            // INVARIANT: Null.
-            current: Atomic::new(ptr::null_mut()),
-            update <- new_spinlock!((), "RcuData::update"),
-            _owns: PhantomData,
-        })
-    }
+impl Deref for RcuBytes {
+    type Target = [u8];
 
-    /// Returns the present value.
     #[inline]
-    pub(crate) fn dereference<'a>(&'a self, _guard: &'a rcu::Guard) -> Option<&'a T> {
-        // ORDERING: What the pointer leads to is read through an address dependency, which relaxed
-        // loads keep, and which pairs with the release store in `replace()`.
-        let node = self.current.load(Relaxed);
+    fn deref(&self) -> &[u8] {
+        // SAFETY: By the type invariants.
+        unsafe { self.bytes.as_slice(self.len) }
+    }
+}
 
-        // SAFETY: By the type invariants a non-null pointer leads to a node, and the guard keeps
-        // the grace period from ending that has to pass before the node is freed.
-        unsafe { node.as_ref() }.map(|node| &node.value)
+// SAFETY: The count is that of the references, and the bytes are freed when it comes to zero.
+unsafe impl AlwaysRefCounted for RcuBytes {
+    fn inc_ref(&self) {
+        self.refcount.inc();
     }
 
-    /// Puts a new value, or none, in the place.
-    pub(crate) fn replace(&self, new: Option<RcuBox<T>>) {
-        let new = new.map_or(ptr::null_mut(), |new| KBox::into_raw(new.0));
-        let old = {
-            let _guard = self.update.lock();
-            let old = self.current.load(Relaxed);
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: By the safety requirements there is a reference still.
+        let refcount = unsafe { &obj.as_ref().refcount };
 
-            // ORDERING: Readers that see the pointer see the node filled in, as
-            // `tests/memory-model/publish.litmus` shows.
-            // INVARIANT: `new` is null or was just returned by `KBox::into_raw()`, and the node
-            // behind `old` is freed by RCU below.
-            self.current.store(new, Release);
-            old
+        // Who has the only reference need not count it down, for nobody else can change the count.
+        let is_last = if read_once(refcount.as_atomic()) == 1 {
+            // ORDERING: What others did with the bytes comes before they are freed. This pairs with
+            // the release ordering of `dec_and_test()`.
+            smp_rmb();
+            true
+        } else {
+            refcount.dec_and_test()
         };
 
-        // `tests/memory-model/free.litmus` shows that no reader sees it freed.
-        // SAFETY: `old` left the place just now and under the lock, so nobody else frees it.
-        unsafe { free_after_grace_period(old) };
+        if is_last {
+            // SAFETY: That was the last reference.
+            unsafe { bindings::kvfree(obj.as_ptr().cast()) };
+        }
     }
 }
 
-#[pinned_drop]
-impl<T: Send + Sync> PinnedDrop for RcuData<T> {
-    fn drop(self: Pin<&mut Self>) {
-        self.replace(None);
+/// A byte string that has not been published, to which there is no other reference.
+pub(crate) struct NewRcuBytes(ARef<RcuBytes>);
 
-        // The callbacks are code of this module and run destructors of `T`: neither may be left
-        // behind.
-        rcu_barrier();
+impl NewRcuBytes {
+    /// Reads exactly `len` bytes from an IO vector.
+    ///
+    /// The memory is accounted to whoever calls this. That there is none for so many bytes leaves
+    /// no trace in the kernel's log.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no memory, `EFAULT` if fewer than `len` bytes can be read.
+    pub(crate) fn from_iter(from: &mut IovIterSource<'_>, len: usize) -> Result<Self> {
+        let bytes = kvmalloc_account::<RcuBytes>(len)?;
+        let this = bytes.as_ptr();
+
+        // SAFETY: The allocation has room for all of this. That a reference count is laid out as an
+        // `Atomic<i32>` is what `Refcount::as_atomic()` says; its own constructor calls C.
+        let spare: &mut [MaybeUninit<u8>] = unsafe {
+            (&raw mut (*this).len).write(len);
+            (&raw mut (*this).refcount)
+                .cast::<Atomic<i32>>()
+                .write(Atomic::new(1));
+            slice::from_raw_parts_mut((&raw mut (*this).bytes).cast(), len)
+        };
+
+        if !from.copy_from_iter_all(spare) {
+            // SAFETY: It was allocated above, and nobody knows of it.
+            unsafe { bindings::kvfree(this.cast()) };
+            return Err(EFAULT);
+        }
+
+        // SAFETY: The reference is the one that the count begins with.
+        // INVARIANT: All of the structure and of the bytes was initialised above, but for the head,
+        // which is RCU's.
+        Ok(Self(unsafe { ARef::from_raw(bytes) }))
     }
 }
 
-/// Frees a node once all present readers are done.
+/// A place for an optional byte string that readers find under RCU, without a lock and without
+/// waiting.
+///
+/// [`RcuData::replace`] puts a new one there and leaves the old one to the readers that still have
+/// it: the place gives up its reference after a grace period that nobody waits for.
+///
+/// Dropping the place waits until it has given up all references, so it may sleep.
+///
+/// # Invariants
+///
+/// `current` is null or a reference to a byte string, which is given up no earlier than a grace
+/// period after `current` has changed.
+pub(crate) struct RcuData {
+    current: Atomic<*mut RcuBytes>,
+}
+
+// SAFETY: The place owns references to byte strings, which are `Send` and `Sync`.
+unsafe impl Send for RcuData {}
+// SAFETY: As above, and any thread may be the one to replace what is there.
+unsafe impl Sync for RcuData {}
+
+impl RcuData {
+    /// Creates an empty place.
+    pub(crate) fn new() -> Self {
+        Self {
+            // INVARIANT: Null.
+            current: Atomic::new(ptr::null_mut()),
+        }
+    }
+
+    /// Returns what is in the place.
+    #[inline]
+    pub(crate) fn dereference<'a>(&'a self, _guard: &'a rcu::Guard) -> Option<&'a RcuBytes> {
+        // ORDERING: What the pointer leads to is read through an address dependency, which pairs
+        // with the exchange in `replace()`.
+        let current = read_once(&self.current);
+
+        // SAFETY: By the type invariants a non-null pointer leads to a byte string, and the guard
+        // keeps the grace period from ending that has to pass before it may be freed.
+        unsafe { current.as_ref() }
+    }
+
+    /// Puts a new byte string, or none, in the place.
+    pub(crate) fn replace(&self, new: Option<NewRcuBytes>) {
+        let new = new.map_or(ptr::null_mut(), |new| ARef::into_raw(new.0).as_ptr());
+        // ORDERING: Readers that see the pointer see the bytes, as
+        // `tests/memory-model/publish.litmus` shows.
+        // INVARIANT: `new` is null or a reference, and that behind `old` is given up by RCU below.
+        let old = self.current.xchg(new, Full);
+
+        if let Some(old) = NonNull::new(old) {
+            // `tests/memory-model/free.litmus` shows that no reader sees it freed.
+            // SAFETY: `old` is a reference that left the place just now, so nobody else gives it
+            // up. Only what was never in a place is put in one, so the head is not in use.
+            unsafe { bindings::call_rcu((*old.as_ptr()).head.get(), Some(put)) };
+        }
+    }
+}
+
+/// Gives up a reference.
 ///
 /// # Safety
 ///
-/// `node` must be null or come from [`KBox::into_raw`], no reader may find it any more, and nobody
-/// else may free it.
-unsafe fn free_after_grace_period<T: Send + 'static>(node: *mut Node<T>) {
-    /// # Safety
-    ///
-    /// To be called by RCU with the head of a `Node<T>` that nobody uses any more.
-    unsafe extern "C" fn free<T>(head: *mut bindings::callback_head) {
-        // SAFETY: `head` is the field of a `Node<T>`.
-        let node = unsafe { container_of!(Opaque::cast_from(head), Node<T>, head) }.cast_mut();
+/// To be called by RCU with the head of an [`RcuBytes`] and a reference to it.
+unsafe extern "C" fn put(head: *mut bindings::callback_head) {
+    // SAFETY: `head` is the field of an `RcuBytes`.
+    let bytes = unsafe { container_of!(Opaque::cast_from(head), RcuBytes, head) }.cast_mut();
 
-        // SAFETY: The node comes from `KBox::into_raw()`.
-        drop(unsafe { KBox::from_raw(node) });
-    }
+    // SAFETY: By the safety requirements.
+    unsafe { RcuBytes::dec_ref(NonNull::new_unchecked(bytes)) };
+}
 
-    if !node.is_null() {
-        // SAFETY: The node is valid until the callback frees it. `T` is `Send`, so it may be
-        // dropped by the thread that runs the callback, and `'static`, so it may be dropped that
-        // late.
-        unsafe { bindings::call_rcu((*node).head.get(), Some(free::<T>)) };
+impl Drop for RcuData {
+    fn drop(&mut self) {
+        self.replace(None);
+
+        // The callbacks are code of this module, which must not be left behind.
+        rcu_barrier();
     }
 }
 
 #[kunit_tests(procmon_rcu_data)]
 mod tests {
     use super::*;
-    use kernel::sync::Arc;
+    use kernel::sync::atomic::Relaxed;
 
-    /// A value that counts when it is dropped.
-    struct Tracked {
-        value: u32,
-        drops: Arc<Atomic<i32>>,
+    /// Reads `len` bytes from an IO vector over `text`.
+    fn read(text: &[u8], len: usize) -> Result<NewRcuBytes> {
+        let iter = Opaque::<bindings::iov_iter>::uninit();
+        let kvec = bindings::kvec {
+            iov_base: text.as_ptr().cast_mut().cast(),
+            iov_len: text.len(),
+        };
+
+        // SAFETY: The segment is valid for reads, and it and the vector live for the whole
+        // function.
+        let from = unsafe {
+            bindings::iov_iter_kvec(iter.get(), bindings::ITER_SOURCE, &kvec, 1, text.len());
+            IovIterSource::from_raw(iter.get())
+        };
+
+        NewRcuBytes::from_iter(from, len)
     }
 
-    impl Drop for Tracked {
-        fn drop(&mut self) {
-            self.drops.add(1, Relaxed);
+    fn new(text: &[u8]) -> Result<NewRcuBytes> {
+        read(text, text.len())
+    }
+
+    #[test]
+    fn reads_what_was_asked_for() -> Result {
+        assert_eq!(**read(b"message", 7)?.0, *b"message");
+        assert_eq!(**read(b"message", 3)?.0, *b"mes");
+        assert!(read(b"message", 0)?.0.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn less_than_was_asked_for_is_a_fault() {
+        assert_eq!(read(b"message", 8).err(), Some(EFAULT));
+        assert_eq!(read(b"", 1).err(), Some(EFAULT));
+    }
+
+    #[test]
+    fn there_is_a_longest_byte_string() {
+        for len in [usize::MAX, isize::MAX as usize] {
+            assert_eq!(read(b"", len).err(), Some(ENOMEM));
         }
-    }
-
-    fn tracked(value: u32, drops: &Arc<Atomic<i32>>) -> Result<Option<RcuBox<Tracked>>> {
-        let drops = drops.clone();
-
-        Ok(Some(RcuBox::new(Tracked { value, drops }, GFP_KERNEL)?))
     }
 
     #[test]
     fn a_new_place_is_empty() -> Result {
-        let place = KBox::pin_init(RcuData::<u32>::new(), GFP_KERNEL)?;
+        let place = RcuData::new();
 
         assert!(place.dereference(&rcu::read_lock()).is_none());
         Ok(())
@@ -194,11 +280,15 @@ mod tests {
 
     #[test]
     fn readers_find_the_last_value() -> Result {
-        let place = KBox::pin_init(RcuData::new(), GFP_KERNEL)?;
+        let place = RcuData::new();
 
         for value in 1..100 {
-            place.replace(Some(RcuBox::new(value, GFP_KERNEL)?));
-            assert_eq!(place.dereference(&rcu::read_lock()), Some(&value));
+            place.replace(Some(new(&[value; 30])?));
+
+            let guard = rcu::read_lock();
+            let found = place.dereference(&guard).ok_or(ENOENT)?;
+
+            assert_eq!(**found, [value; 30]);
         }
         place.replace(None);
         assert!(place.dereference(&rcu::read_lock()).is_none());
@@ -207,43 +297,39 @@ mod tests {
 
     #[test]
     fn a_reader_keeps_what_it_found() -> Result {
-        let drops = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-        let place = KBox::pin_init(RcuData::new(), GFP_KERNEL)?;
-        let next = tracked(2, &drops)?;
+        let place = RcuData::new();
+        let next = new(b"second")?;
 
-        place.replace(tracked(1, &drops)?);
-        {
+        place.replace(Some(new(b"first")?));
+        let kept: ARef<RcuBytes> = {
             let guard = rcu::read_lock();
-            let found = place.dereference(&guard);
+            let found = place.dereference(&guard).ok_or(ENOENT)?;
 
-            place.replace(next);
-            assert_eq!(found.map(|found| found.value), Some(1));
-            assert_eq!(drops.load(Relaxed), 0);
-        }
+            place.replace(Some(next));
+            assert_eq!(**found, *b"first");
+            found.into()
+        };
+
+        // After this the place has given up its reference, and there is one left.
         rcu_barrier();
-        assert_eq!(drops.load(Relaxed), 1);
+        assert_eq!(**kept, *b"first");
+        assert_eq!(kept.refcount.as_atomic().load(Relaxed), 1);
         Ok(())
     }
 
     #[test]
-    fn dropping_the_place_waits_for_all_values() -> Result {
-        let drops = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-        let place = KBox::pin_init(RcuData::new(), GFP_KERNEL)?;
+    fn references_outlive_the_place() -> Result {
+        let place = RcuData::new();
 
-        for value in 0..10 {
-            place.replace(tracked(value, &drops)?);
-        }
+        place.replace(Some(new(b"bytes")?));
+        let kept: Option<ARef<RcuBytes>> = place.dereference(&rcu::read_lock()).map(ARef::from);
+
         drop(place);
-        assert_eq!(drops.load(Relaxed), 10);
-        Ok(())
-    }
 
-    #[test]
-    fn a_value_that_is_never_published_is_dropped() -> Result {
-        let drops = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let kept = kept.ok_or(ENOENT)?;
 
-        drop(tracked(1, &drops)?);
-        assert_eq!(drops.load(Relaxed), 1);
+        assert_eq!(**kept, *b"bytes");
+        assert_eq!(kept.refcount.as_atomic().load(Relaxed), 1);
         Ok(())
     }
 }

@@ -37,18 +37,6 @@ use bindings::{
     rt_write_unlock as write_unlock, //
 };
 
-/// Creates an [`RwLock`] initialiser with the given name and a newly-created lock class.
-macro_rules! new_rwlock {
-    ($inner:expr $(, $name:literal)? $(,)?) => {
-        $crate::abstractions::rwlock::RwLock::new(
-            $inner,
-            ::kernel::optional_name!($($name)?),
-            ::kernel::static_lock_class!(),
-        )
-    };
-}
-pub(crate) use new_rwlock;
-
 /// A value that many may read or one may change at a time.
 ///
 /// Waits by spinning, so a guard must not be held across anything that sleeps. A reader may come in
@@ -203,6 +191,16 @@ mod tests {
         CurrentThread, //
     };
     use kernel::sync::Arc;
+
+    macro_rules! new_rwlock {
+        ($inner:expr) => {
+            RwLock::new(
+                $inner,
+                kernel::optional_name!(),
+                kernel::static_lock_class!(),
+            )
+        };
+    }
 
     #[test]
     fn readers_see_what_writers_wrote() -> Result {

@@ -8,25 +8,15 @@
 
 use core::{
     marker::PhantomData,
-    ptr::{
-        self,
-        NonNull, //
-    }, //
+    ptr, //
 };
 
 use kernel::{
     bindings,
     container_of,
-    mm::{
-        Mm,
-        MmWithUser, //
-    },
     page::PAGE_SHIFT,
     prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    },
+    sync::rcu,
     task::{
         Pid,
         Task, //
@@ -37,16 +27,14 @@ use kernel::{
 pub(crate) const TASK_COMM_LEN: usize = bindings::TASK_COMM_LEN as usize;
 
 /// Returns the task with the given thread ID in the PID namespace of the caller.
-pub(crate) fn find_get_task_by_vpid(nr: Pid) -> Option<ARef<Task>> {
-    let _guard = rcu::read_lock();
-
+pub(crate) fn find_task_by_vpid(nr: Pid, _guard: &rcu::Guard) -> Option<&Task> {
     // SAFETY: Both calls want the RCU read lock, which is held, and accept any number and null.
     let task =
         unsafe { bindings::pid_task(bindings::find_vpid(nr), bindings::pid_type_PIDTYPE_PID) };
 
-    // SAFETY: A task that is found under RCU has a reference count that does not drop to zero
-    // before the read-side critical section ends, so it may be raised.
-    unsafe { task.cast::<Task>().as_ref() }.map(ARef::from)
+    // SAFETY: A task that is found under RCU stays valid until the read-side critical section ends.
+    // CAST: A `Task` is laid out as a `task_struct`.
+    unsafe { task.cast::<Task>().as_ref() }
 }
 
 /// Iterates over all processes of the system, as `for_each_process()` does: over the leaders of all
@@ -143,6 +131,40 @@ fn data_race<T>(read: impl FnOnce() -> T) -> T {
     value
 }
 
+/// A name in words, of which the kernel keeps them aligned. Going by bytes would take several times
+/// the instructions.
+type CommWords = [usize; TASK_COMM_LEN / size_of::<usize>()];
+
+static_assert!(core::mem::offset_of!(bindings::task_struct, comm) % align_of::<CommWords>() == 0);
+
+/// Fills a name up with NULs from its end on, and makes the last byte one.
+///
+/// While it is being changed the name may lack its end, and what follows the end is what is left of
+/// an earlier name.
+fn terminate(comm: &mut CommWords) {
+    const ONES: usize = usize::from_ne_bytes([0x01; size_of::<usize>()]);
+    const HIGHS: usize = usize::from_ne_bytes([0x80; size_of::<usize>()]);
+
+    // What of the next word belongs to the name.
+    let mut mask = usize::MAX;
+
+    for word in comm.iter_mut() {
+        let mut bytes = word.to_le() & mask;
+        // The highest bit of the first byte that is zero is the lowest bit that is set here.
+        let zeros = bytes.wrapping_sub(ONES) & !bytes & HIGHS;
+
+        if zeros != 0 {
+            // All bits up to that one. What it has of that byte itself is zero.
+            bytes &= zeros ^ zeros.wrapping_sub(1);
+            mask = 0;
+        }
+        *word = bytes.to_le();
+    }
+    if let Some(last) = comm.last_mut() {
+        *last = (last.to_le() & (usize::MAX >> 8)).to_le();
+    }
+}
+
 /// What the `kernel` crate's [`Task`] does not tell.
 pub(crate) trait TaskExt {
     /// Returns the name, which ends with a NUL and is filled up with NULs.
@@ -154,11 +176,9 @@ pub(crate) trait TaskExt {
     /// `TASK_REPORT_IDLE`, or as 0 for a task that runs or waits for a CPU.
     fn reported_state(&self) -> c_uint;
 
-    /// Returns the address space, or nothing for a kernel thread or a task that has given it up.
-    ///
-    /// The reference may turn out to be the last one. Dropping it then tears the address space
-    /// down, which may sleep.
-    fn get_mm(&self) -> Option<ARef<MmWithUser>>;
+    /// Returns the size of the address space in bytes, or 0 for a kernel thread or a task that has
+    /// given it up.
+    fn virtual_size(&self) -> usize;
 
     /// Iterates over the threads of the task's thread group, as `for_each_thread()` does.
     fn threads<'a>(&'a self, guard: &'a rcu::Guard) -> impl Iterator<Item = &'a Task>;
@@ -166,19 +186,16 @@ pub(crate) trait TaskExt {
 
 impl TaskExt for Task {
     fn comm(&self) -> [u8; TASK_COMM_LEN] {
-        let mut comm = data_race(|| {
-            // SAFETY: The task is valid. The name is read without a lock, as `get_task_comm()`
-            // does, hence volatile.
-            unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).comm) }
+        let mut words = data_race(|| {
+            // SAFETY: The task is valid, and its name aligned, as checked above. The name is read
+            // without a lock, as `get_task_comm()` does, hence volatile.
+            unsafe { ptr::read_volatile((&raw const (*self.as_ptr()).comm).cast::<CommWords>()) }
         });
-        let end = comm.iter().position(|&byte| byte == 0);
 
-        // While it is being changed the name may lack its end, and what follows the end is what is
-        // left of an earlier name.
-        comm.iter_mut()
-            .skip(end.unwrap_or(TASK_COMM_LEN - 1))
-            .for_each(|byte| *byte = 0);
-        comm
+        terminate(&mut words);
+
+        // SAFETY: All bytes are initialised, and there are as many.
+        unsafe { core::mem::transmute(words) }
     }
 
     fn reported_state(&self) -> c_uint {
@@ -192,13 +209,27 @@ impl TaskExt for Task {
         reported_state(state, exit_state as c_uint)
     }
 
-    fn get_mm(&self) -> Option<ARef<MmWithUser>> {
-        // SAFETY: The task is valid.
-        let mm = unsafe { bindings::get_task_mm(self.as_ptr()) };
+    fn virtual_size(&self) -> usize {
+        let task = self.as_ptr();
 
-        // SAFETY: `get_task_mm()` has raised `mm_users` for us.
-        // CAST: `MmWithUser` is a transparent wrapper of `mm_struct`.
-        NonNull::new(mm).map(|mm| unsafe { ARef::from_raw(mm.cast()) })
+        // A task gives up its address space, or its claim to be no kernel thread, only with its
+        // lock held, so there is no need for a reference. This is what `task_lock()` does.
+        // SAFETY: The task is valid, and its lock initialised.
+        unsafe { bindings::spin_lock(&raw mut (*task).alloc_lock) };
+
+        // SAFETY: The task is valid.
+        let (mm, flags) = unsafe { ((*task).mm, ptr::read_volatile(&raw const (*task).flags)) };
+        let pages = if mm.is_null() || flags & bindings::PF_KTHREAD != 0 {
+            0
+        } else {
+            // SAFETY: The address space is valid while the lock is held. Its size is read without
+            // the mmap lock, as `/proc/PID/stat` does, hence volatile.
+            unsafe { ptr::read_volatile(&raw const (*mm).__bindgen_anon_1.total_vm) }
+        };
+
+        // SAFETY: The lock was taken above.
+        unsafe { bindings::spin_unlock(&raw mut (*task).alloc_lock) };
+        pages << PAGE_SHIFT
     }
 
     fn threads<'a>(&'a self, guard: &'a rcu::Guard) -> impl Iterator<Item = &'a Task> {
@@ -228,23 +259,6 @@ fn reported_state(state: c_uint, exit_state: c_uint) -> c_uint {
 
     // The highest bit wins, as with `fls()`.
     reported.checked_ilog2().map_or(0, |bit| 1 << bit)
-}
-
-/// What the `kernel` crate's [`Mm`] does not tell.
-pub(crate) trait MmExt {
-    /// Returns the size of the address space in bytes.
-    fn virtual_size(&self) -> usize;
-}
-
-impl MmExt for Mm {
-    fn virtual_size(&self) -> usize {
-        // SAFETY: The address space is valid. The size is read without the mmap lock, as
-        // `/proc/PID/stat` does, hence volatile.
-        let pages =
-            unsafe { ptr::read_volatile(&raw const (*self.as_raw()).__bindgen_anon_1.total_vm) };
-
-        pages << PAGE_SHIFT
-    }
 }
 
 #[kunit_tests(procmon_task)]
@@ -288,12 +302,51 @@ mod tests {
     }
 
     #[test]
+    fn names_end_with_a_nul_and_are_filled_up() {
+        let cases: [(&[u8; 16], &[u8; 16]); 9] = [
+            (
+                b"init\0\0\0\0\0\0\0\0\0\0\0\0",
+                b"init\0\0\0\0\0\0\0\0\0\0\0\0",
+            ),
+            (
+                b"sh\0ld name\0\0\0\0\0\0",
+                b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            ),
+            (b"\0x\x01\x80\xff\0abcdefghij", &[0; 16]),
+            (b"eight by\0old one", b"eight by\0\0\0\0\0\0\0\0"),
+            (b"seven b\0old one!", b"seven b\0\0\0\0\0\0\0\0\0"),
+            (b"fifteen bytes..\0", b"fifteen bytes..\0"),
+            (b"sixteen bytes...", b"sixteen bytes..\0"),
+            (
+                b"\x80\xff\x01\x81\0\x01\0\x01\x01\x01\x01\x01\x01\x01\x01\x01",
+                b"\x80\xff\x01\x81\0\0\0\0\0\0\0\0\0\0\0\0",
+            ),
+            (
+                b"\x01\x01\x01\x01\x01\x01\x01\x01\x80\x80\0\x01\x01\x01\x01\x01",
+                b"\x01\x01\x01\x01\x01\x01\x01\x01\x80\x80\0\0\0\0\0\0",
+            ),
+        ];
+
+        for (name, expected) in cases {
+            // SAFETY: Any bytes make words, and there are as many.
+            let mut words: CommWords = unsafe { core::mem::transmute(*name) };
+
+            terminate(&mut words);
+            // SAFETY: As above.
+            let name: [u8; 16] = unsafe { core::mem::transmute(words) };
+
+            assert_eq!(name, *expected);
+        }
+    }
+
+    #[test]
     fn finds_init_and_nothing_else() -> Result {
-        let init = find_get_task_by_vpid(1).ok_or(ESRCH)?;
+        let guard = rcu::read_lock();
+        let init = find_task_by_vpid(1, &guard).ok_or(ESRCH)?;
 
         assert_eq!(init.pid(), 1);
         for nr in [0, -1, Pid::MIN, Pid::MAX] {
-            assert!(find_get_task_by_vpid(nr).is_none());
+            assert!(find_task_by_vpid(nr, &guard).is_none());
         }
         Ok(())
     }
@@ -304,13 +357,14 @@ mod tests {
         let result = passed.clone();
 
         run_in_threads::<1>(move |_: &CurrentThread| {
-            let Some(task) = find_get_task_by_vpid(kernel::current!().pid()) else {
+            let guard = rcu::read_lock();
+            let Some(task) = find_task_by_vpid(kernel::current!().pid(), &guard) else {
                 return;
             };
 
             if &task.comm() == b"procmon_kunit\0\0\0"
                 && task.reported_state() == 0
-                && task.get_mm().is_none()
+                && task.virtual_size() == 0
             {
                 result.store(1, Relaxed);
             }
@@ -322,11 +376,11 @@ mod tests {
     #[test]
     fn the_loader_has_memory() -> Result {
         // Tests run in a kernel thread; PID 1 is a user process that does not end.
-        let init = find_get_task_by_vpid(1).ok_or(ESRCH)?;
-        let mm = init.get_mm().ok_or(ESRCH)?;
+        let guard = rcu::read_lock();
+        let init = find_task_by_vpid(1, &guard).ok_or(ESRCH)?;
 
-        assert!(mm.virtual_size() > 0);
-        assert_eq!(mm.virtual_size() % (1 << PAGE_SHIFT), 0);
+        assert!(init.virtual_size() > 0);
+        assert_eq!(init.virtual_size() % (1 << PAGE_SHIFT), 0);
         Ok(())
     }
 

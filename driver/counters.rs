@@ -4,10 +4,13 @@
 
 use kernel::prelude::*;
 
+use zerocopy_derive::Immutable;
+
 use crate::abstractions::percpu::PerCpuCounters;
 
 /// How often each of four things was done.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
 pub(crate) struct Totals {
     /// Files opened.
     pub(crate) opens: u64,
@@ -73,6 +76,7 @@ impl Counters {
     }
 
     /// Returns the counts since the module was loaded.
+    #[inline(always)]
     pub(crate) fn totals(&self) -> Totals {
         let [opens, reads, writes, ioctls] = self.0.sums();
 

@@ -33,7 +33,6 @@ use crate::{
 #[pin_data]
 pub(crate) struct Device {
     /// What was last written.
-    #[pin]
     pub(crate) message: CurrentMessage,
     /// What was done with the device.
     pub(crate) counters: Counters,
@@ -54,7 +53,7 @@ impl Device {
     /// Creates a device with an empty message, whose counters are zero.
     pub(crate) fn new(monitor: Arc<Monitor>) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            message <- CurrentMessage::new(),
+            message: CurrentMessage::new(),
             counters: Counters::new()?,
             settings <- Settings::new(),
             monitor,
@@ -63,13 +62,14 @@ impl Device {
 }
 
 impl MiscDevice for Device {
-    type OpenFile = Pass;
+    type Reader = Pass;
 
-    fn open(&self) -> impl PinInit<Pass, Error> {
-        Pass::new().pin_chain(|_| {
-            self.counters.count_open();
-            Ok(())
-        })
+    fn opened(&self) {
+        self.counters.count_open();
+    }
+
+    fn reader(&self) -> impl PinInit<Pass, Error> {
+        Pass::new()
     }
 
     fn read(
@@ -83,26 +83,16 @@ impl MiscDevice for Device {
         }
 
         let start = usize::try_from(*offset)?;
-        let message = pass.message(start, &self.message);
-        let Some(rest) = message.as_ref().and_then(|message| message.rest(start)) else {
-            pass.end();
-            return Ok(0);
-        };
+        let copied = pass.read(start, &self.message, to)?;
 
-        let copied = to.copy_to_iter(rest);
-
-        if copied == 0 {
-            return Err(EFAULT);
+        if copied != 0 {
+            *offset = file::Offset::try_from(start.checked_add(copied).ok_or(EOVERFLOW)?)?;
+            self.counters.count_read();
         }
-        *offset = file::Offset::try_from(start.checked_add(copied).ok_or(EOVERFLOW)?)?;
-        if let Some(message) = message.filter(|_| start == 0) {
-            pass.begin(message);
-        }
-        self.counters.count_read();
         Ok(copied)
     }
 
-    fn write(&self, _pass: &Pass, from: &mut IovIterSource<'_>) -> Result<usize> {
+    fn write(&self, from: &mut IovIterSource<'_>) -> Result<usize> {
         let written = self
             .message
             .replace(from, crate::BUFFER_SIZE.value() as usize)?;

@@ -2,8 +2,10 @@
 
 //! The commands of the device.
 //!
-//! Each copies its argument from and to user space as a whole, and only once, while no lock is
-//! held.
+//! Each reads what it wants of its argument once, and writes it once and as a whole, while no lock
+//! is held.
+
+use core::mem::offset_of;
 
 use kernel::{
     fs::{
@@ -11,12 +13,14 @@ use kernel::{
         File, //
     },
     prelude::*,
-    uaccess::UserSlice, //
+    task::Pid, //
 };
 
-use zerocopy::Immutable;
-
 use crate::{
+    abstractions::uaccess::{
+        read_user,
+        write_user, //
+    },
     driver::{
         device::Device,
         query::ProcessInfo, //
@@ -36,17 +40,12 @@ pub(crate) fn ioctl(device: &Device, file: &File, cmd: u32, arg: UserPtr) -> Res
     device.counters.count_ioctl();
 
     match cmd {
-        uapi::PROCMON_GET_STATS => write_arg(arg, &stats(device)),
-        uapi::PROCMON_QUERY_PID => {
-            let mut query: uapi::procmon_query = read_arg(arg)?;
-            let info = ProcessInfo::query(query.pid);
-
-            query.comm = info.comm;
-            query.state = info.state;
-            query.vsize = info.vsize;
-            write_arg(arg, &query)
-        }
-        _ => common_ioctl(device, file, cmd, arg),
+        uapi::PROCMON_GET_STATS => get_stats(device, arg),
+        uapi::PROCMON_QUERY_PID => query(arg),
+        uapi::PROCMON_RESET => reset(device, file),
+        uapi::PROCMON_GET_COUNT => get_count(device, arg),
+        uapi::PROCMON_SET_FILTER => set_filter(device, file, arg),
+        _ => Err(ENOTTY),
     }
 }
 
@@ -62,57 +61,40 @@ pub(crate) fn compat_ioctl(device: &Device, file: &File, cmd: u32, arg: UserPtr)
     device.counters.count_ioctl();
 
     match cmd {
-        uapi::PROCMON_GET_STATS32 => {
-            let stats = stats(device);
-
-            write_arg(
-                arg,
-                &uapi::procmon_stats32 {
-                    total_opens: saturate(stats.total_opens),
-                    total_reads: saturate(stats.total_reads),
-                    total_writes: saturate(stats.total_writes),
-                    total_ioctls: saturate(stats.total_ioctls),
-                    current_filter_pid: stats.current_filter_pid,
-                },
-            )
-        }
-        uapi::PROCMON_QUERY_PID32 => {
-            let mut query: uapi::procmon_query32 = read_arg(arg)?;
-            let info = ProcessInfo::query(query.pid);
-
-            query.comm = info.comm;
-            query.state = info.state;
-            query.vsize = saturate(info.vsize);
-            write_arg(arg, &query)
-        }
-        _ => common_ioctl(device, file, cmd, arg),
-    }
-}
-
-/// Handles the commands that are the same for all processes.
-fn common_ioctl(device: &Device, file: &File, cmd: u32, arg: UserPtr) -> Result {
-    match cmd {
-        uapi::PROCMON_RESET => {
-            require_writable(file)?;
-            device.settings.reset(&device.counters);
-            Ok(())
-        }
-        uapi::PROCMON_GET_COUNT => write_arg(arg, &c_int::try_from(device.message.len())?),
-        uapi::PROCMON_SET_FILTER => {
-            require_writable(file)?;
-
-            let pid: c_int = read_arg(arg)?;
-
-            if pid < 0 {
-                return Err(EINVAL);
-            }
-            device.settings.set_filter(pid);
-            Ok(())
-        }
+        uapi::PROCMON_GET_STATS32 => get_stats32(device, arg),
+        uapi::PROCMON_QUERY_PID32 => query32(arg),
+        uapi::PROCMON_RESET => reset(device, file),
+        uapi::PROCMON_GET_COUNT => get_count(device, arg),
+        uapi::PROCMON_SET_FILTER => set_filter(device, file, arg),
         _ => Err(ENOTTY),
     }
 }
 
+// The commands are not inlined, so that none pays for the registers and the stack of another.
+
+#[inline(never)]
+fn get_stats(device: &Device, arg: UserPtr) -> Result {
+    write_user(arg, &stats(device))
+}
+
+#[cfg(CONFIG_COMPAT)]
+#[inline(never)]
+fn get_stats32(device: &Device, arg: UserPtr) -> Result {
+    let stats = stats(device);
+
+    write_user(
+        arg,
+        &uapi::procmon_stats32 {
+            total_opens: saturate(stats.total_opens),
+            total_reads: saturate(stats.total_reads),
+            total_writes: saturate(stats.total_writes),
+            total_ioctls: saturate(stats.total_ioctls),
+            current_filter_pid: stats.current_filter_pid,
+        },
+    )
+}
+
+#[inline(always)]
 fn stats(device: &Device) -> uapi::procmon_stats {
     let report = device.settings.report(&device.counters);
 
@@ -127,6 +109,69 @@ fn stats(device: &Device) -> uapi::procmon_stats {
     }
 }
 
+#[inline(never)]
+fn query(arg: UserPtr) -> Result {
+    // The process is what the argument begins with, and the rest of it is for the answer.
+    const { assert!(offset_of!(uapi::procmon_query, pid) == 0) };
+
+    let pid = read_user(arg)?;
+    let info = ProcessInfo::query(pid);
+
+    write_user(
+        arg,
+        &uapi::procmon_query {
+            pid,
+            comm: info.comm,
+            state: info.state,
+            vsize: info.vsize,
+        },
+    )
+}
+
+#[cfg(CONFIG_COMPAT)]
+#[inline(never)]
+fn query32(arg: UserPtr) -> Result {
+    const { assert!(offset_of!(uapi::procmon_query32, pid) == 0) };
+
+    let pid = read_user(arg)?;
+    let info = ProcessInfo::query(pid);
+
+    write_user(
+        arg,
+        &uapi::procmon_query32 {
+            pid,
+            comm: info.comm,
+            state: info.state,
+            vsize: saturate(info.vsize),
+        },
+    )
+}
+
+#[inline(never)]
+fn reset(device: &Device, file: &File) -> Result {
+    require_writable(file)?;
+    device.settings.reset(&device.counters);
+    Ok(())
+}
+
+#[inline(never)]
+fn get_count(device: &Device, arg: UserPtr) -> Result {
+    write_user(arg, &c_int::try_from(device.message.len())?)
+}
+
+#[inline(never)]
+fn set_filter(device: &Device, file: &File, arg: UserPtr) -> Result {
+    require_writable(file)?;
+
+    let pid: Pid = read_user(arg)?;
+
+    if pid < 0 {
+        return Err(EINVAL);
+    }
+    device.settings.set_filter(pid);
+    Ok(())
+}
+
 /// A descriptor may have been passed on to somebody who is only to read, so what changes things for
 /// all others takes one that is open for writing.
 fn require_writable(file: &File) -> Result {
@@ -139,19 +184,4 @@ fn require_writable(file: &File) -> Result {
 #[cfg(CONFIG_COMPAT)]
 fn saturate(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-fn read_arg<T: FromBytes + IntoBytes>(arg: UserPtr) -> Result<T> {
-    let mut value = T::new_zeroed();
-
-    UserSlice::new(arg, size_of::<T>())
-        .reader()
-        .read_slice(value.as_mut_bytes())?;
-    Ok(value)
-}
-
-fn write_arg<T: IntoBytes + Immutable>(arg: UserPtr, value: &T) -> Result {
-    UserSlice::new(arg, size_of::<T>())
-        .writer()
-        .write_slice(value.as_bytes())
 }

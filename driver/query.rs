@@ -4,13 +4,13 @@
 
 use kernel::{
     prelude::*,
+    sync::rcu,
     task::Pid, //
 };
 
 use crate::{
     abstractions::task::{
-        find_get_task_by_vpid,
-        MmExt,
+        find_task_by_vpid,
         TaskExt,
         TASK_COMM_LEN, //
     },
@@ -39,7 +39,8 @@ impl ProcessInfo {
 
     /// Looks a process or thread up by its ID in the PID namespace of the caller.
     pub(crate) fn query(pid: Pid) -> Self {
-        let Some(task) = find_get_task_by_vpid(pid) else {
+        let guard = rcu::read_lock();
+        let Some(task) = find_task_by_vpid(pid, &guard) else {
             return Self::NOT_FOUND;
         };
 
@@ -47,7 +48,7 @@ impl ProcessInfo {
             comm: task.comm(),
             // CAST: The states are single bits far below the sign.
             state: task.reported_state() as c_int,
-            vsize: task.get_mm().map_or(0, |mm| mm.virtual_size()),
+            vsize: task.virtual_size(),
         }
     }
 }

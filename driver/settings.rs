@@ -7,10 +7,12 @@ use kernel::{
     task::Pid, //
 };
 
+use zerocopy_derive::Immutable;
+
 use crate::{
-    abstractions::rwlock::{
-        new_rwlock,
-        RwLock, //
+    abstractions::seqlock::{
+        new_seqrwlock,
+        SeqRwLock, //
     },
     driver::counters::{
         Counters,
@@ -28,30 +30,34 @@ pub(crate) struct Report {
     pub(crate) filter_pid: Pid,
 }
 
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
 struct Values {
-    /// The process to watch, 0 for none.
-    filter_pid: Pid,
     /// What the counters were when they were last reset.
     baseline: Totals,
+    /// The process to watch, 0 for none.
+    filter_pid: Pid,
+    _padding: u32,
 }
 
 /// The filter, and the baselines that make up for counters that are never set back.
 ///
-/// Counting takes no part in the lock.
+/// Counting takes no part in the lock, and neither do readers unless a writer is at it.
 #[pin_data]
 pub(crate) struct Settings {
     #[pin]
-    values: RwLock<Values>,
+    values: SeqRwLock<Values>,
 }
 
 impl Settings {
     /// Creates settings without a filter, with totals that count from the beginning.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            values <- new_rwlock!(
+            values <- new_seqrwlock!(
                 Values {
-                    filter_pid: 0,
                     baseline: Totals::default(),
+                    filter_pid: 0,
+                    _padding: 0,
                 },
                 "Settings::values"
             ),
@@ -59,12 +65,11 @@ impl Settings {
     }
 
     /// Returns what the counters and the settings are.
+    #[inline(always)]
     pub(crate) fn report(&self, counters: &Counters) -> Report {
-        let values = self.values.read();
-
-        // The counters are read while no reset can come, so no total is below its baseline:
+        // No reset comes between, so no total is below its baseline:
         // `tests/memory-model/reset.litmus` shows that this is so though counting takes no lock.
-        let totals = counters.totals();
+        let (values, totals) = self.values.read_with(|| counters.totals());
 
         Report {
             since_reset: totals.since(&values.baseline),
@@ -75,14 +80,18 @@ impl Settings {
 
     /// Sets the totals and the filter to zero.
     pub(crate) fn reset(&self, counters: &Counters) {
-        let mut values = self.values.write();
-
-        values.filter_pid = 0;
-        values.baseline = counters.totals();
+        self.values.update(|values| Values {
+            baseline: counters.totals(),
+            filter_pid: 0,
+            ..values
+        });
     }
 
     /// Sets the filter.
     pub(crate) fn set_filter(&self, pid: Pid) {
-        self.values.write().filter_pid = pid;
+        self.values.update(|values| Values {
+            filter_pid: pid,
+            ..values
+        });
     }
 }
