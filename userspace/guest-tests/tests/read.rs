@@ -396,6 +396,32 @@ fn t26_aio() {
     Errno::result(result).unwrap();
 }
 
+/// A read takes one way if all pages that it writes to are there, and another one if it has to wait
+/// for one, which is the same to the reader. Both take less than a page and more than one.
+#[test]
+fn pages_that_are_not_there_yet() {
+    let (_kernel, _module) = loaded("buffer_size=8192");
+    let file = open();
+    let mut reads = 0;
+    for len in [1, 100, 4096, 8192] {
+        let message = write_counting(len);
+        for touched in 0..=3 {
+            let region = Region::new(3 * PAGE);
+            for page in 0..touched {
+                region.fill(page * PAGE, b"x");
+            }
+            let offset = PAGE - 50;
+            let result = raw::pread(&file, region.at(offset), 8192, 0);
+            assert_eq!(result, Ok(len), "{touched} pages");
+            assert_eq!(region.bytes(offset, len), message, "{touched} pages");
+            reads += 1;
+            assert_eq!(stats().totals.reads, reads);
+            // What follows is in the message as well, or is its end.
+            assert_eq!(raw::pread(&file, region.start(), 10, len as i64), Ok(0));
+        }
+    }
+}
+
 /// T27: a file that is open for writing only.
 #[test]
 fn t27_write_only() {
@@ -439,12 +465,19 @@ fn t28_a_pass_keeps_its_message() {
     assert_eq!(file.read_at(&mut part, 0).unwrap(), 2);
     assert_eq!(&part[..2], b"cc");
 
+    // A message that was read as a whole ends where it did, whatever has come since.
+    writer.write_message(b"longer").unwrap();
+    assert_eq!(file.read_at(&mut part, 2).unwrap(), 0);
+    assert_eq!(file.read_at(&mut part, 2).unwrap(), 4);
+    assert_eq!(&part, b"nger");
+
     // Emptying is no different from any other change.
+    file.read_exact_at(&mut part[..1], 0).unwrap();
     writer.write_message(b"").unwrap();
-    assert_eq!(file.read_at(&mut part, 1).unwrap(), 1);
-    assert_eq!(&part[..1], b"c");
+    assert_eq!(file.read_at(&mut part, 3).unwrap(), 3);
+    assert_eq!(&part[..3], b"ger");
     assert_eq!(file.read_at(&mut part, 0).unwrap(), 0);
-    assert_eq!(file.read_at(&mut part, 1).unwrap(), 0);
+    assert_eq!(file.read_at(&mut part, 3).unwrap(), 0);
 }
 
 /// T28: writers change the message all the time, and no reader sees a mix of two.
