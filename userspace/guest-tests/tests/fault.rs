@@ -160,11 +160,10 @@ fn writing() {
             let file = open();
             open_and_write(&pattern(0, size));
             let mut written = 0;
-            // The copy, and what the message is kept in. Its bytes can be had in two ways if they
-            // are many.
+            // The copy. The memory can be had in two ways.
             faults.sweep(
                 &format!("write of {size}"),
-                3,
+                1,
                 |nth| (nth, Region::with(&pattern(nth, size)), stats()),
                 |(_, region, _)| raw::write(&file, region.start(), size),
                 |(nth, _, before), result| {
