@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the `kernel` crate of Linux 7.2 lacks or calls differently than that of Linux 7.3.
+//! What depends on the kernel: what the `kernel` crate of Linux 7.2 lacks or calls differently than
+//! that of Linux 7.3, and functions that take other arguments or other ways by configuration.
 
 #[cfg(all(CONFIG_SLAB_BUCKETS, not(CONFIG_KMALLOC_PARTITION_CACHES)))]
 use core::ptr;

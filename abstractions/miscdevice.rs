@@ -248,7 +248,7 @@ impl<'a, T: MiscDevice> OpenFile<'a, T> {
     unsafe fn from_file(file: *mut bindings::file) -> Self {
         // SAFETY: By the safety requirements. While the file is open, nobody else uses the private
         // data.
-        // INVARIANT: As the misc device core or `reader()` left it.
+        // INVARIANT: As the misc device core or `new_reader()` left it.
         let private_data = unsafe { Atomic::from_ptr(&raw mut (*file).private_data) };
 
         Self {
@@ -261,7 +261,7 @@ impl<'a, T: MiscDevice> OpenFile<'a, T> {
     #[inline]
     fn data(&self) -> Result<*mut c_void, *mut c_void> {
         // ORDERING: What the pointer leads to is read through an address dependency, which pairs
-        // with the exchange in `reader()`.
+        // with the exchange in `new_reader()`.
         let word = read_once(self.private_data);
 
         match word.addr() & 1 {
