@@ -51,6 +51,117 @@ struct procmon_query {
 #define PROCMON_STATE_PARKED		64	/* P: parked kernel thread. */
 #define PROCMON_STATE_IDLE		128	/* I: idle kernel thread. */
 
+/*
+ * Groups of fields of a procmon_record. What a group costs is paid only if it is asked for.
+ */
+#define PROCMON_GROUP_BASIC	(1 << 0)	/* Always there, whether asked for or not. */
+#define PROCMON_GROUP_CPU	(1 << 1)
+#define PROCMON_GROUP_CREDS	(1 << 2)
+#define PROCMON_GROUP_FAULTS	(1 << 3)
+#define PROCMON_GROUP_MEM	(1 << 4)	/* Not of kernel threads and zombies. */
+#define PROCMON_GROUP_SCHED	(1 << 5)
+#define PROCMON_GROUP_IO	(1 << 6)	/* Only of whom the caller may trace. */
+#define PROCMON_GROUP_CGROUP	(1 << 7)
+
+/* Flags of PROCMON_SNAPSHOT. */
+#define PROCMON_SNAPSHOT_THREADS	(1 << 0)	/* A record for each thread. */
+#define PROCMON_SNAPSHOT_NO_KTHREADS	(1 << 1)	/* None for kernel threads. */
+#define PROCMON_SNAPSHOT_BY_UID		(1 << 2)	/* Only those with this uid, ... */
+#define PROCMON_SNAPSHOT_BY_PPID	(1 << 3)	/* ... and this ppid, ... */
+#define PROCMON_SNAPSHOT_BY_TGID	(1 << 4)	/* ... and this tgid. */
+
+/* Bits of procmon_record.flags. */
+#define PROCMON_TASK_KTHREAD	(1 << 0)	/* A kernel thread. */
+#define PROCMON_TASK_EXITING	(1 << 1)	/* On its way out, or a zombie. */
+
+/*
+ * What is told about one process, or with PROCMON_SNAPSHOT_THREADS about one thread.
+ *
+ * Values are those of all threads of the process, those that have ended included, unless they are
+ * said to be the main thread's. In the record of a thread all are its own, but for "threads", MEM
+ * and CREDS' like, which are the same for each. Users and groups are those of the caller's user
+ * namespace (the overflow ID where it has none), and PIDs those of its PID namespace.
+ */
+struct procmon_record {
+	__u32 groups;		/* PROCMON_GROUP_*: the fields of all others are 0. */
+	/* BASIC */
+	__s32 pid;		/* Of the process or thread. */
+	__s32 tgid;		/* Of the process. */
+	__s32 ppid;		/* Of the parent process, 0 if it is outside of the PID namespace. */
+	__s32 state;		/* PROCMON_STATE_*, of the main thread. */
+	__u32 flags;		/* PROCMON_TASK_*. */
+	__u32 threads;		/* Number of threads. */
+	char comm[PROCMON_COMM_LEN];	/* Name of the main thread, NUL-padded. */
+	/* CPU */
+	__u32 cpu;		/* CPU that the main thread runs on, or ran on last. */
+	__u64 utime;		/* User time in ns. */
+	__u64 stime;		/* System time in ns. */
+	__u64 start_time;	/* Start of the main thread, in ns since boot. */
+	__s32 nice;		/* -20 to 19, of the main thread. */
+	__u32 policy;		/* SCHED_*, of the main thread. */
+	/* CREDS, of the main thread. */
+	__u32 uid;
+	__u32 euid;
+	__u32 gid;
+	__u32 egid;
+	/* FAULTS */
+	__u64 minor_faults;	/* Page faults that took no I/O. */
+	__u64 major_faults;	/* Page faults that did. */
+	/* MEM, in bytes, with the accuracy of /proc/PID/stat. */
+	__u64 vsize;		/* Size of the address space. */
+	__u64 rss_anon;		/* Resident anonymous memory. */
+	__u64 rss_file;		/* Resident memory of files. */
+	__u64 rss_shmem;	/* Resident shared memory. */
+	/* SCHED */
+	__u64 voluntary_switches;	/* Switches to another task because there was nothing to do. */
+	__u64 involuntary_switches;	/* Switches because another task's turn came. */
+	/* IO: bytes read from and written to block devices. */
+	__u64 read_bytes;
+	__u64 write_bytes;
+	/* CGROUP */
+	__u64 cgroup_id;	/* ID in the unified hierarchy: the inode number of its directory. */
+};
+
+/* Result of PROCMON_INFO: what PROCMON_SNAPSHOT of this module can do. */
+struct procmon_info {
+	__u32 abi_version;	/* PROCMON_ABI_VERSION of the header that the module was built with. */
+	__u32 groups;		/* PROCMON_GROUP_* that it knows. */
+	__u32 snapshot_flags;	/* PROCMON_SNAPSHOT_* that it knows. */
+	__u32 snapshot_size;	/* sizeof(struct procmon_snapshot). */
+	__u32 record_size;	/* sizeof(struct procmon_record). */
+	__u32 max_stride;	/* Largest stride that it takes. */
+	__u32 reserved[2];	/* 0 */
+};
+
+#define PROCMON_ABI_VERSION 1
+
+/*
+ * Argument of PROCMON_SNAPSHOT.
+ *
+ * A later version may be longer. A module takes a longer one than its own if all that it does not
+ * know is 0, and a shorter one, back to that of ABI version 1, as if the rest was 0.
+ *
+ * What the records have room for and the module knows nothing of is set to 0. What they have no
+ * room for is left out; a group is delivered if there is room for all of it.
+ *
+ * Records come in the order of their PIDs. A process that is there from the first call to the last
+ * one of a snapshot is in it exactly once, however many calls it takes.
+ */
+struct procmon_snapshot {
+	__u32 size;		/* In: size of this struct. */
+	__u32 flags;		/* In: PROCMON_SNAPSHOT_*. */
+	__u32 groups;		/* In: PROCMON_GROUP_* that are wanted; out: those delivered. */
+	__s32 cursor;		/* In: first PID, 0 to begin; out: where to go on, 0 at the end. */
+	__u64 records;		/* In: address of the first record. */
+	__u32 stride;		/* In: bytes from one record to the next, a multiple of 8. */
+	__u32 capacity;		/* In: number of records that there is room for. */
+	__u32 count;		/* Out: number of records that were written. */
+	__u32 uid;		/* In: for PROCMON_SNAPSHOT_BY_UID, else 0. */
+	__s32 ppid;		/* In: for PROCMON_SNAPSHOT_BY_PPID, else 0. */
+	__s32 tgid;		/* In: for PROCMON_SNAPSHOT_BY_TGID, else 0. */
+	__u64 time;		/* Out: when this call began, in ns since boot. */
+};
+
 #define PROCMON_MAGIC 'P'
 
 /* Zero the totals and the filter; message and per_cpu_ops stay. Needs a file open for writing. */
@@ -63,6 +174,20 @@ struct procmon_query {
 #define PROCMON_SET_FILTER	_IOW(PROCMON_MAGIC, 3, int)
 /* Look a process up. Succeeds with PROCMON_STATE_NOT_FOUND where there is none. */
 #define PROCMON_QUERY_PID	_IOWR(PROCMON_MAGIC, 4, struct procmon_query)
+
+/* What PROCMON_SNAPSHOT can do. */
+#define PROCMON_INFO		_IOR(PROCMON_MAGIC, 5, struct procmon_info)
+/*
+ * Tell about many processes at once. The size in the number is not looked at, but that in the
+ * argument.
+ *
+ * E2BIG: something is set in a part of the argument that the module does not know.
+ * EFAULT: the argument, or not even one record, can be read or written.
+ * EINVAL: the size is too small, a flag, group or stride is unknown or out of range, a field is set
+ * that is unused, or the cursor is negative.
+ * EINTR: a fatal signal came before the first record.
+ */
+#define PROCMON_SNAPSHOT	_IOWR(PROCMON_MAGIC, 6, struct procmon_snapshot)
 
 /*
  * What procmon_stats and procmon_query look like to a 32-bit process.

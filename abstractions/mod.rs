@@ -5,17 +5,23 @@
 //! Each file holds one abstraction, shaped and named as the `kernel` crate would have it, and sound
 //! for any caller that is safe code. All of procmon's `unsafe` code is in here.
 
+pub(crate) mod accounting;
 pub(crate) mod compat;
+pub(crate) mod cred;
+pub(crate) mod exec;
 pub(crate) mod iov;
 pub(crate) mod kthread;
 pub(crate) mod miscdevice;
 pub(crate) mod module_param;
 pub(crate) mod once;
 pub(crate) mod percpu;
+pub(crate) mod pid;
+pub(crate) mod ptrace;
 pub(crate) mod rcu_data;
 pub(crate) mod rwlock;
 pub(crate) mod seqlock;
 pub(crate) mod sysfs;
 pub(crate) mod task;
+pub(crate) mod time;
 pub(crate) mod uaccess;
 pub(crate) mod uapi;

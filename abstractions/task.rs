@@ -53,6 +53,15 @@ pub(crate) fn processes(guard: &rcu::Guard) -> impl Iterator<Item = &Task> {
     })
 }
 
+/// Lets another task run if one is waiting, on kernels that do not do so by themselves.
+pub(crate) fn cond_resched() {
+    #[cfg(not(CONFIG_PREEMPTION))]
+    // SAFETY: This may be called wherever sleeping is allowed, which kernels check.
+    unsafe {
+        bindings::__cond_resched()
+    };
+}
+
 /// Iterates over the links of a circular list in the manner of `list_for_each_rcu()`.
 ///
 /// # Invariants
@@ -114,7 +123,7 @@ unsafe fn next_rcu(link: *mut bindings::list_head) -> *mut bindings::list_head {
 ///
 /// That is what the C macro `data_race()` is for, and as there KCSAN has nothing to say about it.
 #[inline(always)]
-fn data_race<T>(read: impl FnOnce() -> T) -> T {
+pub(crate) fn data_race<T>(read: impl FnOnce() -> T) -> T {
     #[cfg(CONFIG_KCSAN)]
     // SAFETY: This may be called from everywhere, and is undone below.
     unsafe {
@@ -165,6 +174,21 @@ fn terminate(comm: &mut CommWords) {
     }
 }
 
+/// The memory of an address space, in bytes.
+///
+/// Each CPU counts for itself what is resident, up to some pages, so these may be off by as much.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Memory {
+    /// The size of the address space.
+    pub(crate) virtual_size: u64,
+    /// What is resident of anonymous memory.
+    pub(crate) anonymous: u64,
+    /// What is resident of files.
+    pub(crate) file: u64,
+    /// What is resident of shared memory.
+    pub(crate) shared: u64,
+}
+
 /// What the `kernel` crate's [`Task`] does not tell.
 pub(crate) trait TaskExt {
     /// Returns the name, which ends with a NUL and is filled up with NULs.
@@ -179,6 +203,36 @@ pub(crate) trait TaskExt {
     /// Returns the size of the address space in bytes, or 0 for a kernel thread or a task that has
     /// given it up.
     fn virtual_size(&self) -> usize;
+
+    /// Returns the memory in use, or nothing for a kernel thread or a task that has given it up.
+    fn memory(&self) -> Option<Memory>;
+
+    /// Whether this is a kernel thread.
+    fn is_kernel_thread(&self) -> bool;
+
+    /// Whether the task is on its way out, or a zombie.
+    fn is_exiting(&self) -> bool;
+
+    /// Returns the number of threads of the task's thread group, or 0 if it has been waited for.
+    fn thread_count(&self) -> u32;
+
+    /// Returns the CPU that the task runs on, or ran on last.
+    fn cpu(&self) -> u32;
+
+    /// Returns the nice value, from -20 to 19.
+    fn nice(&self) -> c_int;
+
+    /// Returns the scheduling policy, one of `SCHED_*`.
+    fn policy(&self) -> c_uint;
+
+    /// Returns when the task was started, in nanoseconds since boot.
+    fn start_boottime(&self) -> u64;
+
+    /// Returns the ID of the task's cgroup in the unified hierarchy.
+    fn cgroup_id(&self, guard: &rcu::Guard) -> u64;
+
+    /// Whether the task has been killed.
+    fn fatal_signal_pending(&self) -> bool;
 
     /// Iterates over the threads of the task's thread group, as `for_each_thread()` does.
     fn threads<'a>(&'a self, guard: &'a rcu::Guard) -> impl Iterator<Item = &'a Task>;
@@ -232,6 +286,123 @@ impl TaskExt for Task {
         pages << PAGE_SHIFT
     }
 
+    #[inline(always)]
+    fn memory(&self) -> Option<Memory> {
+        let task = self.as_ptr();
+
+        if self.is_kernel_thread() {
+            return None;
+        }
+
+        // SAFETY: As in `virtual_size()`.
+        unsafe { bindings::spin_lock(&raw mut (*task).alloc_lock) };
+
+        // SAFETY: The task is valid.
+        let mm = unsafe { (*task).mm };
+        let memory = (!mm.is_null()).then(|| {
+            // As `get_mm_counter()` does.
+            let resident = |kind: c_uint| {
+                // SAFETY: The address space is valid while the lock is held.
+                let pages = unsafe {
+                    (*mm)
+                        .__bindgen_anon_1
+                        .rss_stat
+                        .get(kind as usize)
+                        .map_or(0, |counter| ptr::read_volatile(&raw const counter.count))
+                };
+
+                u64::try_from(pages).unwrap_or(0) << PAGE_SHIFT
+            };
+
+            Memory {
+                // SAFETY: As in `virtual_size()`.
+                virtual_size: (unsafe {
+                    ptr::read_volatile(&raw const (*mm).__bindgen_anon_1.total_vm)
+                } as u64)
+                    << PAGE_SHIFT,
+                anonymous: resident(bindings::MM_ANONPAGES),
+                file: resident(bindings::MM_FILEPAGES),
+                shared: resident(bindings::MM_SHMEMPAGES),
+            }
+        });
+
+        // SAFETY: The lock was taken above.
+        unsafe { bindings::spin_unlock(&raw mut (*task).alloc_lock) };
+        memory
+    }
+
+    #[inline(always)]
+    fn is_kernel_thread(&self) -> bool {
+        self.flags() & bindings::PF_KTHREAD != 0
+    }
+
+    #[inline(always)]
+    fn is_exiting(&self) -> bool {
+        self.flags() & bindings::PF_EXITING != 0
+    }
+
+    #[inline(always)]
+    fn thread_count(&self) -> u32 {
+        // SAFETY: A task keeps its `signal_struct` until it is freed itself.
+        let count = unsafe { ptr::read_volatile(&raw const (*(*self.as_ptr()).signal).nr_threads) };
+
+        u32::try_from(count).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn cpu(&self) -> u32 {
+        // SAFETY: The task is valid; this changes without a lock, hence volatile.
+        #[cfg(all(CONFIG_SMP, CONFIG_THREAD_INFO_IN_TASK))]
+        return unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).thread_info.cpu) };
+        #[cfg(not(all(CONFIG_SMP, CONFIG_THREAD_INFO_IN_TASK)))]
+        0
+    }
+
+    #[inline(always)]
+    fn nice(&self) -> c_int {
+        // SAFETY: The task is valid; this changes without a lock, hence volatile.
+        let priority = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).static_prio) };
+
+        // As `PRIO_TO_NICE()` does.
+        priority.wrapping_sub(DEFAULT_PRIO)
+    }
+
+    #[inline(always)]
+    fn policy(&self) -> c_uint {
+        // SAFETY: The task is valid; this changes without a lock, hence volatile.
+        unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).policy) }
+    }
+
+    #[inline(always)]
+    fn start_boottime(&self) -> u64 {
+        // SAFETY: The task is valid; this changes when a thread takes the place of its leader,
+        // hence volatile.
+        unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).start_boottime) }
+    }
+
+    fn fatal_signal_pending(&self) -> bool {
+        const SIGKILL: u64 = 1 << (bindings::SIGKILL - 1);
+
+        // SAFETY: The task is valid; its signals change under our eyes, hence volatile.
+        let pending = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).pending.signal.sig[0]) };
+
+        self.signal_pending() && pending as u64 & SIGKILL != 0
+    }
+
+    #[inline(always)]
+    fn cgroup_id(&self, _guard: &rcu::Guard) -> u64 {
+        #[cfg(CONFIG_CGROUPS)]
+        // SAFETY: The set of cgroups that a task has is replaced but its cgroup of the unified
+        // hierarchy is not changed. All of these are freed by RCU, and each task has them.
+        return unsafe {
+            let set = ptr::read_volatile(&raw const (*self.as_ptr()).cgroups);
+
+            (*(*(*set).dfl_cgrp).kn).id
+        };
+        #[cfg(not(CONFIG_CGROUPS))]
+        0
+    }
+
     fn threads<'a>(&'a self, guard: &'a rcu::Guard) -> impl Iterator<Item = &'a Task> {
         // SAFETY: A task keeps its `signal_struct` until it is freed itself.
         let head = unsafe { &raw mut (*(*self.as_ptr()).signal).thread_head };
@@ -242,6 +413,23 @@ impl TaskExt for Task {
             // SAFETY: See above; a `Task` is laid out as a `task_struct`.
             unsafe { &*container_of!(node, bindings::task_struct, thread_node).cast::<Task>() }
         })
+    }
+}
+
+/// The priority of a nice value of 0: `DEFAULT_PRIO`, a macro that bindgen does not see through.
+const DEFAULT_PRIO: c_int = 120;
+
+/// What is not for everybody.
+trait TaskFlags {
+    /// Returns the bits `PF_*`.
+    fn flags(&self) -> c_uint;
+}
+
+impl TaskFlags for Task {
+    #[inline(always)]
+    fn flags(&self) -> c_uint {
+        // SAFETY: The task is valid; the flags change without a lock, hence volatile.
+        unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).flags) }
     }
 }
 

@@ -23,7 +23,8 @@ use crate::{
     },
     driver::{
         device::Device,
-        query::ProcessInfo, //
+        query::ProcessInfo,
+        snapshot, //
     },
     uapi, //
 };
@@ -45,6 +46,8 @@ pub(crate) fn ioctl(device: &Device, file: &File, cmd: u32, arg: UserPtr) -> Res
         uapi::PROCMON_RESET => reset(device, file),
         uapi::PROCMON_GET_COUNT => get_count(device, arg),
         uapi::PROCMON_SET_FILTER => set_filter(device, file, arg),
+        uapi::PROCMON_INFO => write_user(arg, &snapshot::INFO),
+        _ if is_snapshot(cmd) => snapshot::snapshot(arg),
         _ => Err(ENOTTY),
     }
 }
@@ -66,8 +69,17 @@ pub(crate) fn compat_ioctl(device: &Device, file: &File, cmd: u32, arg: UserPtr)
         uapi::PROCMON_RESET => reset(device, file),
         uapi::PROCMON_GET_COUNT => get_count(device, arg),
         uapi::PROCMON_SET_FILTER => set_filter(device, file, arg),
+        uapi::PROCMON_INFO => write_user(arg, &snapshot::INFO),
+        _ if is_snapshot(cmd) => snapshot::snapshot(arg),
         _ => Err(ENOTTY),
     }
+}
+
+/// Whether this is PROCMON_SNAPSHOT, with an argument of whatever size.
+fn is_snapshot(cmd: u32) -> bool {
+    const SIZE: u32 = kernel::uapi::_IOC_SIZEMASK << kernel::uapi::_IOC_SIZESHIFT;
+
+    cmd & !SIZE == uapi::PROCMON_SNAPSHOT & !SIZE
 }
 
 // The commands are not inlined, so that none pays for the registers and the stack of another.

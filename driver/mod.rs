@@ -6,6 +6,7 @@
 //! - [`counters`]: how often the device was opened, read, written and so on.
 //! - [`settings`]: what users set: the filter, and since when the totals count.
 //! - [`query`]: what is told about one process.
+//! - [`snapshot`]: what is told about many processes at once.
 //! - [`monitor`]: the thread that counts processes.
 //! - [`device`]: the device, which brings the above together for read, write and the rest.
 //! - [`ioctl`]: the commands of the device.
@@ -19,3 +20,4 @@ pub(crate) mod message;
 pub(crate) mod monitor;
 pub(crate) mod query;
 pub(crate) mod settings;
+pub(crate) mod snapshot;

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The credentials of other tasks, in terms of the caller's user namespace.
+//!
+//! C headers: [`include/linux/cred.h`](srctree/include/linux/cred.h),
+//! [`include/linux/uidgid.h`](srctree/include/linux/uidgid.h)
+
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
+
+use kernel::{
+    bindings,
+    sync::rcu,
+    task::{
+        CurrentTask,
+        Task, //
+    }, //
+};
+
+/// User and group IDs of a task.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ids {
+    /// Real user ID.
+    pub(crate) uid: u32,
+    /// Effective user ID.
+    pub(crate) euid: u32,
+    /// Real group ID.
+    pub(crate) gid: u32,
+    /// Effective group ID.
+    pub(crate) egid: u32,
+}
+
+/// The user namespace of the calling task, with which the numbers of users and groups go.
+pub(crate) struct UserNamespace<'a> {
+    ns: *mut bindings::user_namespace,
+    _caller: PhantomData<&'a CurrentTask>,
+}
+
+impl<'a> UserNamespace<'a> {
+    /// Returns the namespace of the caller.
+    pub(crate) fn of_caller(caller: &'a CurrentTask) -> Self {
+        Self {
+            // SAFETY: The calling task may read its own credentials without a lock. It does not
+            // change them as long as it is borrowed.
+            ns: unsafe { (*(*caller.as_ptr()).cred).user_ns },
+            _caller: PhantomData,
+        }
+    }
+
+    /// Whether IDs are the kernel's own here.
+    #[inline(always)]
+    fn is_initial(&self) -> bool {
+        ptr::eq(self.ns, &raw const bindings::init_user_ns)
+    }
+
+    #[inline(always)]
+    fn user(&self, uid: bindings::kuid_t) -> u32 {
+        if self.is_initial() {
+            return uid.val;
+        }
+        // SAFETY: The namespace is valid.
+        unsafe { bindings::from_kuid_munged(self.ns, uid) }
+    }
+
+    #[inline(always)]
+    fn group(&self, gid: bindings::kgid_t) -> u32 {
+        if self.is_initial() {
+            return gid.val;
+        }
+        // SAFETY: The namespace is valid.
+        unsafe { bindings::from_kgid_munged(self.ns, gid) }
+    }
+
+    /// Returns the IDs of a task. Those that this namespace does not have are the overflow IDs.
+    #[inline(always)]
+    pub(crate) fn ids(&self, task: &Task, _guard: &rcu::Guard) -> Ids {
+        // SAFETY: A task's credentials are replaced but not changed, and are freed by RCU.
+        let cred = unsafe { &*ptr::read_volatile(&raw const (*task.as_ptr()).real_cred) };
+
+        Ids {
+            uid: self.user(cred.uid),
+            euid: self.user(cred.euid),
+            gid: self.group(cred.gid),
+            egid: self.group(cred.egid),
+        }
+    }
+
+    /// Returns the real user ID of a task, unless this namespace does not have it.
+    #[inline(always)]
+    pub(crate) fn uid(&self, task: &Task, _guard: &rcu::Guard) -> Option<u32> {
+        // SAFETY: As in `ids()`.
+        let uid = unsafe { (*ptr::read_volatile(&raw const (*task.as_ptr()).real_cred)).uid };
+        // SAFETY: The namespace is valid.
+        let uid = unsafe { bindings::from_kuid(self.ns, uid) };
+
+        (uid != u32::MAX).then_some(uid)
+    }
+}

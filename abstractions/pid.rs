@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Process IDs: walking over those of a namespace, and the tasks that they stand for.
+//!
+//! C headers: [`include/linux/pid.h`](srctree/include/linux/pid.h),
+//! [`include/linux/idr.h`](srctree/include/linux/idr.h),
+//! [`include/linux/radix-tree.h`](srctree/include/linux/radix-tree.h)
+
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
+
+use kernel::{
+    bindings,
+    container_of,
+    pid_namespace::PidNamespace,
+    prelude::*,
+    sync::rcu,
+    task::{
+        Pid,
+        Task, //
+    },
+    types::Opaque, //
+};
+
+/// Wraps the kernel's `struct pid`: what a process ID refers to, in each namespace that has one.
+///
+/// References are valid under RCU.
+#[repr(transparent)]
+pub(crate) struct PidRef(Opaque<bindings::pid>);
+
+impl PidRef {
+    /// Returns the task that has this as its thread ID.
+    pub(crate) fn task<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Task> {
+        self.task_of_type(bindings::pid_type_PIDTYPE_PID, guard)
+    }
+
+    /// Returns the leader of the thread group that has this as its process ID.
+    ///
+    /// While a thread that executes a program takes the place of the leader, this is the one or the
+    /// other, and never nothing.
+    pub(crate) fn thread_group_leader<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Task> {
+        self.task_of_type(bindings::pid_type_PIDTYPE_TGID, guard)
+    }
+
+    /// Does what `pid_task()` does.
+    #[inline(always)]
+    fn task_of_type<'a>(
+        &'a self,
+        pid_type: bindings::pid_type,
+        _guard: &'a rcu::Guard,
+    ) -> Option<&'a Task> {
+        let pid = self.0.get();
+        let index = pid_type as usize;
+
+        // SAFETY: The struct is valid, and the list is changed by RCU list operations, hence
+        // volatile.
+        let link = unsafe { ptr::read_volatile(&raw const (*pid).tasks.get(index)?.first) };
+
+        if link.is_null() {
+            return None;
+        }
+
+        // The link of this type, of which there is an array.
+        // SAFETY: The offset of an element from the first one.
+        let first = unsafe { link.sub(index) };
+        // SAFETY: What is in this list are tasks' links, and tasks are freed by RCU.
+        // CAST: A `Task` is laid out as a `task_struct`.
+        Some(unsafe {
+            &*container_of!(
+                first.cast::<[bindings::hlist_node; 4]>(),
+                bindings::task_struct,
+                pid_links
+            )
+            .cast::<Task>()
+        })
+    }
+
+    /// Returns the number in a namespace, or 0 if there is none, as `pid_nr_ns()` does.
+    #[inline(always)]
+    pub(crate) fn nr_in(&self, ns: &PidNamespace) -> Pid {
+        let (pid, ns) = (self.0.get(), ns.as_ptr());
+
+        // SAFETY: Both are valid, and these fields never change.
+        let (level, depth) = unsafe { ((*ns).level, (*pid).level) };
+
+        if level > depth {
+            return 0;
+        }
+
+        // SAFETY: There is a number for each level up to that of the struct.
+        let upid = unsafe { &*(*pid).numbers.as_ptr().add(level as usize) };
+
+        if ptr::eq(upid.ns, ns) {
+            upid.nr
+        } else {
+            0
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `pid` must be null or point to a `struct pid` that is valid for `'a`.
+    pub(crate) unsafe fn from_ptr<'a>(pid: *mut bindings::pid) -> Option<&'a Self> {
+        // SAFETY: By the safety requirements; this is a transparent wrapper.
+        unsafe { pid.cast::<Self>().as_ref() }
+    }
+}
+
+/// Iterates over the process IDs of a namespace from a number on, in ascending order.
+///
+/// One that is there for as long as this takes is met exactly once. What else comes and goes
+/// meanwhile may be met or not.
+///
+/// This goes through the nodes of the radix tree, while `find_ge_pid()` begins at its root for each
+/// ID.
+///
+/// # Invariants
+///
+/// `slot` points to `left` slots of a node of the tree that are valid under RCU.
+pub(crate) struct Pids<'a> {
+    root: *const bindings::xarray,
+    base: c_ulong,
+    iter: bindings::radix_tree_iter,
+    slot: *mut *mut c_void,
+    index: c_ulong,
+    left: c_ulong,
+    _guard: PhantomData<&'a rcu::Guard>,
+}
+
+impl<'a> Pids<'a> {
+    /// The lowest bits of an entry of the tree tell what it is: for a pointer they are zero.
+    const INTERNAL: usize = 2;
+
+    /// Begins with the first ID that is `first` or higher.
+    pub(crate) fn new(ns: &'a PidNamespace, first: Pid, _guard: &'a rcu::Guard) -> Self {
+        let idr = {
+            // SAFETY: The namespace is valid.
+            unsafe { &raw const (*ns.as_ptr()).idr }
+        };
+        // SAFETY: The namespace is valid, and this never changes.
+        let base = unsafe { (*idr).idr_base } as c_ulong;
+
+        // INVARIANT: There are no slots.
+        Self {
+            // SAFETY: As above.
+            root: unsafe { &raw const (*idr).idr_rt },
+            base,
+            iter: bindings::radix_tree_iter {
+                next_index: c_ulong::try_from(first).unwrap_or(0).saturating_sub(base),
+                ..Default::default()
+            },
+            slot: ptr::null_mut(),
+            index: 0,
+            left: 0,
+            _guard: PhantomData,
+        }
+    }
+}
+
+impl<'a> Iterator for Pids<'a> {
+    type Item = (Pid, &'a PidRef);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            while self.left > 0 {
+                // SAFETY: By the type invariants. Entries change under our eyes, hence volatile;
+                // what they lead to is read through an address dependency.
+                let entry = unsafe { ptr::read_volatile(self.slot) };
+                let index = self.index;
+
+                // SAFETY: There is a slot here, so this is at most their end.
+                // INVARIANT: One slot has been taken.
+                self.slot = unsafe { self.slot.add(1) };
+                self.left = self.left.wrapping_sub(1);
+                self.index = index.wrapping_add(1);
+
+                if entry.is_null() {
+                    continue;
+                }
+                if entry.addr() & Self::INTERNAL != 0 {
+                    // The tree has changed, and this part of it is to be looked up again.
+                    self.iter.next_index = index;
+                    break;
+                }
+
+                let nr = Pid::try_from(index.wrapping_add(self.base)).ok()?;
+
+                // SAFETY: The entries of the tree are the IDs of the namespace, and are freed by
+                // RCU.
+                return Some((nr, unsafe { PidRef::from_ptr(entry.cast()) }?));
+            }
+
+            // SAFETY: The tree is valid, and its nodes are freed by RCU.
+            let slot = unsafe { bindings::radix_tree_next_chunk(self.root, &raw mut self.iter, 0) };
+
+            if slot.is_null() {
+                self.left = 0;
+                return None;
+            }
+            // INVARIANT: There are slots for all of these indices in one node, or there is one in
+            // the root.
+            self.slot = slot;
+            self.index = self.iter.index;
+            self.left = if self.iter.node.is_null() {
+                1
+            } else {
+                self.iter.next_index.wrapping_sub(self.iter.index)
+            };
+        }
+    }
+}
+
+/// The IDs of a [`Task`] in a namespace.
+pub(crate) trait TaskIds {
+    /// Returns the process ID.
+    fn process_nr_in(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Pid;
+
+    /// Returns the process ID of the parent, or 0 if it is outside of the namespace or the task has
+    /// been waited for.
+    fn parent_nr_in(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Pid;
+}
+
+impl TaskIds for Task {
+    #[inline(always)]
+    fn process_nr_in(&self, ns: &PidNamespace, _guard: &rcu::Guard) -> Pid {
+        // SAFETY: A task keeps its `signal_struct` until it is freed itself. The IDs are freed by
+        // RCU, and there are none any more when it has been waited for.
+        let pid = unsafe {
+            let signal = (*self.as_ptr()).signal;
+
+            PidRef::from_ptr(ptr::read_volatile(
+                &raw const (*signal).pids[bindings::pid_type_PIDTYPE_TGID as usize],
+            ))
+        };
+
+        pid.map_or(0, |pid| pid.nr_in(ns))
+    }
+
+    #[inline(always)]
+    fn parent_nr_in(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Pid {
+        // SAFETY: The task is valid, and its parent changes under our eyes, hence volatile. Tasks
+        // are freed by RCU. Each has a parent, and one that has been waited for, whose parent may
+        // be gone, has no ID any more.
+        let parent = unsafe {
+            if ptr::read_volatile(&raw const (*self.as_ptr()).thread_pid).is_null() {
+                return 0;
+            }
+            ptr::read_volatile(&raw const (*self.as_ptr()).real_parent)
+        };
+
+        // SAFETY: See above; a `Task` is laid out as a `task_struct`.
+        unsafe { &*parent.cast::<Task>() }.process_nr_in(ns, guard)
+    }
+}
+
+#[kunit_tests(procmon_pid)]
+mod tests {
+    use super::*;
+    use crate::abstractions::task::processes;
+
+    /// The namespace of the test's thread, that of all kernel threads.
+    fn with_namespace(test: impl FnOnce(&PidNamespace) -> Result) -> Result {
+        test(kernel::current!().active_pid_ns().ok_or(ESRCH)?)
+    }
+
+    #[test]
+    fn ids_come_in_order() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+            let mut previous = 0;
+
+            for (nr, pid) in Pids::new(ns, 0, &guard) {
+                assert!(nr > previous);
+                assert_eq!(pid.nr_in(ns), nr);
+                previous = nr;
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn the_walk_begins_where_it_is_told_to() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+            let first = |from| Pids::new(ns, from, &guard).next().map(|(nr, _)| nr);
+
+            assert_eq!(first(-1), Some(1));
+            assert_eq!(first(0), Some(1));
+            assert_eq!(first(1), Some(1));
+            assert_eq!(first(2), Some(2));
+            assert_eq!(first(Pid::MAX), None);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn leaders_are_all_processes() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+
+            // Those of the list are seen under the same lock, so they are in the tree.
+            for process in processes(&guard) {
+                let nr = process.process_nr_in(ns, &guard);
+
+                if nr == 0 {
+                    continue;
+                }
+
+                let (found, pid) = Pids::new(ns, nr, &guard).next().ok_or(ESRCH)?;
+
+                assert_eq!(found, nr);
+                if let Some(leader) = pid.thread_group_leader(&guard) {
+                    assert_eq!(leader.tgid(), nr);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn parents_of_the_first_processes() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+
+            for (nr, pid) in Pids::new(ns, 1, &guard).take(2) {
+                let task = pid.task(&guard).ok_or(ESRCH)?;
+
+                assert_eq!(task.process_nr_in(ns, &guard), nr);
+                // init and kthreadd have no parent among the processes.
+                assert_eq!(task.parent_nr_in(ns, &guard), 0);
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is told about many processes at once.
+
+use core::mem::offset_of;
+
+use kernel::{
+    page::PAGE_SIZE,
+    pid_namespace::PidNamespace,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        rcu, //
+    },
+    task::{
+        CurrentTask,
+        Pid,
+        Task, //
+    }, //
+};
+
+use zerocopy::IntoBytes;
+
+use crate::{
+    abstractions::{
+        accounting::TaskAccounting,
+        cred::UserNamespace,
+        exec,
+        pid::{
+            Pids,
+            TaskIds, //
+        },
+        ptrace,
+        task::{
+            cond_resched,
+            TaskExt, //
+        },
+        time::boottime,
+        uaccess::{
+            clear_user,
+            read_user_struct,
+            write_user,
+            write_user_slice, //
+        }, //
+    },
+    uapi::{
+        self,
+        procmon_record as Record,
+        procmon_snapshot as Arguments, //
+    }, //
+};
+
+const GROUPS: u32 = uapi::PROCMON_GROUP_BASIC
+    | uapi::PROCMON_GROUP_CPU
+    | uapi::PROCMON_GROUP_CREDS
+    | uapi::PROCMON_GROUP_FAULTS
+    | uapi::PROCMON_GROUP_MEM
+    | uapi::PROCMON_GROUP_SCHED
+    | uapi::PROCMON_GROUP_IO
+    | uapi::PROCMON_GROUP_CGROUP;
+
+const FLAGS: u32 = uapi::PROCMON_SNAPSHOT_THREADS
+    | uapi::PROCMON_SNAPSHOT_NO_KTHREADS
+    | uapi::PROCMON_SNAPSHOT_BY_UID
+    | uapi::PROCMON_SNAPSHOT_BY_PPID
+    | uapi::PROCMON_SNAPSHOT_BY_TGID;
+
+/// What `PROCMON_INFO` gives.
+pub(crate) const INFO: uapi::procmon_info = uapi::procmon_info {
+    abi_version: uapi::PROCMON_ABI_VERSION,
+    groups: GROUPS,
+    snapshot_flags: FLAGS,
+    snapshot_size: size_of::<Arguments>() as u32,
+    record_size: size_of::<Record>() as u32,
+    max_stride: PAGE_SIZE as u32,
+    reserved: [0; 2],
+};
+
+/// How many records are collected before they are copied to user space, while RCU is held.
+const BATCH: usize = 64;
+
+/// How many IDs are looked at while RCU is held, if most of them are not of interest.
+const MAX_VISITS: u32 = 1024;
+
+/// A stride has to have room for the group that is always there.
+const MIN_STRIDE: usize = offset_of!(Record, cpu).next_multiple_of(align_of::<Record>());
+
+/// The end of each group's fields in a record.
+const GROUP_ENDS: [(u32, usize); 7] = [
+    (uapi::PROCMON_GROUP_CPU, offset_of!(Record, uid)),
+    (uapi::PROCMON_GROUP_CREDS, offset_of!(Record, minor_faults)),
+    (uapi::PROCMON_GROUP_FAULTS, offset_of!(Record, vsize)),
+    (uapi::PROCMON_GROUP_MEM, offset_of!(Record, voluntary_switches)),
+    (uapi::PROCMON_GROUP_SCHED, offset_of!(Record, read_bytes)),
+    (uapi::PROCMON_GROUP_IO, offset_of!(Record, cgroup_id)),
+    (uapi::PROCMON_GROUP_CGROUP, size_of::<Record>()),
+];
+
+/// What of the arguments goes for every record.
+struct Request<'a> {
+    caller: &'a CurrentTask,
+    pid_ns: &'a PidNamespace,
+    user_ns: UserNamespace<'a>,
+    /// Those groups that are wanted and that there is room for.
+    groups: u32,
+    flags: u32,
+    uid: u32,
+    ppid: Pid,
+    tgid: Pid,
+    /// Whether the caller may see everybody's IO.
+    sees_all: bool,
+}
+
+/// Why there are no more records for the moment.
+enum Stop {
+    /// There are no more.
+    End,
+    /// It goes on with this ID.
+    At(Pid),
+    /// It goes on with this ID, when the task has come to its new program.
+    Wait(Pid, ARef<Task>),
+}
+
+impl<'a> Request<'a> {
+    fn new(arguments: &Arguments, caller: &'a CurrentTask) -> Result<Self> {
+        let Arguments {
+            flags,
+            groups,
+            cursor,
+            stride,
+            capacity,
+            uid,
+            ppid,
+            tgid,
+            ..
+        } = *arguments;
+        let is_unused = |flag, value| flags & flag == 0 && value != 0;
+        let stride_is_good = (MIN_STRIDE..=PAGE_SIZE).contains(&(stride as usize))
+            && stride % (align_of::<Record>() as u32) == 0;
+
+        // CAST: Only whether they are zero matters.
+        if flags & !FLAGS != 0
+            || groups & !GROUPS != 0
+            || cursor < 0
+            || capacity == 0
+            || !stride_is_good
+            || is_unused(uapi::PROCMON_SNAPSHOT_BY_UID, uid)
+            || is_unused(uapi::PROCMON_SNAPSHOT_BY_PPID, ppid as u32)
+            || is_unused(uapi::PROCMON_SNAPSHOT_BY_TGID, tgid as u32)
+        {
+            return Err(EINVAL);
+        }
+
+        let room = GROUP_ENDS
+            .into_iter()
+            .filter(|&(_, end)| end <= stride as usize)
+            .fold(0, |room, (group, _)| room | group);
+        let groups = groups & room | uapi::PROCMON_GROUP_BASIC;
+
+        Ok(Self {
+            caller,
+            pid_ns: caller.active_pid_ns().ok_or(ESRCH)?,
+            user_ns: UserNamespace::of_caller(caller),
+            groups,
+            flags,
+            uid,
+            ppid,
+            tgid,
+            sees_all: groups & uapi::PROCMON_GROUP_IO != 0 && ptrace::caller_may_trace_all(),
+        })
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn wants(&self, group: u32) -> bool {
+        self.groups & group != 0
+    }
+
+    /// Fills in records of tasks from an ID on. Returns how many.
+    fn fill(&self, first: Pid, records: &mut [Record]) -> (usize, Stop) {
+        let guard = rcu::read_lock();
+        let threads = self.has(uapi::PROCMON_SNAPSHOT_THREADS);
+        let mut room = records.iter_mut();
+        let mut count = 0usize;
+        let mut visits = 0u32;
+        let mut next = room.next();
+
+        for (nr, pid) in Pids::new(self.pid_ns, first, &guard) {
+            let Some(record) = next.as_deref_mut() else {
+                return (count, Stop::At(nr));
+            };
+
+            if visits == MAX_VISITS {
+                return (count, Stop::At(nr));
+            }
+            visits = visits.wrapping_add(1);
+
+            let task = if threads {
+                pid.task(&guard)
+            } else {
+                pid.thread_group_leader(&guard)
+            };
+            let Some(task) = task else { continue };
+
+            match exec::read_consistently(task, &guard, || self.describe(nr, task, record, &guard))
+            {
+                Some(true) => {
+                    count = count.wrapping_add(1);
+                    next = room.next();
+                }
+                Some(false) => {}
+                None => return (count, Stop::Wait(nr, task.into())),
+            }
+        }
+        (count, Stop::End)
+    }
+
+    /// Fills in a record, or returns `false` if there is to be none for this task.
+    #[inline(always)]
+    fn describe(&self, pid: Pid, task: &Task, record: &mut Record, guard: &rcu::Guard) -> bool {
+        let is_kernel_thread = task.is_kernel_thread();
+        let threads = self.has(uapi::PROCMON_SNAPSHOT_THREADS);
+        let tgid = if threads {
+            task.process_nr_in(self.pid_ns, guard)
+        } else {
+            pid
+        };
+        let ppid = task.parent_nr_in(self.pid_ns, guard);
+
+        if self.flags & !uapi::PROCMON_SNAPSHOT_THREADS != 0
+            && (self.has(uapi::PROCMON_SNAPSHOT_NO_KTHREADS) && is_kernel_thread
+                || self.has(uapi::PROCMON_SNAPSHOT_BY_TGID) && tgid != self.tgid
+                || self.has(uapi::PROCMON_SNAPSHOT_BY_PPID) && ppid != self.ppid
+                || self.has(uapi::PROCMON_SNAPSHOT_BY_UID)
+                    && self.user_ns.uid(task, guard) != Some(self.uid))
+        {
+            return false;
+        }
+
+        record.groups = self.groups;
+        record.pid = pid;
+        record.tgid = tgid;
+        record.ppid = ppid;
+        // CAST: The states are single bits far below the sign.
+        record.state = task.reported_state() as c_int;
+        record.flags = 0;
+        if is_kernel_thread {
+            record.flags |= uapi::PROCMON_TASK_KTHREAD;
+        }
+        if task.is_exiting() {
+            record.flags |= uapi::PROCMON_TASK_EXITING;
+        }
+        record.threads = task.thread_count();
+        record.comm = task.comm();
+
+        const ACCOUNTS: u32 = uapi::PROCMON_GROUP_CPU
+            | uapi::PROCMON_GROUP_FAULTS
+            | uapi::PROCMON_GROUP_SCHED
+            | uapi::PROCMON_GROUP_IO;
+
+        if self.wants(ACCOUNTS) {
+            let usage = if threads {
+                task.usage()
+            } else {
+                task.group_usage(guard)
+            };
+
+            if self.wants(uapi::PROCMON_GROUP_CPU) {
+                record.cpu = task.cpu();
+                record.utime = usage.utime;
+                record.stime = usage.stime;
+                record.start_time = task.start_boottime();
+                record.nice = task.nice();
+                record.policy = task.policy();
+            }
+            if self.wants(uapi::PROCMON_GROUP_FAULTS) {
+                record.minor_faults = usage.minor_faults;
+                record.major_faults = usage.major_faults;
+            }
+            if self.wants(uapi::PROCMON_GROUP_SCHED) {
+                record.voluntary_switches = usage.voluntary_switches;
+                record.involuntary_switches = usage.involuntary_switches;
+            }
+            if self.wants(uapi::PROCMON_GROUP_IO) {
+                if self.sees_all || ptrace::is_same_process(self.caller, task) {
+                    record.read_bytes = usage.read_bytes;
+                    record.write_bytes = usage.write_bytes;
+                } else {
+                    record.read_bytes = 0;
+                    record.write_bytes = 0;
+                    record.groups &= !uapi::PROCMON_GROUP_IO;
+                }
+            }
+        }
+        if self.wants(uapi::PROCMON_GROUP_CREDS) {
+            let ids = self.user_ns.ids(task, guard);
+
+            record.uid = ids.uid;
+            record.euid = ids.euid;
+            record.gid = ids.gid;
+            record.egid = ids.egid;
+        }
+        if self.wants(uapi::PROCMON_GROUP_MEM) {
+            let memory = task.memory();
+
+            if memory.is_none() {
+                record.groups &= !uapi::PROCMON_GROUP_MEM;
+            }
+
+            let memory = memory.unwrap_or_default();
+
+            record.vsize = memory.virtual_size;
+            record.rss_anon = memory.anonymous;
+            record.rss_file = memory.file;
+            record.rss_shmem = memory.shared;
+        }
+        if self.wants(uapi::PROCMON_GROUP_CGROUP) {
+            record.cgroup_id = task.cgroup_id(guard);
+        }
+        true
+    }
+}
+
+/// Handles `PROCMON_SNAPSHOT`.
+///
+/// # Errors
+///
+/// - `E2BIG` if something is set in the arguments that is not known here.
+/// - `EFAULT` if the arguments cannot be read or written, or not even one record be written.
+/// - `EINTR` if a fatal signal comes before the first record.
+/// - `EINVAL` if an argument is not as it should be.
+/// - `ENOMEM` if there is no memory.
+pub(crate) fn snapshot(arg: UserPtr) -> Result {
+    let mut arguments: Arguments = read_user_struct(arg)?;
+    let time = boottime();
+    let caller = kernel::current!();
+    let request = Request::new(&arguments, caller)?;
+    let batch = BATCH.min(arguments.capacity as usize);
+    let mut records = KVVec::with_capacity(batch, GFP_KERNEL)?;
+
+    for _ in 0..batch {
+        records.push(Zeroable::zeroed(), GFP_KERNEL)?;
+    }
+
+    let mut output = Output {
+        to: UserPtr::from_addr(usize::try_from(arguments.records).map_err(|_| EFAULT)?),
+        stride: arguments.stride as usize,
+        left: arguments.capacity,
+    };
+    let mut next = arguments.cursor;
+
+    let failed = loop {
+        let room = batch.min(output.left as usize);
+        let (count, stop) = request.fill(next, records.get_mut(..room).unwrap_or_default());
+        let filled = records.get(..count).unwrap_or_default();
+
+        if let Some(record) = output.write(filled) {
+            // The first one that could not be written.
+            next = record.pid;
+            break Some(EFAULT);
+        }
+        match stop {
+            Stop::End => {
+                next = 0;
+                break None;
+            }
+            Stop::At(nr) => next = nr,
+            Stop::Wait(nr, task) => {
+                next = nr;
+                if let Err(error) = exec::wait_for_exec(&task) {
+                    break Some(error);
+                }
+            }
+        }
+        if output.left == 0 {
+            break None;
+        }
+        if caller.fatal_signal_pending() {
+            break Some(EINTR);
+        }
+        cond_resched();
+    };
+
+    arguments.count = arguments.capacity.wrapping_sub(output.left);
+    if let (0, Some(error)) = (arguments.count, failed) {
+        return Err(error);
+    }
+    arguments.groups = request.groups;
+    arguments.cursor = next;
+    arguments.time = time;
+    write_user(arg, &arguments)
+}
+
+/// The records in user space that are still to be written.
+struct Output {
+    to: UserPtr,
+    stride: usize,
+    left: u32,
+}
+
+impl Output {
+    /// Writes records. Returns the first one that cannot be written.
+    fn write<'a>(&mut self, records: &'a [Record]) -> Option<&'a Record> {
+        let written = if self.stride == size_of::<Record>() {
+            write_user_slice(self.to, records.as_bytes()) / size_of::<Record>()
+        } else {
+            records
+                .iter()
+                .enumerate()
+                .take_while(|(index, record)| self.write_one(*index, record))
+                .count()
+        };
+
+        self.to = self.to.wrapping_byte_add(written.wrapping_mul(self.stride));
+        // CAST: There are at most `BATCH`.
+        self.left = self.left.wrapping_sub(written as u32);
+        records.get(written)
+    }
+
+    fn write_one(&self, index: usize, record: &Record) -> bool {
+        let to = self.to.wrapping_byte_add(index.wrapping_mul(self.stride));
+        let bytes = record.as_bytes();
+        let bytes = bytes.get(..self.stride).unwrap_or(bytes);
+
+        write_user_slice(to, bytes) == bytes.len()
+            && clear_user(to.wrapping_byte_add(bytes.len()), self.stride.saturating_sub(bytes.len()))
+    }
+}
