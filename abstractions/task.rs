@@ -381,7 +381,7 @@ impl TaskExt for Task {
     }
 
     fn fatal_signal_pending(&self) -> bool {
-        const SIGKILL: u64 = 1 << (bindings::SIGKILL - 1);
+        const SIGKILL: u64 = 1 << (bindings::SIGKILL.wrapping_sub(1));
 
         // SAFETY: The task is valid; its signals change under our eyes, hence volatile.
         let pending = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).pending.signal.sig[0]) };

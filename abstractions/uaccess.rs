@@ -106,12 +106,17 @@ pub(crate) fn read_user_struct<T: FromBytes + IntoBytes + Immutable>(from: UserP
 pub(crate) fn clear_user(to: UserPtr, len: usize) -> bool {
     const ZEROES: [u8; 64] = [0; 64];
 
-    (0..len).step_by(ZEROES.len()).all(|done| {
-        let left = len.saturating_sub(done);
+    let mut done = 0usize;
+
+    while let Some(left) = len.checked_sub(done).filter(|&left| left > 0) {
         let zeroes = ZEROES.get(..left).unwrap_or(&ZEROES);
 
-        write_user_slice(to.wrapping_byte_add(done), zeroes) == zeroes.len()
-    })
+        if write_user_slice(to.wrapping_byte_add(done), zeroes) != zeroes.len() {
+            return false;
+        }
+        done = done.saturating_add(zeroes.len());
+    }
+    true
 }
 
 /// Whether to copy a word by functions of the kernel that are made for that, as the C macros
