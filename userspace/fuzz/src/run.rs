@@ -502,6 +502,8 @@ impl Caller {
         if kind == Kind::SetFilter {
             shared.filters.lock().unwrap().insert(value);
         }
+        // Not afterwards, when the other thread may have written one.
+        let has_message = shared.has_message();
         let (result, failed) = self.fail(nth, || {
             if command.compat {
                 compat::ioctl(&file.fd, command.number, target.ptr)
@@ -531,19 +533,26 @@ impl Caller {
             } else {
                 Vec::new()
             };
-            self.check_answer(shared, kind, value, &answer)?;
+            self.check_answer(shared, kind, value, has_message, &answer)?;
         }
         Ok(())
     }
 
-    fn check_answer(&self, shared: &Shared, kind: Kind, value: i32, answer: &[u8]) -> Result<()> {
+    fn check_answer(
+        &self,
+        shared: &Shared,
+        kind: Kind,
+        value: i32,
+        has_message: bool,
+        answer: &[u8],
+    ) -> Result<()> {
         let int = |offset: usize| i32::from_ne_bytes(answer[offset..][..4].try_into().unwrap());
         match kind {
             Kind::Reset | Kind::SetFilter | Kind::Unknown => {}
             Kind::GetCount => {
                 let count = usize::try_from(int(0))?;
                 ensure!(count <= MAX_BUFFER, "a message of {count} bytes");
-                ensure!(count > 0 || !shared.has_message(), "no message");
+                ensure!(count > 0 || !has_message, "no message");
             }
             Kind::GetStats { compat } => {
                 let filter = int(if compat { 16 } else { 32 });

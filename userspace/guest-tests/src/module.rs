@@ -136,8 +136,8 @@ pub fn traces() -> Vec<String> {
         .filter(|line| line.contains("procmon"))
         .map(str::to_owned);
     let threads = crate::procfs::pids().into_iter().filter_map(|pid| {
-        let stat = crate::procfs::stat(pid)?;
-        (stat.comm == b"procmon_monitor").then(|| format!("kernel thread {pid}"))
+        let comm = fs::read(format!("/proc/{pid}/comm")).ok()?;
+        (comm == b"procmon_monitor\n").then(|| format!("kernel thread {pid}"))
     });
     files.chain(misc).chain(threads).collect()
 }

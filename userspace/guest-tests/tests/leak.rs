@@ -50,11 +50,11 @@ fn load_and_use() {
 /// more and more memory.
 #[test]
 fn no_growing_memory() {
-    const CYCLES: u64 = 50;
+    const CYCLES: u64 = 30;
 
     let _kernel = KernelGuard::new();
     // At first some things are allocated for good.
-    for _ in 0..10 {
+    for _ in 0..5 {
         load_and_use();
     }
     // What else goes on in the kernel may take memory too, and at times for many objects of a kind,

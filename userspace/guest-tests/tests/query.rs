@@ -362,7 +362,7 @@ fn t54_processes_that_come_and_go() {
             }
             found
         });
-        for _ in 0..200 {
+        for _ in 0..60 {
             let mut child = process::Command::new("/bin/true").spawn().unwrap();
             pid.store(i32::try_from(child.id()).unwrap(), Ordering::Relaxed);
             child.wait().unwrap();
