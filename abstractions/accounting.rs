@@ -64,7 +64,7 @@ impl Sums {
     ///
     /// `signal` must be valid for reads.
     #[inline(always)]
-    unsafe fn of_the_past(signal: *const bindings::signal_struct) -> Self {
+    unsafe fn of_the_past<const ALL: bool>(signal: *const bindings::signal_struct) -> Self {
         // SAFETY: By the safety requirements.
         unsafe {
             Self {
@@ -73,10 +73,10 @@ impl Sums {
                     stime: read!((*signal).stime),
                     minor_faults: read!((*signal).min_flt) as u64,
                     major_faults: read!((*signal).maj_flt) as u64,
-                    voluntary_switches: read!((*signal).nvcsw) as u64,
-                    involuntary_switches: read!((*signal).nivcsw) as u64,
-                    read_bytes: read_bytes(&raw const (*signal).ioac),
-                    write_bytes: write_bytes(&raw const (*signal).ioac),
+                    voluntary_switches: if ALL { read!((*signal).nvcsw) as u64 } else { 0 },
+                    involuntary_switches: if ALL { read!((*signal).nivcsw) as u64 } else { 0 },
+                    read_bytes: if ALL { read_bytes(&raw const (*signal).ioac) } else { 0 },
+                    write_bytes: if ALL { write_bytes(&raw const (*signal).ioac) } else { 0 },
                 },
                 runtime: read!((*signal).sum_sched_runtime),
             }
@@ -85,7 +85,7 @@ impl Sums {
 
     /// What a thread has used.
     #[inline(always)]
-    fn of(task: &Task) -> Self {
+    fn of<const ALL: bool>(task: &Task) -> Self {
         let task = task.as_ptr();
 
         // SAFETY: The task is valid.
@@ -96,10 +96,10 @@ impl Sums {
                     stime: read!((*task).stime),
                     minor_faults: read!((*task).min_flt) as u64,
                     major_faults: read!((*task).maj_flt) as u64,
-                    voluntary_switches: read!((*task).nvcsw) as u64,
-                    involuntary_switches: read!((*task).nivcsw) as u64,
-                    read_bytes: read_bytes(&raw const (*task).ioac),
-                    write_bytes: write_bytes(&raw const (*task).ioac),
+                    voluntary_switches: if ALL { read!((*task).nvcsw) as u64 } else { 0 },
+                    involuntary_switches: if ALL { read!((*task).nivcsw) as u64 } else { 0 },
+                    read_bytes: if ALL { read_bytes(&raw const (*task).ioac) } else { 0 },
+                    write_bytes: if ALL { write_bytes(&raw const (*task).ioac) } else { 0 },
                 },
                 runtime: read!((*task).se.sum_exec_runtime),
             }
@@ -294,18 +294,20 @@ unsafe fn adjust(sums: &Sums, _previous: *mut bindings::prev_cputime) -> (u64, u
 /// What a [`Task`] has used.
 pub(crate) trait TaskAccounting {
     /// Returns what the task has used by itself.
-    fn usage(&self) -> Usage;
+    ///
+    /// Without `ALL`, switches and I/O are left out.
+    fn usage<const ALL: bool>(&self) -> Usage;
 
     /// Returns what the thread group of the task has used, threads that have ended included.
     ///
     /// The times are those of `/proc/PID/stat`, and never get less.
-    fn group_usage(&self, guard: &rcu::Guard) -> Usage;
+    fn group_usage<const ALL: bool>(&self, guard: &rcu::Guard) -> Usage;
 }
 
 impl TaskAccounting for Task {
     #[inline]
-    fn usage(&self) -> Usage {
-        let sums = data_race(|| Sums::of(self));
+    fn usage<const ALL: bool>(&self) -> Usage {
+        let sums = data_race(|| Sums::of::<ALL>(self));
         // SAFETY: The task is valid.
         let (utime, stime) = unsafe { adjust(&sums, &raw mut (*self.as_ptr()).prev_cputime) };
 
@@ -317,15 +319,15 @@ impl TaskAccounting for Task {
     }
 
     #[inline(always)]
-    fn group_usage(&self, guard: &rcu::Guard) -> Usage {
+    fn group_usage<const ALL: bool>(&self, guard: &rcu::Guard) -> Usage {
         // SAFETY: A task keeps its `signal_struct` until it is freed itself.
         let signal = unsafe { (*self.as_ptr()).signal };
         let sum = || {
             // SAFETY: See above.
-            let past = unsafe { Sums::of_the_past(signal) };
+            let past = unsafe { Sums::of_the_past::<ALL>(signal) };
 
             self.threads(guard)
-                .fold(past, |sums, thread| sums.plus(Sums::of(thread)))
+                .fold(past, |sums, thread| sums.plus(Sums::of::<ALL>(thread)))
         };
         // A thread that ends is either still in the list or among those of the past.
         // SAFETY: As above.

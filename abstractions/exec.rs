@@ -12,26 +12,52 @@ use core::ptr;
 use kernel::{
     bindings,
     prelude::*,
-    sync::rcu,
     task::Task, //
 };
 
 use crate::abstractions::compat::smp_rmb;
 
-/// Reads of a task whether it is executing a program, and which one it has come to.
+/// What tells one program of a task from the next one.
 ///
-/// Returns nothing while it is.
-#[inline(always)]
-fn exec_id(task: &Task) -> Option<u64> {
-    // SAFETY: A task keeps its `signal_struct` until it is freed itself, and all of this changes
-    // under our eyes, hence volatile.
-    unsafe {
-        let task = task.as_ptr();
+/// What is read of a task after [`ExecId::of`] and before [`ExecId::is_still`], which says so, all
+/// belongs to the same program.
+#[derive(Clone, Copy)]
+pub(crate) struct ExecId(u64);
 
-        if is_locked_for_writing(&raw const (*(*task).signal).exec_update_lock) {
-            return None;
+impl ExecId {
+    /// Returns the ID of the program that the task has come to, or nothing while it is executing
+    /// one: then [`wait_for_exec`] is to be called outside of RCU.
+    #[inline(always)]
+    pub(crate) fn of(task: &Task) -> Option<Self> {
+        let id = Self::read(task);
+
+        // ORDERING: This comes before all that is read of the task.
+        smp_rmb();
+        id
+    }
+
+    /// Whether the task is still at the same program.
+    #[inline(always)]
+    pub(crate) fn is_still(self, task: &Task) -> bool {
+        // ORDERING: This comes after all that was read of the task. If the lock was not taken
+        // before and is not taken now, and no program was executed in between, then all was read
+        // while the lock was not held.
+        smp_rmb();
+        Self::read(task).is_some_and(|now| now.0 == self.0)
+    }
+
+    #[inline(always)]
+    fn read(task: &Task) -> Option<Self> {
+        // SAFETY: A task keeps its `signal_struct` until it is freed itself, and all of this
+        // changes under our eyes, hence volatile.
+        unsafe {
+            let task = task.as_ptr();
+
+            if is_locked_for_writing(&raw const (*(*task).signal).exec_update_lock) {
+                return None;
+            }
+            Some(Self(ptr::read_volatile(&raw const (*task).self_exec_id)))
         }
-        Some(ptr::read_volatile(&raw const (*task).self_exec_id))
     }
 }
 
@@ -47,29 +73,6 @@ unsafe fn is_locked_for_writing(lock: *const bindings::rw_semaphore) -> bool {
     #[cfg(CONFIG_PREEMPT_RT)]
     // SAFETY: By the safety requirements.
     return unsafe { ptr::read_volatile(&raw const (*lock).rwbase.readers.counter) } == 1 << 30;
-}
-
-/// Reads of a task what is changed by executing a program, such that all of it belongs to the same
-/// program.
-///
-/// Returns nothing if the task is executing one just now: then [`wait_for_exec`] is to be called
-/// outside of RCU.
-#[inline(always)]
-pub(crate) fn read_consistently<T>(
-    task: &Task,
-    _guard: &rcu::Guard,
-    read: impl FnOnce() -> T,
-) -> Option<T> {
-    let before = exec_id(task)?;
-
-    // ORDERING: What is read comes after the first check and before the second one. If neither
-    // finds the lock taken, and no program was executed in between, then all was read in between.
-    smp_rmb();
-
-    let value = read();
-
-    smp_rmb();
-    (exec_id(task)? == before).then_some(value)
 }
 
 /// Waits until a task does not execute a program.

@@ -25,7 +25,10 @@ use crate::{
     abstractions::{
         accounting::TaskAccounting,
         cred::UserNamespace,
-        exec,
+        exec::{
+            wait_for_exec,
+            ExecId, //
+        },
         pid::{
             Pids,
             TaskIds, //
@@ -64,6 +67,9 @@ const FLAGS: u32 = uapi::PROCMON_SNAPSHOT_THREADS
     | uapi::PROCMON_SNAPSHOT_BY_UID
     | uapi::PROCMON_SNAPSHOT_BY_PPID
     | uapi::PROCMON_SNAPSHOT_BY_TGID;
+
+/// Flags that leave tasks out.
+const FILTERS: u32 = FLAGS & !uapi::PROCMON_SNAPSHOT_THREADS;
 
 /// What `PROCMON_INFO` gives.
 pub(crate) const INFO: uapi::procmon_info = uapi::procmon_info {
@@ -174,21 +180,85 @@ impl<'a> Request<'a> {
         self.flags & flag != 0
     }
 
+    /// Whether nothing of what is accounted for has to be withheld from the caller.
+    fn gets_all_accounts(&self) -> bool {
+        let extended = uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO;
+        let simple = uapi::PROCMON_GROUP_CPU | uapi::PROCMON_GROUP_FAULTS;
+
+        match self.groups & (extended | simple) {
+            0 => true,
+            groups if groups == simple => true,
+            groups => groups == extended | simple && self.sees_all,
+        }
+    }
+
     fn wants(&self, group: u32) -> bool {
         self.groups & group != 0
     }
 
     /// Fills in records of tasks from an ID on. Returns how many.
+    ///
+    /// This goes through all tasks for one group of fields after the other, which takes less than to
+    /// see for each task which groups are wanted.
     fn fill(&self, first: Pid, records: &mut [Record]) -> (usize, Stop) {
         let guard = rcu::read_lock();
+        let mut found = [None; BATCH];
+        let (count, mut stop) = self.find(first, records, &mut found, &guard);
+        let mut tasks = Batch {
+            found: found.get(..count).unwrap_or_default(),
+            records: records.get_mut(..count).unwrap_or_default(),
+        };
+
+        tasks.basic(self, &guard);
+        if self.wants(uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO) {
+            tasks.accounts::<true>(self, &guard);
+        } else if self.wants(uapi::PROCMON_GROUP_CPU | uapi::PROCMON_GROUP_FAULTS) {
+            tasks.accounts::<false>(self, &guard);
+        }
+        if self.wants(uapi::PROCMON_GROUP_CPU) {
+            tasks.scheduling();
+        }
+        if self.wants(uapi::PROCMON_GROUP_CREDS) {
+            tasks.credentials(self, &guard);
+        }
+        if self.wants(uapi::PROCMON_GROUP_MEM) {
+            tasks.memory();
+        }
+        if self.wants(uapi::PROCMON_GROUP_CGROUP) {
+            tasks.cgroups(&guard);
+        }
+
+        if !self.gets_all_accounts() {
+            tasks.withhold(self);
+        }
+
+        let good = tasks.verified();
+
+        if let Some((task, record)) = tasks.nth(good) {
+            stop = Stop::Wait(record.pid, task.into());
+        }
+        (good, stop)
+    }
+
+    /// Finds the tasks that there are to be records of, and puts their IDs into these.
+    fn find<'g>(
+        &self,
+        first: Pid,
+        records: &mut [Record],
+        found: &mut [Option<Found<'g>>],
+        guard: &'g rcu::Guard,
+    ) -> (usize, Stop)
+    where
+        'a: 'g,
+    {
         let threads = self.has(uapi::PROCMON_SNAPSHOT_THREADS);
-        let mut room = records.iter_mut();
+        let mut places = records.iter_mut().zip(found);
+        let mut place = places.next();
         let mut count = 0usize;
         let mut visits = 0u32;
-        let mut next = room.next();
 
-        for (nr, pid) in Pids::new(self.pid_ns, first, &guard) {
-            let Some(record) = next.as_deref_mut() else {
+        for (nr, pid) in Pids::new(self.pid_ns, first, guard) {
+            let Some((record, found)) = &mut place else {
                 return (count, Stop::At(nr));
             };
 
@@ -198,111 +268,140 @@ impl<'a> Request<'a> {
             visits = visits.wrapping_add(1);
 
             let task = if threads {
-                pid.task(&guard)
+                pid.task(guard)
             } else {
-                pid.thread_group_leader(&guard)
+                pid.thread_group_leader(guard)
             };
             let Some(task) = task else { continue };
+            let Some(exec) = ExecId::of(task) else {
+                return (count, Stop::Wait(nr, task.into()));
+            };
 
-            match exec::read_consistently(task, &guard, || self.describe(nr, task, record, &guard))
-            {
-                Some(true) => {
-                    count = count.wrapping_add(1);
-                    next = room.next();
-                }
-                Some(false) => {}
-                None => return (count, Stop::Wait(nr, task.into())),
+            if self.flags & FILTERS != 0 && !self.lets_pass(task, guard) {
+                continue;
             }
+            record.pid = nr;
+            **found = Some(Found { task, exec });
+            count = count.wrapping_add(1);
+            place = places.next();
         }
         (count, Stop::End)
     }
 
-    /// Fills in a record, or returns `false` if there is to be none for this task.
+    /// Whether there is to be a record of a task.
+    fn lets_pass(&self, task: &Task, guard: &rcu::Guard) -> bool {
+        !(self.has(uapi::PROCMON_SNAPSHOT_NO_KTHREADS) && task.is_kernel_thread()
+            || self.has(uapi::PROCMON_SNAPSHOT_BY_TGID)
+                && task.process_nr_in(self.pid_ns, guard) != self.tgid
+            || self.has(uapi::PROCMON_SNAPSHOT_BY_PPID)
+                && task.parent_nr_in(self.pid_ns, guard) != self.ppid
+            || self.has(uapi::PROCMON_SNAPSHOT_BY_UID)
+                && self.user_ns.uid(task, guard) != Some(self.uid))
+    }
+}
+
+/// A task that there is to be a record of.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    task: &'a Task,
+    exec: ExecId,
+}
+
+/// Tasks and their records.
+struct Batch<'a> {
+    found: &'a [Option<Found<'a>>],
+    records: &'a mut [Record],
+}
+
+impl Batch<'_> {
     #[inline(always)]
-    fn describe(&self, pid: Pid, task: &Task, record: &mut Record, guard: &rcu::Guard) -> bool {
-        let is_kernel_thread = task.is_kernel_thread();
-        let threads = self.has(uapi::PROCMON_SNAPSHOT_THREADS);
-        let tgid = if threads {
-            task.process_nr_in(self.pid_ns, guard)
-        } else {
-            pid
-        };
-        let ppid = task.parent_nr_in(self.pid_ns, guard);
-
-        if self.flags & !uapi::PROCMON_SNAPSHOT_THREADS != 0
-            && (self.has(uapi::PROCMON_SNAPSHOT_NO_KTHREADS) && is_kernel_thread
-                || self.has(uapi::PROCMON_SNAPSHOT_BY_TGID) && tgid != self.tgid
-                || self.has(uapi::PROCMON_SNAPSHOT_BY_PPID) && ppid != self.ppid
-                || self.has(uapi::PROCMON_SNAPSHOT_BY_UID)
-                    && self.user_ns.uid(task, guard) != Some(self.uid))
-        {
-            return false;
+    fn each(&mut self, mut describe: impl FnMut(&Task, &mut Record)) {
+        for (found, record) in self.found.iter().zip(self.records.iter_mut()) {
+            if let Some(found) = found {
+                describe(found.task, record);
+            }
         }
+    }
 
-        record.groups = self.groups;
-        record.pid = pid;
-        record.tgid = tgid;
-        record.ppid = ppid;
-        // CAST: The states are single bits far below the sign.
-        record.state = task.reported_state() as c_int;
-        record.flags = 0;
-        if is_kernel_thread {
-            record.flags |= uapi::PROCMON_TASK_KTHREAD;
-        }
-        if task.is_exiting() {
-            record.flags |= uapi::PROCMON_TASK_EXITING;
-        }
-        record.threads = task.thread_count();
-        record.comm = task.comm();
+    fn nth(&self, index: usize) -> Option<(&Task, &Record)> {
+        let found = self.found.get(index)?.as_ref()?;
 
-        const ACCOUNTS: u32 = uapi::PROCMON_GROUP_CPU
-            | uapi::PROCMON_GROUP_FAULTS
-            | uapi::PROCMON_GROUP_SCHED
-            | uapi::PROCMON_GROUP_IO;
+        Some((found.task, self.records.get(index)?))
+    }
 
-        if self.wants(ACCOUNTS) {
+    /// Returns how many records, from the first one on, are of one program each.
+    fn verified(&self) -> usize {
+        self.found
+            .iter()
+            .flatten()
+            .take_while(|found| found.exec.is_still(found.task))
+            .count()
+    }
+
+    #[inline(never)]
+    fn basic(&mut self, request: &Request<'_>, guard: &rcu::Guard) {
+        self.each(|task, record| {
+            record.groups = request.groups;
+            record.tgid = task.process_nr_in(request.pid_ns, guard);
+            record.ppid = task.parent_nr_in(request.pid_ns, guard);
+            // CAST: The states are single bits far below the sign.
+            record.state = task.reported_state() as c_int;
+            record.flags = u32::from(task.is_kernel_thread()) * uapi::PROCMON_TASK_KTHREAD
+                | u32::from(task.is_exiting()) * uapi::PROCMON_TASK_EXITING;
+            record.threads = task.thread_count();
+            record.comm = task.comm();
+        });
+    }
+
+    #[inline(never)]
+    fn accounts<const ALL: bool>(&mut self, request: &Request<'_>, guard: &rcu::Guard) {
+        let threads = request.has(uapi::PROCMON_SNAPSHOT_THREADS);
+
+        self.each(|task, record| {
             let usage = if threads {
-                task.usage()
+                task.usage::<ALL>()
             } else {
-                task.group_usage(guard)
+                task.group_usage::<ALL>(guard)
             };
 
-            if self.wants(uapi::PROCMON_GROUP_CPU) {
-                record.cpu = task.cpu();
-                record.utime = usage.utime;
-                record.stime = usage.stime;
-                record.start_time = task.start_boottime();
-                record.nice = task.nice();
-                record.policy = task.policy();
-            }
-            if self.wants(uapi::PROCMON_GROUP_FAULTS) {
-                record.minor_faults = usage.minor_faults;
-                record.major_faults = usage.major_faults;
-            }
-            if self.wants(uapi::PROCMON_GROUP_SCHED) {
+            record.utime = usage.utime;
+            record.stime = usage.stime;
+            record.minor_faults = usage.minor_faults;
+            record.major_faults = usage.major_faults;
+            if ALL {
                 record.voluntary_switches = usage.voluntary_switches;
                 record.involuntary_switches = usage.involuntary_switches;
+                record.read_bytes = usage.read_bytes;
+                record.write_bytes = usage.write_bytes;
             }
-            if self.wants(uapi::PROCMON_GROUP_IO) {
-                if self.sees_all || ptrace::is_same_process(self.caller, task) {
-                    record.read_bytes = usage.read_bytes;
-                    record.write_bytes = usage.write_bytes;
-                } else {
-                    record.read_bytes = 0;
-                    record.write_bytes = 0;
-                    record.groups &= !uapi::PROCMON_GROUP_IO;
-                }
-            }
-        }
-        if self.wants(uapi::PROCMON_GROUP_CREDS) {
-            let ids = self.user_ns.ids(task, guard);
+        });
+    }
+
+    #[inline(never)]
+    fn scheduling(&mut self) {
+        self.each(|task, record| {
+            record.cpu = task.cpu();
+            record.start_time = task.start_boottime();
+            record.nice = task.nice();
+            record.policy = task.policy();
+        });
+    }
+
+    #[inline(never)]
+    fn credentials(&mut self, request: &Request<'_>, guard: &rcu::Guard) {
+        self.each(|task, record| {
+            let ids = request.user_ns.ids(task, guard);
 
             record.uid = ids.uid;
             record.euid = ids.euid;
             record.gid = ids.gid;
             record.egid = ids.egid;
-        }
-        if self.wants(uapi::PROCMON_GROUP_MEM) {
+        });
+    }
+
+    #[inline(never)]
+    fn memory(&mut self) {
+        self.each(|task, record| {
             let memory = task.memory();
 
             if memory.is_none() {
@@ -315,11 +414,38 @@ impl<'a> Request<'a> {
             record.rss_anon = memory.anonymous;
             record.rss_file = memory.file;
             record.rss_shmem = memory.shared;
-        }
-        if self.wants(uapi::PROCMON_GROUP_CGROUP) {
-            record.cgroup_id = task.cgroup_id(guard);
-        }
-        true
+        });
+    }
+
+    #[inline(never)]
+    fn cgroups(&mut self, guard: &rcu::Guard) {
+        self.each(|task, record| record.cgroup_id = task.cgroup_id(guard));
+    }
+
+    /// Takes back what was collected but is not wanted, or not for the caller.
+    #[inline(never)]
+    fn withhold(&mut self, request: &Request<'_>) {
+        self.each(|task, record| {
+            if !request.wants(uapi::PROCMON_GROUP_CPU) {
+                record.utime = 0;
+                record.stime = 0;
+            }
+            if !request.wants(uapi::PROCMON_GROUP_FAULTS) {
+                record.minor_faults = 0;
+                record.major_faults = 0;
+            }
+            if !request.wants(uapi::PROCMON_GROUP_SCHED) {
+                record.voluntary_switches = 0;
+                record.involuntary_switches = 0;
+            }
+            if !(request.sees_all || ptrace::is_same_process(request.caller, task)) {
+                record.groups &= !uapi::PROCMON_GROUP_IO;
+            }
+            if record.groups & uapi::PROCMON_GROUP_IO == 0 {
+                record.read_bytes = 0;
+                record.write_bytes = 0;
+            }
+        });
     }
 }
 
@@ -369,7 +495,7 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
             Stop::At(nr) => next = nr,
             Stop::Wait(nr, task) => {
                 next = nr;
-                if let Err(error) = exec::wait_for_exec(&task) {
+                if let Err(error) = wait_for_exec(&task) {
                     break Some(error);
                 }
             }
