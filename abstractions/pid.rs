@@ -7,7 +7,7 @@
 //! [`include/linux/radix-tree.h`](srctree/include/linux/radix-tree.h)
 
 use core::{
-    marker::PhantomData,
+    ops::ControlFlow,
     ptr, //
 };
 
@@ -108,109 +108,87 @@ impl PidRef {
     }
 }
 
-/// Iterates over the process IDs of a namespace from a number on, in ascending order.
+/// How a walk over process IDs has ended.
+pub(crate) enum Walk<B> {
+    /// There are no more.
+    End,
+    /// It was long enough, and goes on with this number.
+    Pause(Pid),
+    /// The callback has ended it.
+    Break(B),
+}
+
+/// Calls a function for each process ID of a namespace, from a number on, in ascending order.
 ///
 /// One that is there for as long as this takes is met exactly once. What else comes and goes
-/// meanwhile may be met or not.
+/// meanwhile may be met or not. After a pause, another walk from there on meets the same as one
+/// without a pause would have done.
 ///
 /// This goes through the nodes of the radix tree, while `find_ge_pid()` begins at its root for each
-/// ID.
-///
-/// # Invariants
-///
-/// `slot` points to `left` slots of a node of the tree that are valid under RCU.
-pub(crate) struct Pids<'a> {
-    root: *const bindings::xarray,
-    base: c_ulong,
-    iter: bindings::radix_tree_iter,
-    slot: *mut *mut c_void,
-    index: c_ulong,
-    left: c_ulong,
-    _guard: PhantomData<&'a rcu::Guard>,
-}
-
-impl<'a> Pids<'a> {
-    /// The lowest bits of an entry of the tree tell what it is: for a pointer they are zero.
+/// ID. After so many nodes as given by `most` it pauses.
+#[inline(always)]
+pub(crate) fn for_each_pid<'g, B>(
+    ns: &'g PidNamespace,
+    first: Pid,
+    most: usize,
+    _guard: &'g rcu::Guard,
+    mut f: impl FnMut(Pid, &'g PidRef) -> ControlFlow<B>,
+) -> Walk<B> {
+    /// The lowest bits of an entry of the tree tell what it is. For a pointer they are zero.
     const INTERNAL: usize = 2;
 
-    /// Begins with the first ID that is `first` or higher.
-    pub(crate) fn new(ns: &'a PidNamespace, first: Pid, _guard: &'a rcu::Guard) -> Self {
-        let idr = {
-            // SAFETY: The namespace is valid.
-            unsafe { &raw const (*ns.as_ptr()).idr }
+    // SAFETY: The namespace is valid.
+    let (tree, base) = unsafe {
+        let idr = &raw const (*ns.as_ptr()).idr;
+
+        (&raw const (*idr).idr_rt, (*idr).idr_base as c_ulong)
+    };
+    let mut iter: bindings::radix_tree_iter = Zeroable::zeroed();
+
+    iter.next_index = c_ulong::try_from(first).unwrap_or(0).saturating_sub(base);
+    for _ in 0..most {
+        // SAFETY: The tree is valid, and its nodes are freed by RCU.
+        let mut slot = unsafe { bindings::radix_tree_next_chunk(tree, &raw mut iter, 0) };
+
+        if slot.is_null() {
+            return Walk::End;
+        }
+
+        let mut index = iter.index;
+        let slots = match iter.node.is_null() {
+            // What the tree consists of.
+            true => 1,
+            // What is left of the node.
+            false => iter.next_index.wrapping_sub(index),
         };
-        // SAFETY: The namespace is valid, and this never changes.
-        let base = unsafe { (*idr).idr_base } as c_ulong;
+        // SAFETY: There are as many slots in the node.
+        let end = unsafe { slot.add(slots) };
 
-        // INVARIANT: There are no slots.
-        Self {
-            // SAFETY: As above.
-            root: unsafe { &raw const (*idr).idr_rt },
-            base,
-            iter: bindings::radix_tree_iter {
-                next_index: c_ulong::try_from(first).unwrap_or(0).saturating_sub(base),
-                ..Default::default()
-            },
-            slot: ptr::null_mut(),
-            index: 0,
-            left: 0,
-            _guard: PhantomData,
+        while slot != end {
+            // SAFETY: This is one of the slots, which are valid under RCU. Entries change under our
+            // eyes, hence volatile; what they lead to is read through an address dependency.
+            let entry = unsafe { ptr::read_volatile(slot) };
+
+            if entry.addr() & INTERNAL != 0 {
+                // The tree has changed, and this part of it is to be looked up again.
+                iter.next_index = index;
+                break;
+            }
+            // SAFETY: The entries of the tree are the IDs of the namespace, which are freed by RCU,
+            // and null.
+            if let Some(pid) = unsafe { PidRef::from_ptr(entry.cast()) } {
+                // CAST: IDs are far below the largest number.
+                if let ControlFlow::Break(result) = f(index.wrapping_add(base) as Pid, pid) {
+                    return Walk::Break(result);
+                }
+            }
+            // SAFETY: There was a slot, so this is at most their end.
+            slot = unsafe { slot.add(1) };
+            index = index.wrapping_add(1);
         }
     }
-}
-
-impl<'a> Iterator for Pids<'a> {
-    type Item = (Pid, &'a PidRef);
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            while self.left > 0 {
-                // SAFETY: By the type invariants. Entries change under our eyes, hence volatile;
-                // what they lead to is read through an address dependency.
-                let entry = unsafe { ptr::read_volatile(self.slot) };
-                let index = self.index;
-
-                // SAFETY: There is a slot here, so this is at most their end.
-                // INVARIANT: One slot has been taken.
-                self.slot = unsafe { self.slot.add(1) };
-                self.left = self.left.wrapping_sub(1);
-                self.index = index.wrapping_add(1);
-
-                if entry.is_null() {
-                    continue;
-                }
-                if entry.addr() & Self::INTERNAL != 0 {
-                    // The tree has changed, and this part of it is to be looked up again.
-                    self.iter.next_index = index;
-                    break;
-                }
-
-                let nr = Pid::try_from(index.wrapping_add(self.base)).ok()?;
-
-                // SAFETY: The entries of the tree are the IDs of the namespace, and are freed by
-                // RCU.
-                return Some((nr, unsafe { PidRef::from_ptr(entry.cast()) }?));
-            }
-
-            // SAFETY: The tree is valid, and its nodes are freed by RCU.
-            let slot = unsafe { bindings::radix_tree_next_chunk(self.root, &raw mut self.iter, 0) };
-
-            if slot.is_null() {
-                self.left = 0;
-                return None;
-            }
-            // INVARIANT: There are slots for all of these indices in one node, or there is one in
-            // the root.
-            self.slot = slot;
-            self.index = self.iter.index;
-            self.left = if self.iter.node.is_null() {
-                1
-            } else {
-                self.iter.next_index.wrapping_sub(self.iter.index)
-            };
-        }
-    }
+    // CAST: As above.
+    Walk::Pause(iter.next_index.wrapping_add(base) as Pid)
 }
 
 /// The IDs of a [`Task`] in a namespace.
@@ -223,9 +201,34 @@ pub(crate) trait TaskIds {
     fn parent_nr_in(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Pid;
 }
 
+/// Whether this is the namespace that all tasks are in.
+#[inline(always)]
+fn is_initial(ns: &PidNamespace) -> bool {
+    // SAFETY: The namespace is valid, and this never changes.
+    unsafe { (*ns.as_ptr()).level == 0 }
+}
+
+/// What is not for everybody.
+trait TaskNumbers {
+    /// Returns the process ID in the initial namespace, without a call.
+    fn tgid_nr(&self) -> Pid;
+}
+
+impl TaskNumbers for Task {
+    #[inline(always)]
+    fn tgid_nr(&self) -> Pid {
+        // SAFETY: The task is valid, and this never changes.
+        unsafe { (*self.as_ptr()).tgid }
+    }
+}
+
 impl TaskIds for Task {
     #[inline(always)]
     fn process_nr_in(&self, ns: &PidNamespace, _guard: &rcu::Guard) -> Pid {
+        if is_initial(ns) {
+            return self.tgid_nr();
+        }
+
         // SAFETY: A task keeps its `signal_struct` until it is freed itself. The IDs are freed by
         // RCU, and there are none any more when it has been waited for.
         let pid = unsafe {
@@ -261,6 +264,14 @@ mod tests {
     use super::*;
     use crate::abstractions::task::processes;
 
+    /// The first ID of a namespace from a number on.
+    fn first<'g>(ns: &'g PidNamespace, from: Pid, guard: &'g rcu::Guard) -> Option<(Pid, &'g PidRef)> {
+        match for_each_pid(ns, from, usize::MAX, guard, |nr, pid| ControlFlow::Break((nr, pid))) {
+            Walk::Break(found) => Some(found),
+            _ => None,
+        }
+    }
+
     /// The namespace of the test's thread, that of all kernel threads.
     fn with_namespace(test: impl FnOnce(&PidNamespace) -> Result) -> Result {
         test(kernel::current!().active_pid_ns().ok_or(ESRCH)?)
@@ -272,11 +283,14 @@ mod tests {
             let guard = rcu::read_lock();
             let mut previous = 0;
 
-            for (nr, pid) in Pids::new(ns, 0, &guard) {
+            let walk = for_each_pid(ns, 0, usize::MAX, &guard, |nr, pid| {
                 assert!(nr > previous);
                 assert_eq!(pid.nr_in(ns), nr);
                 previous = nr;
-            }
+                ControlFlow::<()>::Continue(())
+            });
+
+            assert!(matches!(walk, Walk::End));
             Ok(())
         })
     }
@@ -285,13 +299,48 @@ mod tests {
     fn the_walk_begins_where_it_is_told_to() -> Result {
         with_namespace(|ns| {
             let guard = rcu::read_lock();
-            let first = |from| Pids::new(ns, from, &guard).next().map(|(nr, _)| nr);
+            let first = |from| first(ns, from, &guard).map(|(nr, _)| nr);
 
             assert_eq!(first(-1), Some(1));
             assert_eq!(first(0), Some(1));
             assert_eq!(first(1), Some(1));
             assert_eq!(first(2), Some(2));
             assert_eq!(first(Pid::MAX), None);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_walk_with_pauses_meets_the_same() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+            let mut next = 0;
+            let mut count = 0u32;
+
+            loop {
+                let walk = for_each_pid(ns, next, 1, &guard, |_, _| {
+                    count = count.wrapping_add(1);
+                    ControlFlow::<()>::Continue(())
+                });
+
+                match walk {
+                    Walk::Pause(nr) => {
+                        assert!(nr > next);
+                        next = nr;
+                    }
+                    _ => break,
+                }
+            }
+
+            let mut at_once = 0u32;
+
+            for_each_pid(ns, 0, usize::MAX, &guard, |_, _| {
+                at_once = at_once.wrapping_add(1);
+                ControlFlow::<()>::Continue(())
+            });
+            // Some may have come or gone.
+            assert!(at_once.abs_diff(count) < 10);
+            assert!(count > 10);
             Ok(())
         })
     }
@@ -309,7 +358,7 @@ mod tests {
                     continue;
                 }
 
-                let (found, pid) = Pids::new(ns, nr, &guard).next().ok_or(ESRCH)?;
+                let (found, pid) = first(ns, nr, &guard).ok_or(ESRCH)?;
 
                 assert_eq!(found, nr);
                 if let Some(leader) = pid.thread_group_leader(&guard) {
@@ -325,7 +374,8 @@ mod tests {
         with_namespace(|ns| {
             let guard = rcu::read_lock();
 
-            for (nr, pid) in Pids::new(ns, 1, &guard).take(2) {
+            for nr in [1, 2] {
+                let (_, pid) = first(ns, nr, &guard).ok_or(ESRCH)?;
                 let task = pid.task(&guard).ok_or(ESRCH)?;
 
                 assert_eq!(task.process_nr_in(ns, &guard), nr);

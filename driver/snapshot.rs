@@ -2,7 +2,10 @@
 
 //! What is told about many processes at once.
 
-use core::mem::offset_of;
+use core::{
+    mem::offset_of,
+    ops::ControlFlow, //
+};
 
 use kernel::{
     page::PAGE_SIZE,
@@ -23,15 +26,19 @@ use zerocopy::IntoBytes;
 
 use crate::{
     abstractions::{
-        accounting::TaskAccounting,
+        accounting::{
+            TaskAccounting,
+            Usage, //
+        },
         cred::UserNamespace,
         exec::{
             wait_for_exec,
             ExecId, //
         },
         pid::{
-            Pids,
-            TaskIds, //
+            for_each_pid,
+            TaskIds,
+            Walk, //
         },
         ptrace,
         task::{
@@ -85,8 +92,8 @@ pub(crate) const INFO: uapi::procmon_info = uapi::procmon_info {
 /// How many records are collected before they are copied to user space, while RCU is held.
 const BATCH: usize = 64;
 
-/// How many IDs are looked at while RCU is held, if most of them are not of interest.
-const MAX_VISITS: u32 = 1024;
+/// How many nodes of the tree of IDs are looked at while RCU is held, if there is little in them.
+const MAX_NODES: usize = 16;
 
 /// A stride has to have room for the group that is always there.
 const MIN_STRIDE: usize = offset_of!(Record, cpu).next_multiple_of(align_of::<Record>());
@@ -180,115 +187,53 @@ impl<'a> Request<'a> {
         self.flags & flag != 0
     }
 
-    /// Whether nothing of what is accounted for has to be withheld from the caller.
-    fn gets_all_accounts(&self) -> bool {
-        let extended = uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO;
-        let simple = uapi::PROCMON_GROUP_CPU | uapi::PROCMON_GROUP_FAULTS;
-
-        match self.groups & (extended | simple) {
-            0 => true,
-            groups if groups == simple => true,
-            groups => groups == extended | simple && self.sees_all,
-        }
-    }
-
     fn wants(&self, group: u32) -> bool {
         self.groups & group != 0
     }
 
     /// Fills in records of tasks from an ID on. Returns how many.
-    ///
-    /// This goes through all tasks for one group of fields after the other, which takes less than to
-    /// see for each task which groups are wanted.
     fn fill(&self, first: Pid, records: &mut [Record]) -> (usize, Stop) {
         let guard = rcu::read_lock();
-        let mut found = [None; BATCH];
-        let (count, mut stop) = self.find(first, records, &mut found, &guard);
-        let mut tasks = Batch {
-            found: found.get(..count).unwrap_or_default(),
-            records: records.get_mut(..count).unwrap_or_default(),
+        let threads = self.has(uapi::PROCMON_SNAPSHOT_THREADS);
+        let mut count = 0usize;
+
+        let walk = for_each_pid(self.pid_ns, first, MAX_NODES, &guard, |nr, pid| {
+            let Some(record) = records.get_mut(count) else {
+                return ControlFlow::Break(Stop::At(nr));
+            };
+            let task = if threads {
+                pid.task(&guard)
+            } else {
+                pid.thread_group_leader(&guard)
+            };
+            let Some(task) = task else {
+                return ControlFlow::Continue(());
+            };
+            let Some(exec) = ExecId::of(task) else {
+                return ControlFlow::Break(Stop::Wait(nr, task.into()));
+            };
+
+            if self.flags & FILTERS != 0 && !self.lets_pass(task, &guard) {
+                return ControlFlow::Continue(());
+            }
+            self.describe(nr, task, record, &guard);
+            if !exec.is_still(task) {
+                return ControlFlow::Break(Stop::Wait(nr, task.into()));
+            }
+            count = count.wrapping_add(1);
+            ControlFlow::Continue(())
+        });
+        let stop = match walk {
+            Walk::End => Stop::End,
+            Walk::Pause(nr) => Stop::At(nr),
+            Walk::Break(stop) => stop,
         };
 
-        tasks.basic(self, &guard);
-        if self.wants(uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO) {
-            tasks.accounts::<true>(self, &guard);
-        } else if self.wants(uapi::PROCMON_GROUP_CPU | uapi::PROCMON_GROUP_FAULTS) {
-            tasks.accounts::<false>(self, &guard);
-        }
-        if self.wants(uapi::PROCMON_GROUP_CPU) {
-            tasks.scheduling();
-        }
-        if self.wants(uapi::PROCMON_GROUP_CREDS) {
-            tasks.credentials(self, &guard);
-        }
-        if self.wants(uapi::PROCMON_GROUP_MEM) {
-            tasks.memory();
-        }
-        if self.wants(uapi::PROCMON_GROUP_CGROUP) {
-            tasks.cgroups(&guard);
-        }
-
-        if !self.gets_all_accounts() {
-            tasks.withhold(self);
-        }
-
-        let good = tasks.verified();
-
-        if let Some((task, record)) = tasks.nth(good) {
-            stop = Stop::Wait(record.pid, task.into());
-        }
-        (good, stop)
-    }
-
-    /// Finds the tasks that there are to be records of, and puts their IDs into these.
-    fn find<'g>(
-        &self,
-        first: Pid,
-        records: &mut [Record],
-        found: &mut [Option<Found<'g>>],
-        guard: &'g rcu::Guard,
-    ) -> (usize, Stop)
-    where
-        'a: 'g,
-    {
-        let threads = self.has(uapi::PROCMON_SNAPSHOT_THREADS);
-        let mut places = records.iter_mut().zip(found);
-        let mut place = places.next();
-        let mut count = 0usize;
-        let mut visits = 0u32;
-
-        for (nr, pid) in Pids::new(self.pid_ns, first, guard) {
-            let Some((record, found)) = &mut place else {
-                return (count, Stop::At(nr));
-            };
-
-            if visits == MAX_VISITS {
-                return (count, Stop::At(nr));
-            }
-            visits = visits.wrapping_add(1);
-
-            let task = if threads {
-                pid.task(guard)
-            } else {
-                pid.thread_group_leader(guard)
-            };
-            let Some(task) = task else { continue };
-            let Some(exec) = ExecId::of(task) else {
-                return (count, Stop::Wait(nr, task.into()));
-            };
-
-            if self.flags & FILTERS != 0 && !self.lets_pass(task, guard) {
-                continue;
-            }
-            record.pid = nr;
-            **found = Some(Found { task, exec });
-            count = count.wrapping_add(1);
-            place = places.next();
-        }
-        (count, Stop::End)
+        (count, stop)
     }
 
     /// Whether there is to be a record of a task.
+    #[inline(never)]
     fn lets_pass(&self, task: &Task, guard: &rcu::Guard) -> bool {
         !(self.has(uapi::PROCMON_SNAPSHOT_NO_KTHREADS) && task.is_kernel_thread()
             || self.has(uapi::PROCMON_SNAPSHOT_BY_TGID)
@@ -298,110 +243,69 @@ impl<'a> Request<'a> {
             || self.has(uapi::PROCMON_SNAPSHOT_BY_UID)
                 && self.user_ns.uid(task, guard) != Some(self.uid))
     }
-}
 
-/// A task that there is to be a record of.
-#[derive(Clone, Copy)]
-struct Found<'a> {
-    task: &'a Task,
-    exec: ExecId,
-}
-
-/// Tasks and their records.
-struct Batch<'a> {
-    found: &'a [Option<Found<'a>>],
-    records: &'a mut [Record],
-}
-
-impl Batch<'_> {
+    /// Fills in a record.
     #[inline(always)]
-    fn each(&mut self, mut describe: impl FnMut(&Task, &mut Record)) {
-        for (found, record) in self.found.iter().zip(self.records.iter_mut()) {
-            if let Some(found) = found {
-                describe(found.task, record);
-            }
-        }
-    }
+    fn describe(&self, pid: Pid, task: &Task, record: &mut Record, guard: &rcu::Guard) {
+        let threads = self.has(uapi::PROCMON_SNAPSHOT_THREADS);
 
-    fn nth(&self, index: usize) -> Option<(&Task, &Record)> {
-        let found = self.found.get(index)?.as_ref()?;
+        record.groups = self.groups;
+        record.pid = pid;
+        record.tgid = task.process_nr_in(self.pid_ns, guard);
+        record.ppid = task.parent_nr_in(self.pid_ns, guard);
+        // CAST: The states are single bits far below the sign.
+        record.state = task.reported_state() as c_int;
+        record.flags = u32::from(task.is_kernel_thread()) * uapi::PROCMON_TASK_KTHREAD
+            | u32::from(task.is_exiting()) * uapi::PROCMON_TASK_EXITING;
+        record.threads = task.thread_count();
+        record.comm = task.comm();
 
-        Some((found.task, self.records.get(index)?))
-    }
-
-    /// Returns how many records, from the first one on, are of one program each.
-    fn verified(&self) -> usize {
-        self.found
-            .iter()
-            .flatten()
-            .take_while(|found| found.exec.is_still(found.task))
-            .count()
-    }
-
-    #[inline(never)]
-    fn basic(&mut self, request: &Request<'_>, guard: &rcu::Guard) {
-        self.each(|task, record| {
-            record.groups = request.groups;
-            record.tgid = task.process_nr_in(request.pid_ns, guard);
-            record.ppid = task.parent_nr_in(request.pid_ns, guard);
-            // CAST: The states are single bits far below the sign.
-            record.state = task.reported_state() as c_int;
-            record.flags = u32::from(task.is_kernel_thread()) * uapi::PROCMON_TASK_KTHREAD
-                | u32::from(task.is_exiting()) * uapi::PROCMON_TASK_EXITING;
-            record.threads = task.thread_count();
-            record.comm = task.comm();
-        });
-    }
-
-    #[inline(never)]
-    fn accounts<const ALL: bool>(&mut self, request: &Request<'_>, guard: &rcu::Guard) {
-        let threads = request.has(uapi::PROCMON_SNAPSHOT_THREADS);
-
-        self.each(|task, record| {
+        if self.wants(uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO) {
             let usage = if threads {
-                task.usage::<ALL>()
+                task.usage::<true>()
             } else {
-                task.group_usage::<ALL>(guard)
+                task.group_usage::<true>(guard)
             };
 
-            record.utime = usage.utime;
-            record.stime = usage.stime;
-            record.minor_faults = usage.minor_faults;
-            record.major_faults = usage.major_faults;
-            if ALL {
+            self.describe_usage(&usage, record);
+            if self.wants(uapi::PROCMON_GROUP_SCHED) {
                 record.voluntary_switches = usage.voluntary_switches;
                 record.involuntary_switches = usage.involuntary_switches;
-                record.read_bytes = usage.read_bytes;
-                record.write_bytes = usage.write_bytes;
             }
-        });
-    }
+            if self.wants(uapi::PROCMON_GROUP_IO) {
+                if self.sees_all || ptrace::is_same_process(self.caller, task) {
+                    record.read_bytes = usage.read_bytes;
+                    record.write_bytes = usage.write_bytes;
+                } else {
+                    record.read_bytes = 0;
+                    record.write_bytes = 0;
+                    record.groups &= !uapi::PROCMON_GROUP_IO;
+                }
+            }
+        } else if self.wants(uapi::PROCMON_GROUP_CPU | uapi::PROCMON_GROUP_FAULTS) {
+            let usage = if threads {
+                task.usage::<false>()
+            } else {
+                task.group_usage::<false>(guard)
+            };
 
-    #[inline(never)]
-    fn scheduling(&mut self) {
-        self.each(|task, record| {
+            self.describe_usage(&usage, record);
+        }
+        if self.wants(uapi::PROCMON_GROUP_CPU) {
             record.cpu = task.cpu();
             record.start_time = task.start_boottime();
             record.nice = task.nice();
             record.policy = task.policy();
-        });
-    }
-
-    #[inline(never)]
-    fn credentials(&mut self, request: &Request<'_>, guard: &rcu::Guard) {
-        self.each(|task, record| {
-            let ids = request.user_ns.ids(task, guard);
+        }
+        if self.wants(uapi::PROCMON_GROUP_CREDS) {
+            let ids = self.user_ns.ids(task, guard);
 
             record.uid = ids.uid;
             record.euid = ids.euid;
             record.gid = ids.gid;
             record.egid = ids.egid;
-        });
-    }
-
-    #[inline(never)]
-    fn memory(&mut self) {
-        self.each(|task, record| {
+        }
+        if self.wants(uapi::PROCMON_GROUP_MEM) {
             let memory = task.memory();
 
             if memory.is_none() {
@@ -414,38 +318,22 @@ impl Batch<'_> {
             record.rss_anon = memory.anonymous;
             record.rss_file = memory.file;
             record.rss_shmem = memory.shared;
-        });
+        }
+        if self.wants(uapi::PROCMON_GROUP_CGROUP) {
+            record.cgroup_id = task.cgroup_id(guard);
+        }
     }
 
-    #[inline(never)]
-    fn cgroups(&mut self, guard: &rcu::Guard) {
-        self.each(|task, record| record.cgroup_id = task.cgroup_id(guard));
-    }
-
-    /// Takes back what was collected but is not wanted, or not for the caller.
-    #[inline(never)]
-    fn withhold(&mut self, request: &Request<'_>) {
-        self.each(|task, record| {
-            if !request.wants(uapi::PROCMON_GROUP_CPU) {
-                record.utime = 0;
-                record.stime = 0;
-            }
-            if !request.wants(uapi::PROCMON_GROUP_FAULTS) {
-                record.minor_faults = 0;
-                record.major_faults = 0;
-            }
-            if !request.wants(uapi::PROCMON_GROUP_SCHED) {
-                record.voluntary_switches = 0;
-                record.involuntary_switches = 0;
-            }
-            if !(request.sees_all || ptrace::is_same_process(request.caller, task)) {
-                record.groups &= !uapi::PROCMON_GROUP_IO;
-            }
-            if record.groups & uapi::PROCMON_GROUP_IO == 0 {
-                record.read_bytes = 0;
-                record.write_bytes = 0;
-            }
-        });
+    #[inline(always)]
+    fn describe_usage(&self, usage: &Usage, record: &mut Record) {
+        if self.wants(uapi::PROCMON_GROUP_CPU) {
+            record.utime = usage.utime;
+            record.stime = usage.stime;
+        }
+        if self.wants(uapi::PROCMON_GROUP_FAULTS) {
+            record.minor_faults = usage.minor_faults;
+            record.major_faults = usage.major_faults;
+        }
     }
 }
 
