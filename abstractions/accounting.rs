@@ -239,7 +239,7 @@ fn scale(mut value: u64, mut numerator: u64, mut denominator: u64) -> u64 {
 /// `previous` must be initialised and valid.
 #[cfg(not(CONFIG_VIRT_CPU_ACCOUNTING_NATIVE))]
 #[inline(always)]
-unsafe fn adjust(sums: &Sums, previous: *mut bindings::prev_cputime) -> (u64, u64) {
+unsafe fn adjust(sums: Sums, previous: *mut bindings::prev_cputime) -> (u64, u64) {
     // SAFETY: By the safety requirements. Others may be changing them, but as neither gets less,
     // any two values will do that are enough together.
     let (utime, stime) = data_race(|| unsafe { (read!((*previous).utime), read!((*previous).stime)) });
@@ -250,7 +250,7 @@ unsafe fn adjust(sums: &Sums, previous: *mut bindings::prev_cputime) -> (u64, u6
     }
 
     // SAFETY: By the safety requirements.
-    unsafe { adjust_slowly(sums, previous) }
+    unsafe { adjust_slowly(sums.runtime, sums.usage.utime, sums.usage.stime, previous) }
 }
 
 /// # Safety
@@ -258,15 +258,20 @@ unsafe fn adjust(sums: &Sums, previous: *mut bindings::prev_cputime) -> (u64, u6
 /// As for [`adjust`].
 #[cfg(not(CONFIG_VIRT_CPU_ACCOUNTING_NATIVE))]
 #[inline(never)]
-unsafe fn adjust_slowly(sums: &Sums, previous: *mut bindings::prev_cputime) -> (u64, u64) {
+unsafe fn adjust_slowly(
+    runtime: u64,
+    utime: u64,
+    stime: u64,
+    previous: *mut bindings::prev_cputime,
+) -> (u64, u64) {
     // SAFETY: By the safety requirements.
     let flags = unsafe { bindings::_raw_spin_lock_irqsave(&raw mut (*previous).lock) };
     // SAFETY: By the safety requirements; this is changed with the lock held only.
     let before = unsafe { ((*previous).utime, (*previous).stime) };
-    let adjusted = if before.0.wrapping_add(before.1) >= sums.runtime {
+    let adjusted = if before.0.wrapping_add(before.1) >= runtime {
         before
     } else {
-        let adjusted = split(sums.runtime, sums.usage.utime, sums.usage.stime, before);
+        let adjusted = split(runtime, utime, stime, before);
 
         // SAFETY: As above. There are readers that do not take the lock, hence volatile.
         unsafe {
@@ -287,7 +292,7 @@ unsafe fn adjust_slowly(sums: &Sums, previous: *mut bindings::prev_cputime) -> (
 ///
 /// None.
 #[cfg(CONFIG_VIRT_CPU_ACCOUNTING_NATIVE)]
-unsafe fn adjust(sums: &Sums, _previous: *mut bindings::prev_cputime) -> (u64, u64) {
+unsafe fn adjust(sums: Sums, _previous: *mut bindings::prev_cputime) -> (u64, u64) {
     (sums.usage.utime, sums.usage.stime)
 }
 
@@ -309,7 +314,7 @@ impl TaskAccounting for Task {
     fn usage<const ALL: bool>(&self) -> Usage {
         let sums = data_race(|| Sums::of::<ALL>(self));
         // SAFETY: The task is valid.
-        let (utime, stime) = unsafe { adjust(&sums, &raw mut (*self.as_ptr()).prev_cputime) };
+        let (utime, stime) = unsafe { adjust(sums, &raw mut (*self.as_ptr()).prev_cputime) };
 
         Usage {
             utime,
@@ -333,7 +338,7 @@ impl TaskAccounting for Task {
         // SAFETY: As above.
         let sums = data_race(|| unsafe { read_consistently(&raw mut (*signal).stats_lock, sum) });
         // SAFETY: As above.
-        let (utime, stime) = unsafe { adjust(&sums, &raw mut (*signal).prev_cputime) };
+        let (utime, stime) = unsafe { adjust(sums, &raw mut (*signal).prev_cputime) };
 
         Usage {
             utime,

@@ -35,42 +35,23 @@ pub(crate) struct Ids {
 /// The user namespace of the calling task, with which the numbers of users and groups go.
 pub(crate) struct UserNamespace<'a> {
     ns: *mut bindings::user_namespace,
+    /// Whether IDs are the kernel's own here.
+    is_initial: bool,
     _caller: PhantomData<&'a CurrentTask>,
 }
 
 impl<'a> UserNamespace<'a> {
     /// Returns the namespace of the caller.
     pub(crate) fn of_caller(caller: &'a CurrentTask) -> Self {
+        // SAFETY: The calling task may read its own credentials without a lock. It does not change
+        // them as long as it is borrowed.
+        let ns = unsafe { (*(*caller.as_ptr()).cred).user_ns };
+
         Self {
-            // SAFETY: The calling task may read its own credentials without a lock. It does not
-            // change them as long as it is borrowed.
-            ns: unsafe { (*(*caller.as_ptr()).cred).user_ns },
+            ns,
+            is_initial: ptr::eq(ns, &raw const bindings::init_user_ns),
             _caller: PhantomData,
         }
-    }
-
-    /// Whether IDs are the kernel's own here.
-    #[inline(always)]
-    fn is_initial(&self) -> bool {
-        ptr::eq(self.ns, &raw const bindings::init_user_ns)
-    }
-
-    #[inline(always)]
-    fn user(&self, uid: bindings::kuid_t) -> u32 {
-        if self.is_initial() {
-            return uid.val;
-        }
-        // SAFETY: The namespace is valid.
-        unsafe { bindings::from_kuid_munged(self.ns, uid) }
-    }
-
-    #[inline(always)]
-    fn group(&self, gid: bindings::kgid_t) -> u32 {
-        if self.is_initial() {
-            return gid.val;
-        }
-        // SAFETY: The namespace is valid.
-        unsafe { bindings::from_kgid_munged(self.ns, gid) }
     }
 
     /// Returns the IDs of a task. Those that this namespace does not have are the overflow IDs.
@@ -79,11 +60,30 @@ impl<'a> UserNamespace<'a> {
         // SAFETY: A task's credentials are replaced but not changed, and are freed by RCU.
         let cred = unsafe { &*ptr::read_volatile(&raw const (*task.as_ptr()).real_cred) };
 
+        if !self.is_initial {
+            return self.translate(cred);
+        }
         Ids {
-            uid: self.user(cred.uid),
-            euid: self.user(cred.euid),
-            gid: self.group(cred.gid),
-            egid: self.group(cred.egid),
+            uid: cred.uid.val,
+            euid: cred.euid.val,
+            gid: cred.gid.val,
+            egid: cred.egid.val,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn translate(&self, cred: &bindings::cred) -> Ids {
+        // SAFETY: The namespace is valid.
+        let user = |uid| unsafe { bindings::from_kuid_munged(self.ns, uid) };
+        // SAFETY: As above.
+        let group = |gid| unsafe { bindings::from_kgid_munged(self.ns, gid) };
+
+        Ids {
+            uid: user(cred.uid),
+            euid: user(cred.euid),
+            gid: group(cred.gid),
+            egid: group(cred.egid),
         }
     }
 

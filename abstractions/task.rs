@@ -154,20 +154,19 @@ fn terminate(comm: &mut CommWords) {
     const ONES: usize = usize::from_ne_bytes([0x01; size_of::<usize>()]);
     const HIGHS: usize = usize::from_ne_bytes([0x80; size_of::<usize>()]);
 
-    // What of the next word belongs to the name.
-    let mut mask = usize::MAX;
+    let mut words = comm.iter_mut();
 
-    for word in comm.iter_mut() {
-        let mut bytes = word.to_le() & mask;
+    for word in words.by_ref() {
+        let bytes = word.to_le();
         // The highest bit of the first byte that is zero is the lowest bit that is set here.
         let zeros = bytes.wrapping_sub(ONES) & !bytes & HIGHS;
 
         if zeros != 0 {
             // All bits up to that one. What it has of that byte itself is zero.
-            bytes &= zeros ^ zeros.wrapping_sub(1);
-            mask = 0;
+            *word = (bytes & (zeros ^ zeros.wrapping_sub(1))).to_le();
+            words.for_each(|word| *word = 0);
+            return;
         }
-        *word = bytes.to_le();
     }
     if let Some(last) = comm.last_mut() {
         *last = (last.to_le() & (usize::MAX >> 8)).to_le();
