@@ -14,8 +14,13 @@ use core::{
 };
 
 use kernel::{
-    alloc::AllocError,
+    alloc::{
+        flags::__GFP_ZERO,
+        AllocError,
+        Flags, //
+    },
     bindings,
+    prelude::*,
     types::Opaque, //
 };
 
@@ -29,6 +34,15 @@ pub(crate) const fn this_module() -> *mut bindings::module {
 
     // SAFETY: Each module has this object, which lives as long as the module's code.
     unsafe { __this_module.get() }
+}
+
+/// Allocates a vector of zeroes, as `Vec::zeroed()` of Linux 7.3 does.
+pub(crate) fn zeroed_vec<T: Zeroable>(len: usize, flags: Flags) -> Result<KVVec<T>, AllocError> {
+    let mut vec = KVVec::with_capacity(len, flags | __GFP_ZERO)?;
+
+    // SAFETY: There is room for as many elements, and zeroes are valid ones.
+    unsafe { vec.inc_len(len) };
+    Ok(vec)
 }
 
 /// A full memory barrier between CPUs.

@@ -30,6 +30,7 @@ use crate::{
             TaskAccounting,
             Usage, //
         },
+        compat::zeroed_vec,
         cred::UserNamespace,
         exec::{
             wait_for_exec,
@@ -352,12 +353,7 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
     let caller = kernel::current!();
     let request = Request::new(&arguments, caller)?;
     let batch = BATCH.min(arguments.capacity as usize);
-    let mut records = KVVec::with_capacity(batch, GFP_KERNEL)?;
-
-    for _ in 0..batch {
-        records.push(Zeroable::zeroed(), GFP_KERNEL)?;
-    }
-
+    let mut records = zeroed_vec(batch, GFP_KERNEL)?;
     let mut output = Output {
         to: UserPtr::from_addr(usize::try_from(arguments.records).map_err(|_| EFAULT)?),
         stride: arguments.stride as usize,
