@@ -8,9 +8,11 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::ioctl::{Getter, Ioctl, NoArg, Setter, Updater, ioctl};
 
+use crate::snapshot::{Groups, Record, Snapshot, SnapshotOptions};
 use crate::{Error, Process, Result, uapi};
 
 /// Where devtmpfs and udev put the device.
@@ -226,6 +228,58 @@ impl Device {
         let command = unsafe { Updater::<{ uapi::PROCMON_QUERY_PID }, _>::new(&mut query) };
         self.ioctl("look a process up in", command)?;
         Ok(Process::from_raw(&query))
+    }
+
+    /// Tells about many processes at once.
+    pub fn snapshot(&self, options: &SnapshotOptions) -> Result<Snapshot> {
+        let mut snapshot = Snapshot::default();
+        self.snapshot_into(options, &mut snapshot)?;
+        Ok(snapshot)
+    }
+
+    /// The same into memory that was used for that before.
+    pub fn snapshot_into(&self, options: &SnapshotOptions, snapshot: &mut Snapshot) -> Result<()> {
+        /// How many records there is room for at the beginning.
+        const ROOM: usize = 4096;
+
+        let records = &mut snapshot.records;
+        records.clear();
+        let mut cursor = 0;
+        loop {
+            if records.len() == records.capacity() {
+                records.reserve(records.len().max(ROOM));
+            }
+            let room = records.spare_capacity_mut();
+            let mut arguments = uapi::procmon_snapshot {
+                size: size_of::<uapi::procmon_snapshot>() as u32,
+                flags: options.flags,
+                groups: options.groups.bits(),
+                cursor,
+                records: room.as_mut_ptr() as u64,
+                stride: size_of::<Record>() as u32,
+                capacity: u32::try_from(room.len()).unwrap_or(u32::MAX),
+                uid: options.uid,
+                ppid: options.ppid,
+                tgid: options.tgid,
+                ..Default::default()
+            };
+            // SAFETY: PROCMON_SNAPSHOT takes and gives a procmon_snapshot, and fills so many
+            // records of this size.
+            let command =
+                unsafe { Updater::<{ uapi::PROCMON_SNAPSHOT }, _>::new(&mut arguments) };
+            self.ioctl("take a snapshot by", command)?;
+            let len = records.len() + arguments.count as usize;
+            // SAFETY: So many were filled.
+            unsafe { records.set_len(len) };
+            if cursor == 0 {
+                snapshot.time = Duration::from_nanos(arguments.time);
+                snapshot.groups = Groups::from_bits_truncate(arguments.groups);
+            }
+            cursor = arguments.cursor;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
     }
 
     fn ioctl<I: Ioctl>(&self, action: &str, command: I) -> Result<I::Output> {

@@ -31,9 +31,11 @@
 mod device;
 mod error;
 mod process;
+pub mod snapshot;
 pub mod sysfs;
 pub mod uapi;
 
 pub use device::{DEVICE_PATH, Device, OpenOptions, Stats};
 pub use error::{Error, ErrorKind, Result};
 pub use process::{Process, State};
+pub use snapshot::{Snapshot, SnapshotOptions};
