@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use guest_tests::child::Child;
 use guest_tests::kernel_log::KernelLog;
 use guest_tests::module::{self, Module};
-use guest_tests::{KernelGuard, PATIENCE, at_most, eventually, loaded, open, procfs};
+use guest_tests::{KernelGuard, PATIENCE, eventually, loaded, open, procfs};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
@@ -431,15 +431,13 @@ fn t08_sysfs_while_the_module_comes_and_goes() {
     assert!(unloaded > 0, "the module could be unloaded");
 }
 
-/// T09: unloading takes less than 100 ms, although the monitor sleeps for an hour, and leaves
-/// nothing behind.
+/// T09: unloading does not take longer because the monitor sleeps for an hour, and leaves nothing
+/// behind.
 #[test]
 fn t09_unloading_is_quick_and_thorough() {
     let _kernel = KernelGuard::new();
-    // The emulated machine may pause at any moment: the module's own share is in the best of some.
-    let mut best = Duration::MAX;
-    for _ in 0..10 {
-        let module = Module::load("monitor_interval_ms=3600000").unwrap();
+    let unload = |interval| {
+        let module = Module::load(&format!("monitor_interval_ms={interval}")).unwrap();
         let thread = "kernel thread".to_owned();
         eventually("the monitor is there", || {
             module::traces()
@@ -447,16 +445,22 @@ fn t09_unloading_is_quick_and_thorough() {
                 .any(|trace| trace.starts_with(&thread))
         });
         eventually("the monitor has taken its sample", || {
-            sysfs::monitor().unwrap().samples == 1
+            sysfs::monitor().unwrap().samples >= 1
         });
         let start = Instant::now();
         module.unload().unwrap();
-        best = best.min(start.elapsed());
+        let time = start.elapsed();
         assert_eq!(module::traces(), Vec::<String>::new());
-    }
+        time
+    };
+    // The emulated machine may pause at any moment, hence the time that is in the middle.
+    let mut short: [_; 7] = std::array::from_fn(|_| unload(10));
+    let mut long: [_; 7] = std::array::from_fn(|_| unload(3_600_000));
+    short.sort();
+    long.sort();
     assert!(
-        best < at_most(Duration::from_millis(100)),
-        "unloading took {best:?} at best"
+        long[3] < short[3] * 3,
+        "unloading took {short:?} while the monitor was busy, and {long:?} while it slept"
     );
 }
 
