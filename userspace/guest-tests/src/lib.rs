@@ -95,17 +95,6 @@ pub fn is_own_kernel() -> bool {
     release.contains("-procmon-")
 }
 
-/// How long something may take at most that takes `usual` at most on a kernel of a distribution.
-/// Our own kernels take a multiple of the time.
-///
-/// # Panics
-///
-/// If `/proc` is not mounted.
-#[must_use]
-pub fn at_most(usual: Duration) -> Duration {
-    if is_own_kernel() { usual * 50 } else { usual }
-}
-
 /// Says on the terminal that the kernel has not what a test needs, which then has to end.
 ///
 /// With `PROCMON_REQUIRE_DEBUG=1` in the environment, as on the debug kernel, it must have.

@@ -136,6 +136,7 @@ pub fn traces() -> Vec<String> {
         .filter(|line| line.contains("procmon"))
         .map(str::to_owned);
     let threads = crate::procfs::pids().into_iter().filter_map(|pid| {
+        // Tests look often, and `stat` takes the kernel far longer to make.
         let comm = fs::read(format!("/proc/{pid}/comm")).ok()?;
         (comm == b"procmon_monitor\n").then(|| format!("kernel thread {pid}"))
     });

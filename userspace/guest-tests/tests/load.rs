@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use guest_tests::child::Child;
 use guest_tests::kernel_log::KernelLog;
 use guest_tests::module::{self, Module};
-use guest_tests::{KernelGuard, PATIENCE, at_most, eventually, loaded, open, procfs};
+use guest_tests::{KernelGuard, PATIENCE, eventually, loaded, open, procfs};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
@@ -328,9 +328,13 @@ fn t06_open_file_in_other_hands() {
     module.unload().unwrap();
 }
 
-/// Runs `body` again and again in some processes while the module comes and goes for a while.
-/// Returns how often the module could be unloaded, and how often that was refused.
-fn while_loading_and_unloading(processes: usize, body: impl Fn()) -> (usize, usize) {
+/// Runs `body` again and again in some processes while the module comes and goes for a while, and
+/// until the numbers of times that it could be unloaded and that this was refused are enough.
+fn while_loading_and_unloading(
+    processes: usize,
+    is_enough: impl Fn(usize, usize) -> bool,
+    body: impl Fn(),
+) {
     let _kernel = KernelGuard::new();
     let children: Vec<_> = (0..processes)
         .map(|_| {
@@ -344,9 +348,8 @@ fn while_loading_and_unloading(processes: usize, body: impl Fn()) -> (usize, usi
     let (mut unloaded, mut refused) = (0, 0);
     let mut module = Module::load("monitor_interval_ms=10").unwrap();
     let start = Instant::now();
-    // Longer, if by then there was not yet a bit of both.
     while start.elapsed() < Duration::from_secs(3)
-        || (unloaded == 0 || refused == 0) && start.elapsed() < PATIENCE
+        || !is_enough(unloaded, refused) && start.elapsed() < PATIENCE
     {
         match module.unload() {
             Ok(()) => {
@@ -369,14 +372,18 @@ fn while_loading_and_unloading(processes: usize, body: impl Fn()) -> (usize, usi
         }
     }
     drop(module);
-    (unloaded, refused)
+    assert!(
+        is_enough(unloaded, refused),
+        "unloaded {unloaded} times, refused {refused} times"
+    );
 }
 
 /// T07: unloading races with opening and closing in 8 processes; T10: and so does loading. A device
 /// that can be opened works.
 #[test]
 fn t07_t10_opening_while_the_module_comes_and_goes() {
-    let (unloaded, refused) = while_loading_and_unloading(8, || {
+    let is_enough = |unloaded, refused| unloaded > 0 && refused > 0;
+    while_loading_and_unloading(8, is_enough, || {
         match File::options().read(true).write(true).open(DEVICE_PATH) {
             Ok(mut file) => {
                 let device = Device::open().expect("an open file keeps the module");
@@ -398,16 +405,13 @@ fn t07_t10_opening_while_the_module_comes_and_goes() {
             thread::sleep(Duration::from_millis(50));
         }
     });
-    assert!(
-        unloaded > 0 && refused > 0,
-        "unloaded {unloaded} times, refused {refused} times"
-    );
 }
 
-/// T08: unloading races with reading and writing in sysfs.
+/// T08: unloading races with reading and writing in sysfs, which it waits for.
 #[test]
 fn t08_sysfs_while_the_module_comes_and_goes() {
-    let (unloaded, _) = while_loading_and_unloading(4, || {
+    let is_enough = |unloaded, refused| unloaded > 0 && refused == 0;
+    while_loading_and_unloading(4, is_enough, || {
         for path in [
             "/sys/class/misc/procmon/stats",
             "/sys/class/misc/procmon/buffer_size",
@@ -428,18 +432,15 @@ fn t08_sysfs_while_the_module_comes_and_goes() {
         // Fails when there is no module, which is half of the time.
         let _ = Parameter::BufferSize.set(2048);
     });
-    assert!(unloaded > 0, "the module could be unloaded");
 }
 
-/// T09: unloading takes less than 100 ms, although the monitor sleeps for an hour, and leaves
-/// nothing behind.
+/// T09: unloading does not take longer because the monitor sleeps for an hour, and leaves nothing
+/// behind.
 #[test]
 fn t09_unloading_is_quick_and_thorough() {
     let _kernel = KernelGuard::new();
-    // The emulated machine may pause at any moment: the module's own share is in the best of some.
-    let mut best = Duration::MAX;
-    for _ in 0..10 {
-        let module = Module::load("monitor_interval_ms=3600000").unwrap();
+    let unload = |interval| {
+        let module = Module::load(&format!("monitor_interval_ms={interval}")).unwrap();
         let thread = "kernel thread".to_owned();
         eventually("the monitor is there", || {
             module::traces()
@@ -447,16 +448,22 @@ fn t09_unloading_is_quick_and_thorough() {
                 .any(|trace| trace.starts_with(&thread))
         });
         eventually("the monitor has taken its sample", || {
-            sysfs::monitor().unwrap().samples == 1
+            sysfs::monitor().unwrap().samples >= 1
         });
         let start = Instant::now();
         module.unload().unwrap();
-        best = best.min(start.elapsed());
+        let time = start.elapsed();
         assert_eq!(module::traces(), Vec::<String>::new());
-    }
+        time
+    };
+    // The emulated machine may pause at any moment, hence the time that is in the middle.
+    let mut long: [_; 5] = std::array::from_fn(|_| unload(3_600_000));
+    let mut short: [_; 5] = std::array::from_fn(|_| unload(10));
+    short.sort();
+    long.sort();
     assert!(
-        best < at_most(Duration::from_millis(100)),
-        "unloading took {best:?} at best"
+        long[2] < short[2] * 3,
+        "unloading took {short:?} while the monitor was busy, and {long:?} while it slept"
     );
 }
 
@@ -477,7 +484,7 @@ fn t57_attributes_are_there_with_the_uevent() {
     let timeout = nix::sys::time::TimeVal::new(10, 0);
     setsockopt(&events, sockopt::ReceiveTimeout, &timeout).unwrap();
 
-    for _ in 0..20 {
+    for _ in 0..5 {
         let checked = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -489,8 +496,16 @@ fn t57_attributes_are_there_with_the_uevent() {
                         break;
                     }
                 }
+                // Whoever is told of the device may be late. But files have numbers in the order in
+                // which they are made, and what is in "dev" is what is told.
+                let number = |name| {
+                    let path = format!("/sys/class/misc/procmon/{name}");
+                    fs::read_to_string(&path).unwrap();
+                    fs::metadata(&path).unwrap().ino()
+                };
+                let dev = number("dev");
                 for name in ["stats", "buffer_size", "monitor"] {
-                    fs::read_to_string(format!("/sys/class/misc/procmon/{name}")).unwrap();
+                    assert!(number(name) < dev, "{name} was made late");
                 }
                 checked.store(true, Ordering::Relaxed);
             });
