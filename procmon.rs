@@ -27,7 +27,7 @@ use abstractions::{
 use driver::{
     attributes::{
         BufferSize,
-        MonitorSample,
+        LatestSample,
         Stats, //
     },
     device::Device,
@@ -64,6 +64,16 @@ module_param! {
     }
 }
 
+module_param! {
+    /// How many samples of the monitor are kept.
+    static HISTORY = "history" {
+        default: 3600,
+        range: 1..=65536,
+        mode: 0o444,
+        description: "Number of samples of the monitor that are kept (default: 3600)",
+    }
+}
+
 /// All that lives while the module is loaded.
 ///
 /// It is set up from bottom to top, so that the device can be reached only when all the rest is
@@ -78,14 +88,14 @@ struct Procmon {
 impl kernel::InPlaceModule for Procmon {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(|| {
-            let shared = Arc::pin_init(Monitor::new(), GFP_KERNEL)?;
+            let shared = Arc::pin_init(Monitor::new(HISTORY.value() as usize), GFP_KERNEL)?;
 
             Ok(try_pin_init!(Self {
                 monitor: KThread::run(Monitor::THREAD_NAME, shared.clone())?,
                 device <- MiscDeviceRegistration::register(
                     Device::NAME,
                     Device::MODE,
-                    AttributeGroups::new::<(Stats, BufferSize, MonitorSample)>(),
+                    AttributeGroups::new::<(Stats, BufferSize, LatestSample)>(),
                     Device::new(shared),
                 ),
                 _: {

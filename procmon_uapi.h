@@ -130,7 +130,8 @@ struct procmon_info {
 	__u32 snapshot_size;	/* sizeof(struct procmon_snapshot). */
 	__u32 record_size;	/* sizeof(struct procmon_record). */
 	__u32 max_stride;	/* Largest stride that it takes. */
-	__u32 reserved[2];	/* 0 */
+	__u32 sample_size;	/* sizeof(struct procmon_sample). */
+	__u32 history_size;	/* sizeof(struct procmon_history). */
 };
 
 #define PROCMON_ABI_VERSION 1
@@ -162,6 +163,52 @@ struct procmon_snapshot {
 	__u64 time;		/* Out: when this call began, in ns since boot. */
 };
 
+/* Bits of procmon_sample.flags. */
+#define PROCMON_SAMPLE_PROCESS	(1 << 0)	/* "process" is what the chosen one was. */
+#define PROCMON_SAMPLE_GONE	(1 << 1)	/* The chosen one is gone: only its pid and start. */
+
+/*
+ * What the monitor has seen at one moment: the system, and the process that PROCMON_SET_FILTER has
+ * chosen.
+ *
+ * The same process is meant in all samples until the filter is set again. When it is gone, a last
+ * sample says so, and no other ones are recorded until then, so that its past stays. A process that
+ * is executing a program at that moment may be missing in a sample. PIDs, users and groups are
+ * those of the initial namespaces.
+ */
+struct procmon_sample {
+	__u64 sequence;		/* The first one is 1, and each one the next. */
+	__u64 time;		/* When it was taken, in ns since boot. */
+	__u32 flags;		/* PROCMON_SAMPLE_*. */
+	__u32 processes;	/* Processes, zombies included. */
+	__u32 threads;		/* Threads of those processes. */
+	__u32 running;		/* Threads that run or wait for a CPU. */
+	__u32 uninterruptible;	/* Threads in PROCMON_STATE_DISK_SLEEP. */
+	__u32 zombies;		/* Processes in PROCMON_STATE_ZOMBIE. */
+	__u32 forks;		/* Processes and threads started since the sample before. */
+	__u32 reserved;		/* 0 */
+	struct procmon_record process;	/* All 0 unless PROCMON_SAMPLE_PROCESS is set. */
+};
+
+/*
+ * Argument of PROCMON_HISTORY, which may grow as that of PROCMON_SNAPSHOT may.
+ *
+ * Of the samples the last ones are kept, as many as the parameter "history" says. Those between the
+ * one that was wanted and the first one that is delivered are lost.
+ */
+struct procmon_history {
+	__u32 size;		/* In: size of this struct. */
+	__u32 flags;		/* In: 0. */
+	__u64 sequence;		/* In: first sample, 0 for the oldest; out: where to go on. */
+	__u64 samples;		/* In: address of the first sample. */
+	__u32 stride;		/* In: bytes from one sample to the next, a multiple of 8. */
+	__u32 capacity;		/* In: number of samples that there is room for. */
+	__u32 count;		/* Out: number of samples that were written. */
+	__u32 interval_ms;	/* Out: the time between two samples, in ms. */
+	__u64 oldest;		/* Out: sequence of the oldest sample, "newest" + 1 if there is none. */
+	__u64 newest;		/* Out: sequence of the newest sample, 0 if there was none yet. */
+};
+
 #define PROCMON_MAGIC 'P'
 
 /* Zero the totals and the filter; message and per_cpu_ops stay. Needs a file open for writing. */
@@ -188,6 +235,14 @@ struct procmon_snapshot {
  * EINTR: a fatal signal came before the first record.
  */
 #define PROCMON_SNAPSHOT	_IOWR(PROCMON_MAGIC, 6, struct procmon_snapshot)
+/*
+ * What the monitor has recorded. poll(2) has POLLPRI for a file while there are samples from where
+ * its last PROCMON_HISTORY would go on.
+ *
+ * E2BIG, EFAULT, EINVAL: as for PROCMON_SNAPSHOT.
+ * EPERM: the caller is not in the initial PID and user namespaces.
+ */
+#define PROCMON_HISTORY		_IOWR(PROCMON_MAGIC, 7, struct procmon_history)
 
 /*
  * What procmon_stats and procmon_query look like to a 32-bit process.

@@ -24,9 +24,12 @@ use kernel::{
         IovIterSource, //
     },
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Full, //
+    sync::{
+        atomic::{
+            Atomic,
+            Full, //
+        },
+        poll::PollTable, //
     },
     time::{
         delay::fsleep,
@@ -82,11 +85,15 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     fn write(&self, from: &mut IovIterSource<'_>) -> Result<usize>;
 
     /// Handles ioctl(2).
-    fn ioctl(&self, file: &File, cmd: u32, arg: UserPtr) -> Result;
+    fn ioctl(&self, file: &OpenFile<Self>, cmd: u32, arg: UserPtr) -> Result;
 
     /// Handles ioctl(2) of 32-bit processes on 64-bit kernels.
     #[cfg(CONFIG_COMPAT)]
-    fn compat_ioctl(&self, file: &File, cmd: u32, arg: UserPtr) -> Result;
+    fn compat_ioctl(&self, file: &OpenFile<Self>, cmd: u32, arg: UserPtr) -> Result;
+
+    /// Handles poll(2) and the like: returns the bits `POLL*` of what is so now, after registering
+    /// whatever tells when that changes.
+    fn poll(&self, file: &OpenFile<Self>, table: &PollTable<'_>) -> u32;
 }
 
 /// A registered misc device with its data.
@@ -224,9 +231,9 @@ struct FileData<T: MiscDevice> {
 
 type FilePtr<T> = Pin<KBox<FileData<T>>>;
 
-/// An open file.
+/// An open file of a misc device with data `T`.
 ///
-/// It has memory of its own only from the first read on, so that opening takes none.
+/// It has memory of its own only from the first use of its reader on, so that opening takes none.
 ///
 /// # Invariants
 ///
@@ -234,35 +241,43 @@ type FilePtr<T> = Pin<KBox<FileData<T>>>;
 /// which is a pointer to the device, as the misc device core leaves it, or a [`FilePtr<T>`] as a
 /// foreign pointer with its lowest bit set. The former turns into the latter at most once, until
 /// the file is released. The registration of the device is valid as long as that is not done.
-struct OpenFile<'a, T: MiscDevice> {
-    private_data: &'a Atomic<*mut c_void>,
-    _data: PhantomData<&'a FileData<T>>,
-}
+///
+/// Where a [`MiscDevice`] gets one, its thread has no `fdget_pos()` region of the file.
+#[repr(transparent)]
+pub(crate) struct OpenFile<T: MiscDevice>(Opaque<bindings::file>, PhantomData<FileData<T>>);
 
-impl<'a, T: MiscDevice> OpenFile<'a, T> {
+impl<T: MiscDevice> OpenFile<T> {
     /// # Safety
     ///
     /// `file` must be an open file with the operations of [`VTable<T>`], or one that is being
     /// opened or released, and it must stay one for `'a`.
     #[inline]
-    unsafe fn from_file(file: *mut bindings::file) -> Self {
-        // SAFETY: By the safety requirements. While the file is open, nobody else uses the private
-        // data.
+    unsafe fn from_ptr<'a>(file: *mut bindings::file) -> &'a Self {
+        // SAFETY: By the safety requirements; this is a transparent wrapper.
         // INVARIANT: As the misc device core or `new_reader()` left it.
-        let private_data = unsafe { Atomic::from_ptr(&raw mut (*file).private_data) };
-
-        Self {
-            private_data,
-            _data: PhantomData,
-        }
+        unsafe { &*file.cast::<Self>() }
     }
 
-    /// Returns the data of a file that was read before.
+    /// Returns the file.
+    #[inline]
+    pub(crate) fn as_file(&self) -> &File {
+        // SAFETY: The file is valid as long as this is, and by the type invariants there is no
+        // `fdget_pos()` region where a driver has this.
+        unsafe { File::from_raw_file(self.0.get()) }
+    }
+
+    #[inline]
+    fn private_data(&self) -> &Atomic<*mut c_void> {
+        // SAFETY: By the type invariants. While the file is open, nobody else uses this.
+        unsafe { Atomic::from_ptr(&raw mut (*self.0.get()).private_data) }
+    }
+
+    /// Returns the data of a file that has a reader.
     #[inline]
     fn data(&self) -> Result<*mut c_void, *mut c_void> {
         // ORDERING: What the pointer leads to is read through an address dependency, which pairs
         // with the exchange in `new_reader()`.
-        let word = read_once(self.private_data);
+        let word = read_once(self.private_data());
 
         match word.addr() & 1 {
             0 => Err(word),
@@ -271,7 +286,7 @@ impl<'a, T: MiscDevice> OpenFile<'a, T> {
     }
 
     #[inline]
-    fn registration(&self) -> &'a MiscDeviceRegistration<T> {
+    fn registration(&self) -> &MiscDeviceRegistration<T> {
         // SAFETY: By the type invariants.
         unsafe {
             match self.data() {
@@ -281,9 +296,25 @@ impl<'a, T: MiscDevice> OpenFile<'a, T> {
         }
     }
 
-    /// Returns the device and what there is for this file to read it.
+    /// Returns what there is for this file to read it, which is made now if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of the initialiser, and `ENOMEM`.
+    pub(crate) fn reader(&self) -> Result<&T::Reader> {
+        Ok(self.device_and_reader()?.1)
+    }
+
+    /// Returns what there is for this file to read it, if there is anything.
+    pub(crate) fn existing_reader(&self) -> Option<&T::Reader> {
+        let data = self.data().ok()?;
+
+        // SAFETY: By the type invariants. The data stays until the file is released.
+        Some(unsafe { &FilePtr::<T>::borrow(data).get_ref().reader })
+    }
+
     #[inline]
-    fn reader(&self) -> Result<(&'a T, &'a T::Reader)> {
+    fn device_and_reader(&self) -> Result<(&T, &T::Reader)> {
         let data = match self.data() {
             Ok(data) => data,
             Err(misc) => self.new_reader(misc)?,
@@ -312,7 +343,7 @@ impl<'a, T: MiscDevice> OpenFile<'a, T> {
         // ORDERING: Who sees the pointer sees the data filled in.
         // INVARIANT: The pointer to the device turns into one to data.
         match self
-            .private_data
+            .private_data()
             .cmpxchg(misc, new.wrapping_byte_add(1), Full)
         {
             Ok(_) => Ok(new),
@@ -338,6 +369,7 @@ impl<T: MiscDevice> VTable<T> {
         write: Some(Self::write),
         read_iter: Some(Self::read_iter),
         write_iter: Some(Self::write_iter),
+        poll: Some(Self::poll),
         unlocked_ioctl: Some(Self::ioctl),
         #[cfg(CONFIG_COMPAT)]
         compat_ioctl: Some(Self::compat_ioctl),
@@ -365,7 +397,7 @@ impl<T: MiscDevice> VTable<T> {
             // and the file operations of this type belong to devices of this type. The device
             // cannot be deregistered during this call, after which the count of open files keeps
             // it.
-            let this = unsafe { OpenFile::<T>::from_file(file) }.registration();
+            let this = unsafe { OpenFile::<T>::from_ptr(file) }.registration();
 
             this.data.opened();
             this.files.inc::<OPENED>();
@@ -378,7 +410,7 @@ impl<T: MiscDevice> VTable<T> {
     /// To be called by the VFS, once, for a file that [`Self::open`] has opened.
     unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: By the safety requirements.
-        let file = unsafe { OpenFile::<T>::from_file(file) };
+        let file = unsafe { OpenFile::<T>::from_ptr(file) };
         let registration: *const _ = file.registration();
 
         if let Ok(data) = file.data() {
@@ -409,7 +441,7 @@ impl<T: MiscDevice> VTable<T> {
         offset: *mut bindings::loff_t,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        let file = unsafe { OpenFile::<T>::from_file(file) };
+        let file = unsafe { OpenFile::<T>::from_ptr(file) };
         // SAFETY: By the safety requirements; nobody else uses the position during this call.
         let offset = unsafe { &mut *offset };
         let mut iter = iov_iter_ubuf(bindings::ITER_DEST != 0, buffer.cast(), len);
@@ -418,7 +450,7 @@ impl<T: MiscDevice> VTable<T> {
         let to = unsafe { &mut *(&raw mut iter).cast::<IovIterDest<'_>>() };
 
         from_result(|| {
-            let (device, reader) = file.reader()?;
+            let (device, reader) = file.device_and_reader()?;
 
             Ok(isize::try_from(device.read(reader, offset, to)?)?)
         })
@@ -437,7 +469,7 @@ impl<T: MiscDevice> VTable<T> {
         _offset: *mut bindings::loff_t,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        let file = unsafe { OpenFile::<T>::from_file(file) };
+        let file = unsafe { OpenFile::<T>::from_ptr(file) };
         let mut iter = iov_iter_ubuf(bindings::ITER_SOURCE != 0, buffer.cast_mut().cast(), len);
         // SAFETY: As in `read()`, but for reading from it.
         let from = unsafe { &mut *(&raw mut iter).cast::<IovIterSource<'_>>() };
@@ -454,7 +486,7 @@ impl<T: MiscDevice> VTable<T> {
         iter: *mut bindings::iov_iter,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        let file = unsafe { OpenFile::<T>::from_file((*kiocb).ki_filp) };
+        let file = unsafe { OpenFile::<T>::from_ptr((*kiocb).ki_filp) };
         // SAFETY: By the safety requirements; nobody else uses the position during this call.
         let offset = unsafe { &mut (*kiocb).ki_pos };
         // SAFETY: By the safety requirements. `IovIterDest` is a transparent wrapper; its own
@@ -462,7 +494,7 @@ impl<T: MiscDevice> VTable<T> {
         let to = unsafe { &mut *iter.cast::<IovIterDest<'_>>() };
 
         from_result(|| {
-            let (device, reader) = file.reader()?;
+            let (device, reader) = file.device_and_reader()?;
 
             Ok(isize::try_from(device.read(reader, offset, to)?)?)
         })
@@ -477,7 +509,7 @@ impl<T: MiscDevice> VTable<T> {
         iter: *mut bindings::iov_iter,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        let file = unsafe { OpenFile::<T>::from_file((*kiocb).ki_filp) };
+        let file = unsafe { OpenFile::<T>::from_ptr((*kiocb).ki_filp) };
         // SAFETY: By the safety requirements, and as in `read_iter()`.
         let from = unsafe { &mut *iter.cast::<IovIterSource<'_>>() };
 
@@ -486,15 +518,26 @@ impl<T: MiscDevice> VTable<T> {
 
     /// # Safety
     ///
+    /// To be called by the VFS for a file that [`Self::open`] has opened, with null or a table.
+    unsafe extern "C" fn poll(
+        file: *mut bindings::file,
+        table: *mut bindings::poll_table_struct,
+    ) -> bindings::__poll_t {
+        // SAFETY: By the safety requirements. There is no `fdget_pos()` region in poll(2).
+        let file = unsafe { OpenFile::<T>::from_ptr(file) };
+        // SAFETY: By the safety requirements.
+        let table = unsafe { PollTable::from_raw(table) };
+
+        file.registration().data.poll(file, &table)
+    }
+
+    /// # Safety
+    ///
     /// To be called by the VFS for a file that [`Self::open`] has opened.
     unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
-        // SAFETY: By the safety requirements.
-        let device = &unsafe { OpenFile::<T>::from_file(file) }
-            .registration()
-            .data;
-        // SAFETY: The file is valid during this call, and this thread has no `fdget_pos()` region
-        // of it: there is none in ioctl(2).
-        let file = unsafe { File::from_raw_file(file) };
+        // SAFETY: By the safety requirements. There is no `fdget_pos()` region in ioctl(2).
+        let file = unsafe { OpenFile::<T>::from_ptr(file) };
+        let device = &file.registration().data;
 
         from_result(|| {
             device.ioctl(file, cmd, UserPtr::from_addr(arg))?;
@@ -512,12 +555,9 @@ impl<T: MiscDevice> VTable<T> {
         cmd: c_uint,
         arg: c_ulong,
     ) -> c_long {
-        // SAFETY: By the safety requirements.
-        let device = &unsafe { OpenFile::<T>::from_file(file) }
-            .registration()
-            .data;
         // SAFETY: As in `ioctl()`.
-        let file = unsafe { File::from_raw_file(file) };
+        let file = unsafe { OpenFile::<T>::from_ptr(file) };
+        let device = &file.registration().data;
         // CAST: A pointer of a 32-bit process has 32 bits, as with `compat_ptr()`.
         let arg = arg as u32 as usize;
 
@@ -593,13 +633,18 @@ mod tests {
             Ok(0)
         }
 
-        fn ioctl(&self, _: &File, _: u32, _: UserPtr) -> Result {
+        fn ioctl(&self, _: &OpenFile<Self>, _: u32, _: UserPtr) -> Result {
             Err(ENOTTY)
         }
 
         #[cfg(CONFIG_COMPAT)]
-        fn compat_ioctl(&self, _: &File, _: u32, _: UserPtr) -> Result {
+        fn compat_ioctl(&self, _: &OpenFile<Self>, _: u32, _: UserPtr) -> Result {
             Err(ENOTTY)
+        }
+
+        /// Tells whether the file has a reader.
+        fn poll(&self, file: &OpenFile<Self>, _: &PollTable<'_>) -> u32 {
+            u32::from(file.existing_reader().is_some())
         }
     }
 
@@ -671,9 +716,16 @@ mod tests {
         fn read(&self) -> Result<&Reader> {
             let file = (&raw const *self.0).cast_mut();
             // SAFETY: The file is open.
-            let file = unsafe { OpenFile::<Probe>::from_file(file) };
+            let file = unsafe { OpenFile::<Probe>::from_ptr(file) };
 
-            Ok(file.reader()?.1)
+            file.reader()
+        }
+
+        fn poll(&self) -> u32 {
+            let file = (&raw const *self.0).cast_mut();
+
+            // SAFETY: The file is open, and there need not be a table.
+            unsafe { VTable::<Probe>::poll(file, core::ptr::null_mut()) }
         }
     }
 
@@ -743,11 +795,13 @@ mod tests {
         let other = FakeFile::open(&device)?;
 
         assert_eq!(readers.load(Relaxed), 0);
+        assert_eq!(file.poll(), 0);
 
         let reader = file.read()?;
 
         assert!(core::ptr::eq(reader, file.read()?));
         assert_eq!(readers.load(Relaxed), 1);
+        assert_eq!((file.poll(), other.poll()), (1, 0));
         assert!(!core::ptr::eq(reader, other.read()?));
         assert_eq!(readers.load(Relaxed), 2);
         drop(file);

@@ -13,6 +13,7 @@ pub(crate) mod iov;
 pub(crate) mod kthread;
 pub(crate) mod miscdevice;
 pub(crate) mod module_param;
+pub(crate) mod namespaces;
 pub(crate) mod once;
 pub(crate) mod percpu;
 pub(crate) mod pid;

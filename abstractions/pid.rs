@@ -99,6 +99,12 @@ impl PidRef {
         }
     }
 
+    /// Returns the number in the initial namespace, as `pid_nr()` does.
+    pub(crate) fn initial_nr(&self) -> Pid {
+        // SAFETY: The struct is valid. There is a number for each level, and this never changes.
+        unsafe { (*(*self.0.get()).numbers.as_ptr()).nr }
+    }
+
     /// # Safety
     ///
     /// `pid` must be null or point to a `struct pid` that is valid for `'a`.
@@ -189,6 +195,84 @@ pub(crate) fn for_each_pid<'g, B>(
     }
     // CAST: As above.
     Walk::Pause(iter.next_index.wrapping_add(base) as Pid)
+}
+
+/// What the `kernel` crate's [`PidNamespace`] does not tell.
+pub(crate) trait PidNamespaceExt {
+    /// Returns the initial namespace, which all tasks are in.
+    fn initial() -> &'static Self;
+
+    /// Returns the IDs that were given since the next one was `before`, which are counted up until
+    /// they begin anew.
+    fn given_since(&self, before: Pid) -> GivenIds;
+}
+
+impl PidNamespaceExt for PidNamespace {
+    fn initial() -> &'static Self {
+        // SAFETY: This is a static that is valid from early at boot on.
+        unsafe { PidNamespace::from_ptr(&raw mut bindings::init_pid_ns) }
+    }
+
+    fn given_since(&self, before: Pid) -> GivenIds {
+        let ns = self.as_ptr();
+
+        // SAFETY: The namespace is valid, and these change under our eyes, hence volatile.
+        unsafe {
+            GivenIds {
+                before,
+                // CAST: IDs are far below the largest number.
+                next: ptr::read_volatile(&raw const (*ns).idr.idr_next) as Pid,
+                end: ptr::read_volatile(&raw const (*ns).pid_max),
+            }
+        }
+    }
+}
+
+/// The IDs of a namespace that were given to new tasks within some time.
+///
+/// It must not be so long that more were given than there are IDs. Those that were in use already
+/// were passed over, and are among these too.
+#[derive(Clone, Copy)]
+pub(crate) struct GivenIds {
+    before: Pid,
+    next: Pid,
+    end: Pid,
+}
+
+impl GivenIds {
+    /// The lower ones are not given again: `RESERVED_PIDS`.
+    // CAST: It is small.
+    const BEGIN: Pid = bindings::RESERVED_PIDS as Pid;
+
+    /// The ID that comes next.
+    pub(crate) fn next(&self) -> Pid {
+        self.next
+    }
+
+    /// Whether an ID is one of these.
+    #[inline(always)]
+    pub(crate) fn contains(&self, nr: Pid) -> bool {
+        if self.before <= self.next {
+            (self.before..self.next).contains(&nr)
+        } else {
+            nr >= self.before || (Self::BEGIN..self.next).contains(&nr)
+        }
+    }
+
+    /// How many these are.
+    pub(crate) fn count(&self) -> u32 {
+        let count = if self.before <= self.next {
+            self.next.wrapping_sub(self.before)
+        } else {
+            self.end
+                .saturating_sub(self.before)
+                .max(0)
+                .saturating_add(self.next.saturating_sub(Self::BEGIN).max(0))
+        };
+
+        // It is not negative.
+        u32::try_from(count).unwrap_or(0)
+    }
 }
 
 /// The IDs of a [`Task`] in a namespace.

@@ -5,9 +5,18 @@
 //! The `kernel` crate's `Instant` keeps its number to itself, which is right inside of the kernel but
 //! user space has to be told one.
 //!
-//! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h)
+//! C headers: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h),
+//! [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h)
 
-use kernel::bindings;
+use core::ptr;
+
+use kernel::{
+    bindings,
+    time::{
+        Jiffies,
+        NSEC_PER_SEC, //
+    }, //
+};
 
 /// Returns the nanoseconds since boot, those in suspend included: `CLOCK_BOOTTIME`.
 pub(crate) fn boottime() -> u64 {
@@ -16,4 +25,24 @@ pub(crate) fn boottime() -> u64 {
 
     // It begins with 0.
     u64::try_from(time).unwrap_or(0)
+}
+
+/// Returns the number of ticks of the timer, which is the cheapest clock that there is.
+#[inline(always)]
+pub(crate) fn jiffies() -> Jiffies {
+    // SAFETY: This static changes under our eyes, hence volatile.
+    unsafe { ptr::read_volatile(&raw const bindings::jiffies) }
+}
+
+/// Returns how many nanoseconds are over for certain since the lowest bits of [`jiffies`] were
+/// these, those in suspend not included. At most some days may be.
+pub(crate) fn nanoseconds_since(before: u32) -> u64 {
+    // CAST: The lowest bits will do.
+    let ticks = (jiffies() as u32).wrapping_sub(before);
+    let tick = (NSEC_PER_SEC as u64)
+        .checked_div(bindings::CONFIG_HZ.into())
+        .unwrap_or(0);
+
+    // The first one may have been nearly over.
+    u64::from(ticks.saturating_sub(1)).saturating_mul(tick)
 }

@@ -13,7 +13,10 @@ use kernel::{
 
 use crate::{
     abstractions::sysfs::Attribute,
-    driver::device::Device, //
+    driver::{
+        device::Device,
+        monitor::Latest, //
+    }, //
 };
 
 /// `stats`: the totals since the last reset, all operations since loading, and the filter.
@@ -45,18 +48,21 @@ impl Attribute<Device> for BufferSize {
     }
 }
 
-/// `monitor`: the monitor's last sample.
-pub(crate) struct MonitorSample;
+/// `monitor`: what the monitor saw last of the system, and of the chosen process if there is one.
+pub(crate) struct LatestSample;
 
-impl Attribute<Device> for MonitorSample {
+impl Attribute<Device> for LatestSample {
     const NAME: &'static CStr = c"monitor";
 
     fn show(device: &Device, out: &mut Formatter<'_>) -> fmt::Result {
-        let sample = device.monitor.sample();
+        let Latest { samples, sample } = device.monitor.latest();
 
-        writeln!(out, "samples: {}", sample.samples)?;
+        writeln!(out, "samples: {samples}")?;
         writeln!(out, "processes: {}", sample.processes)?;
         writeln!(out, "threads: {}", sample.threads)?;
-        writeln!(out, "running: {}", sample.running)
+        writeln!(out, "running: {}", sample.running)?;
+        writeln!(out, "uninterruptible: {}", sample.uninterruptible)?;
+        writeln!(out, "zombies: {}", sample.zombies)?;
+        writeln!(out, "forks: {}", sample.forks)
     }
 }

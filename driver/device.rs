@@ -3,20 +3,28 @@
 //! The device.
 
 use kernel::{
-    fs::{
-        file,
-        File, //
-    },
+    fs::file,
     iov::{
         IovIterDest,
         IovIterSource, //
     },
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        poll::PollTable,
+        Arc, //
+    },
+    uapi, //
 };
 
 use crate::{
-    abstractions::miscdevice::MiscDevice,
+    abstractions::miscdevice::{
+        MiscDevice,
+        OpenFile, //
+    },
     driver::{
         counters::Counters,
         ioctl,
@@ -61,20 +69,48 @@ impl Device {
     }
 }
 
+/// What there is for an open file.
+#[pin_data]
+pub(crate) struct FileState {
+    /// Where it is in reading the message.
+    #[pin]
+    pass: Pass,
+    /// The number of the sample that it has not asked for yet.
+    next_sample: Atomic<u64>,
+}
+
+impl FileState {
+    fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            pass <- Pass::new(),
+            next_sample: Atomic::new(0),
+        }? Error)
+    }
+
+    fn next_sample(&self) -> u64 {
+        self.next_sample.load(Relaxed)
+    }
+
+    /// Sets the number of the sample with which the file's next question would go on.
+    pub(crate) fn set_next_sample(&self, sequence: u64) {
+        self.next_sample.store(sequence, Relaxed);
+    }
+}
+
 impl MiscDevice for Device {
-    type Reader = Pass;
+    type Reader = FileState;
 
     fn opened(&self) {
         self.counters.count_open();
     }
 
-    fn reader(&self) -> impl PinInit<Pass, Error> {
-        Pass::new()
+    fn reader(&self) -> impl PinInit<FileState, Error> {
+        FileState::new()
     }
 
     fn read(
         &self,
-        pass: &Pass,
+        state: &FileState,
         offset: &mut file::Offset,
         to: &mut IovIterDest<'_>,
     ) -> Result<usize> {
@@ -83,7 +119,7 @@ impl MiscDevice for Device {
         }
 
         let start = usize::try_from(*offset)?;
-        let copied = pass.read(start, &self.message, to)?;
+        let copied = state.pass.read(start, &self.message, to)?;
 
         if copied != 0 {
             *offset = file::Offset::try_from(start.checked_add(copied).ok_or(EOVERFLOW)?)?;
@@ -101,12 +137,28 @@ impl MiscDevice for Device {
         Ok(written)
     }
 
-    fn ioctl(&self, file: &File, cmd: u32, arg: UserPtr) -> Result {
+    fn ioctl(&self, file: &OpenFile<Self>, cmd: u32, arg: UserPtr) -> Result {
         ioctl::ioctl(self, file, cmd, arg)
     }
 
     #[cfg(CONFIG_COMPAT)]
-    fn compat_ioctl(&self, file: &File, cmd: u32, arg: UserPtr) -> Result {
+    fn compat_ioctl(&self, file: &OpenFile<Self>, cmd: u32, arg: UserPtr) -> Result {
         ioctl::compat_ioctl(self, file, cmd, arg)
+    }
+
+    /// The message can always be read and replaced. Urgent is what the monitor has recorded and
+    /// this file has not asked for.
+    fn poll(&self, file: &OpenFile<Self>, table: &PollTable<'_>) -> u32 {
+        const ALWAYS: u32 = uapi::POLLIN | uapi::POLLOUT | uapi::POLLRDNORM | uapi::POLLWRNORM;
+
+        let recorder = &self.monitor.recorder;
+        let next = file.existing_reader().map_or(0, FileState::next_sample);
+
+        table.register_wait(file.as_file(), &recorder.news);
+        if recorder.newest() >= next.max(1) {
+            ALWAYS | uapi::POLLPRI
+        } else {
+            ALWAYS
+        }
     }
 }

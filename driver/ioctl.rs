@@ -8,18 +8,18 @@
 use core::mem::offset_of;
 
 use kernel::{
-    fs::{
-        file::flags,
-        File, //
-    },
+    fs::file::flags,
     prelude::*,
     task::Pid, //
 };
 
 use crate::{
-    abstractions::uaccess::{
-        read_user,
-        write_user, //
+    abstractions::{
+        miscdevice::OpenFile,
+        uaccess::{
+            read_user,
+            write_user, //
+        }, //
     },
     driver::{
         device::Device,
@@ -37,7 +37,7 @@ use crate::{
 /// - `EFAULT` if the argument cannot be read or written.
 /// - `EBADF` if the command changes something and the file is not open for writing.
 /// - `EINVAL` if the filter is negative.
-pub(crate) fn ioctl(device: &Device, file: &File, cmd: u32, arg: UserPtr) -> Result {
+pub(crate) fn ioctl(device: &Device, file: &OpenFile<Device>, cmd: u32, arg: UserPtr) -> Result {
     device.counters.count_ioctl();
 
     match cmd {
@@ -47,7 +47,8 @@ pub(crate) fn ioctl(device: &Device, file: &File, cmd: u32, arg: UserPtr) -> Res
         uapi::PROCMON_GET_COUNT => get_count(device, arg),
         uapi::PROCMON_SET_FILTER => set_filter(device, file, arg),
         uapi::PROCMON_INFO => write_user(arg, &snapshot::INFO),
-        _ if is_snapshot(cmd) => snapshot::snapshot(arg),
+        _ if is(cmd, uapi::PROCMON_SNAPSHOT) => snapshot::snapshot(arg),
+        _ if is(cmd, uapi::PROCMON_HISTORY) => history(device, file, arg),
         _ => Err(ENOTTY),
     }
 }
@@ -60,7 +61,7 @@ pub(crate) fn ioctl(device: &Device, file: &File, cmd: u32, arg: UserPtr) -> Res
 ///
 /// Those of [`ioctl`].
 #[cfg(CONFIG_COMPAT)]
-pub(crate) fn compat_ioctl(device: &Device, file: &File, cmd: u32, arg: UserPtr) -> Result {
+pub(crate) fn compat_ioctl(device: &Device, file: &OpenFile<Device>, cmd: u32, arg: UserPtr) -> Result {
     device.counters.count_ioctl();
 
     match cmd {
@@ -70,16 +71,17 @@ pub(crate) fn compat_ioctl(device: &Device, file: &File, cmd: u32, arg: UserPtr)
         uapi::PROCMON_GET_COUNT => get_count(device, arg),
         uapi::PROCMON_SET_FILTER => set_filter(device, file, arg),
         uapi::PROCMON_INFO => write_user(arg, &snapshot::INFO),
-        _ if is_snapshot(cmd) => snapshot::snapshot(arg),
+        _ if is(cmd, uapi::PROCMON_SNAPSHOT) => snapshot::snapshot(arg),
+        _ if is(cmd, uapi::PROCMON_HISTORY) => history(device, file, arg),
         _ => Err(ENOTTY),
     }
 }
 
-/// Whether this is PROCMON_SNAPSHOT, with an argument of whatever size.
-fn is_snapshot(cmd: u32) -> bool {
+/// Whether this is a command, with an argument of whatever size.
+fn is(cmd: u32, command: u32) -> bool {
     const SIZE: u32 = kernel::uapi::_IOC_SIZEMASK << kernel::uapi::_IOC_SIZESHIFT;
 
-    cmd & !SIZE == uapi::PROCMON_SNAPSHOT & !SIZE
+    cmd & !SIZE == command & !SIZE
 }
 
 // The commands are not inlined, so that none pays for the registers and the stack of another.
@@ -160,9 +162,11 @@ fn query32(arg: UserPtr) -> Result {
 }
 
 #[inline(never)]
-fn reset(device: &Device, file: &File) -> Result {
+fn reset(device: &Device, file: &OpenFile<Device>) -> Result {
     require_writable(file)?;
-    device.settings.reset(&device.counters);
+    device
+        .settings
+        .reset(&device.counters, || device.monitor.choose(0));
     Ok(())
 }
 
@@ -172,7 +176,7 @@ fn get_count(device: &Device, arg: UserPtr) -> Result {
 }
 
 #[inline(never)]
-fn set_filter(device: &Device, file: &File, arg: UserPtr) -> Result {
+fn set_filter(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result {
     require_writable(file)?;
 
     let pid: Pid = read_user(arg)?;
@@ -180,14 +184,24 @@ fn set_filter(device: &Device, file: &File, arg: UserPtr) -> Result {
     if pid < 0 {
         return Err(EINVAL);
     }
-    device.settings.set_filter(pid);
+    device
+        .settings
+        .set_filter(pid, || device.monitor.choose(pid));
+    Ok(())
+}
+
+#[inline(never)]
+fn history(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result {
+    let state = file.reader()?;
+
+    state.set_next_sample(device.monitor.recorder.history(arg)?);
     Ok(())
 }
 
 /// A descriptor may have been passed on to somebody who is only to read, so what changes things for
 /// all others takes one that is open for writing.
-fn require_writable(file: &File) -> Result {
-    match file.flags() & flags::O_ACCMODE {
+fn require_writable(file: &OpenFile<Device>) -> Result {
+    match file.as_file().flags() & flags::O_ACCMODE {
         flags::O_WRONLY | flags::O_RDWR => Ok(()),
         _ => Err(EBADF),
     }

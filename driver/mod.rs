@@ -7,7 +7,9 @@
 //! - [`settings`]: what users set: the filter, and since when the totals count.
 //! - [`query`]: what is told about one process.
 //! - [`snapshot`]: what is told about many processes at once.
-//! - [`monitor`]: the thread that counts processes.
+//! - [`output`]: the room for records in user space.
+//! - [`monitor`]: the thread that looks at the system and at a chosen process.
+//! - [`recorder`]: what that thread has seen.
 //! - [`device`]: the device, which brings the above together for read, write and the rest.
 //! - [`ioctl`]: the commands of the device.
 //! - [`attributes`]: the device's files in sysfs.
@@ -18,6 +20,8 @@ pub(crate) mod device;
 pub(crate) mod ioctl;
 pub(crate) mod message;
 pub(crate) mod monitor;
+pub(crate) mod output;
 pub(crate) mod query;
+pub(crate) mod recorder;
 pub(crate) mod settings;
 pub(crate) mod snapshot;

@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The monitor: a thread that counts processes at regular intervals.
+//! The monitor: a thread that looks at the system, and at the process that was chosen, at regular
+//! intervals.
+
+use core::ops::ControlFlow;
 
 use kernel::{
     new_spinlock,
+    pid_namespace::PidNamespace,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         rcu,
         SpinLock, //
     },
+    task::Pid,
     time::Msecs, //
 };
 
@@ -18,54 +27,83 @@ use crate::{
             CurrentThread,
             ThreadFn, //
         },
+        namespaces::to_initial_pid,
+        pid::{
+            for_each_pid,
+            PidNamespaceExt,
+            Walk, //
+        },
         task::{
-            processes,
+            cond_resched,
             TaskExt, //
+        },
+        time::{
+            boottime,
+            jiffies,
+            nanoseconds_since, //
         }, //
     },
-    uapi, //
+    driver::{
+        recorder::Recorder,
+        snapshot::{
+            Found,
+            Request, //
+        }, //
+    },
+    uapi::{
+        self,
+        procmon_record as Record,
+        procmon_sample as Sample, //
+    }, //
 };
 
-/// What the monitor saw at one moment.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Sample {
-    /// Number of samples taken so far, this one included.
+/// What the monitor saw last.
+#[derive(Clone, Copy)]
+pub(crate) struct Latest {
+    /// Number of samples taken so far, this one included. Not all were recorded.
     pub(crate) samples: u64,
-    /// Processes, zombies included.
-    pub(crate) processes: u64,
-    /// Threads of those processes.
-    pub(crate) threads: u64,
-    /// Threads that run or wait for a CPU, the monitor itself among them.
-    pub(crate) running: u64,
+    /// The sample, all zeroes before the first one.
+    pub(crate) sample: Sample,
 }
 
-impl Sample {
-    /// Counts what there is now.
-    fn take(samples: u64) -> Self {
-        let guard = rcu::read_lock();
-        let mut sample = Self {
-            samples,
-            ..Self::default()
-        };
-
-        for process in processes(&guard) {
-            sample.processes = sample.processes.wrapping_add(1);
-            for thread in process.threads(&guard) {
-                sample.threads = sample.threads.wrapping_add(1);
-                if thread.reported_state() == uapi::PROCMON_STATE_RUNNING {
-                    sample.running = sample.running.wrapping_add(1);
-                }
-            }
-        }
-        sample
-    }
-}
-
-/// The monitor's last sample, and the thread function that renews it.
+/// What the monitor has seen, and the thread function that looks again.
 #[pin_data]
 pub(crate) struct Monitor {
     #[pin]
-    sample: SpinLock<Sample>,
+    latest: SpinLock<Latest>,
+    /// All samples that there is room for.
+    #[pin]
+    pub(crate) recorder: Recorder,
+    choice: Atomic<u64>,
+}
+
+/// A process that was chosen at some time, in one word. Nobody has chosen if it is zero.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+struct Choice(u64);
+
+impl Choice {
+    /// Stands for a process that the caller does not have.
+    const NOBODY: Pid = Pid::MAX;
+
+    fn now(pid: Pid) -> Self {
+        match pid {
+            0 => Self(0),
+            // CAST: To the halves of the word. No choice is so old that the rest of the time
+            // matters, as the monitor looks at least once an hour.
+            _ => Self((pid as u32 as u64) << 32 | jiffies() as u32 as u64),
+        }
+    }
+
+    fn pid(self) -> Option<Pid> {
+        // CAST: Back from where it came.
+        (self.0 != 0).then_some((self.0 >> 32) as Pid)
+    }
+
+    /// Returns the latest time since boot, in nanoseconds, at which the choice may have been made.
+    fn time(self, now: u64) -> u64 {
+        // CAST: The half that was kept.
+        now.saturating_sub(nanoseconds_since(self.0 as u32))
+    }
 }
 
 impl Monitor {
@@ -75,16 +113,40 @@ impl Monitor {
     /// How long the thread sleeps before it looks whether the interval was changed.
     const NAP: Msecs = 1000;
 
-    /// Creates a monitor that has taken no sample yet.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            sample <- new_spinlock!(Sample::default(), "Monitor::sample"),
-        })
+    /// Creates a monitor that has taken no sample yet, and records so many.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no memory for the samples.
+    pub(crate) fn new(room: usize) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            latest <- new_spinlock!(
+                Latest {
+                    samples: 0,
+                    sample: Zeroable::zeroed(),
+                },
+                "Monitor::latest"
+            ),
+            recorder <- Recorder::new(room),
+            choice: Atomic::new(0),
+        }? Error)
     }
 
-    /// Returns the last sample, which is all zeroes before the first one.
-    pub(crate) fn sample(&self) -> Sample {
-        *self.sample.lock()
+    /// Returns what was seen last.
+    pub(crate) fn latest(&self) -> Latest {
+        *self.latest.lock()
+    }
+
+    /// Chooses the process that has an ID in the caller's PID namespace now, or none by 0.
+    #[inline(always)]
+    pub(crate) fn choose(&self, pid: Pid) {
+        let pid = match pid {
+            0 => 0,
+            _ => to_initial_pid(pid).unwrap_or(Choice::NOBODY),
+        };
+
+        // The monitor may as well see this later.
+        self.choice.store(Choice::now(pid).0, Relaxed);
     }
 
     /// Sleeps until the next sample is due or the thread is to end.
@@ -111,17 +173,185 @@ impl ThreadFn for Monitor {
     fn run(&self, thread: &CurrentThread) {
         pr_info!("monitor started\n");
 
-        let mut samples = 0u64;
+        let mut census = Census::default();
+        let mut watch = Watch::default();
 
         while !thread.should_stop() {
-            samples = samples.wrapping_add(1);
+            let sample = census.take();
+            let choice = Choice(self.choice.load(Relaxed));
+            let sample = watch.look(choice, sample);
 
-            let sample = Sample::take(samples);
+            if let Some(sample) = &sample {
+                self.recorder.record(sample);
+            }
+            // What is not recorded is shown nevertheless.
+            {
+                let mut latest = self.latest.lock();
 
-            *self.sample.lock() = sample;
+                latest.samples = latest.samples.wrapping_add(1);
+                latest.sample = sample.unwrap_or(census.sample);
+            }
             Self::wait(thread);
         }
 
         pr_info!("monitor stopped\n");
+    }
+}
+
+/// Counts all tasks, again and again.
+struct Census {
+    /// The last count.
+    sample: Sample,
+    /// The ID that the next task gets, as it was then.
+    next_pid: Pid,
+}
+
+impl Default for Census {
+    fn default() -> Self {
+        Self {
+            sample: Zeroable::zeroed(),
+            next_pid: 0,
+        }
+    }
+}
+
+impl Census {
+    /// How many nodes of the tree of IDs are looked at while RCU is held: one has 64.
+    const NODES: usize = 1;
+
+    /// Counts what there is now.
+    fn take(&mut self) -> Sample {
+        let ns = PidNamespace::initial();
+        let previous = self.sample.time;
+        let time = boottime();
+        // After the time: what is not counted as a fork now has started before the next time.
+        let given = ns.given_since(self.next_pid);
+        let mut sample = Sample {
+            time,
+            ..Zeroable::zeroed()
+        };
+        let mut skipped = 0u32;
+        let mut next = 0;
+
+        loop {
+            let guard = rcu::read_lock();
+            let walk = for_each_pid(ns, next, Self::NODES, &guard, |nr, pid| {
+                let Some(thread) = pid.task(&guard) else {
+                    return ControlFlow::<()>::Continue(());
+                };
+                // CAST: The states are single bits far below the sign.
+                let state = thread.reported_state() as c_int;
+
+                sample.threads = sample.threads.wrapping_add(1);
+                match state {
+                    uapi::PROCMON_STATE_RUNNING => sample.running = sample.running.wrapping_add(1),
+                    uapi::PROCMON_STATE_DISK_SLEEP => {
+                        sample.uninterruptible = sample.uninterruptible.wrapping_add(1);
+                    }
+                    _ => {}
+                }
+                if pid.thread_group_leader(&guard).is_some() {
+                    sample.processes = sample.processes.wrapping_add(1);
+                    if state == uapi::PROCMON_STATE_ZOMBIE {
+                        sample.zombies = sample.zombies.wrapping_add(1);
+                    }
+                }
+                if given.contains(nr) && thread.start_boottime() < previous {
+                    skipped = skipped.wrapping_add(1);
+                }
+                ControlFlow::Continue(())
+            });
+
+            match walk {
+                Walk::Pause(nr) => next = nr,
+                Walk::End | Walk::Break(()) => break,
+            }
+            drop(guard);
+            cond_resched();
+        }
+
+        // Nobody knows what was before the first sample.
+        if previous != 0 {
+            sample.forks = given.count().saturating_sub(skipped);
+        }
+        self.next_pid = given.next();
+        self.sample = sample;
+        sample
+    }
+}
+
+/// Looks at the process that was chosen, again and again.
+#[derive(Default)]
+struct Watch {
+    choice: Choice,
+    /// When the process was started, if it was ever seen.
+    start_time: Option<u64>,
+    is_gone: bool,
+}
+
+impl Watch {
+    /// How often a process is looked at that is executing a program.
+    const ATTEMPTS: usize = 3;
+
+    /// Adds the process to a sample of the system. Returns nothing if nothing is to be recorded any
+    /// more because it is gone.
+    fn look(&mut self, choice: Choice, mut sample: Sample) -> Option<Sample> {
+        if choice != self.choice {
+            *self = Self {
+                choice,
+                ..Self::default()
+            };
+        }
+
+        let Some(pid) = choice.pid() else {
+            return Some(sample);
+        };
+
+        if self.is_gone {
+            return None;
+        }
+        for _ in 0..Self::ATTEMPTS {
+            match self.find(pid, sample.time) {
+                Found::Process(record) => {
+                    self.start_time = Some(record.start_time);
+                    sample.flags = uapi::PROCMON_SAMPLE_PROCESS;
+                    sample.process = record;
+                    break;
+                }
+                Found::Busy => cond_resched(),
+                Found::Nobody => {
+                    self.is_gone = true;
+                    sample.flags = uapi::PROCMON_SAMPLE_GONE;
+                    sample.process = Record {
+                        pid,
+                        start_time: self.start_time.unwrap_or(0),
+                        ..Zeroable::zeroed()
+                    };
+                    break;
+                }
+            }
+        }
+        Some(sample)
+    }
+
+    /// Looks for the process, and not for another one that has got the same ID since.
+    fn find(&self, pid: Pid, now: u64) -> Found {
+        let found = Request::of_monitor(kernel::current!()).find(pid);
+
+        match found {
+            Found::Process(record) => {
+                let is_same = match self.start_time {
+                    Some(start_time) => record.start_time == start_time,
+                    None => record.start_time <= self.choice.time(now),
+                };
+
+                if is_same {
+                    found
+                } else {
+                    Found::Nobody
+                }
+            }
+            _ => found,
+        }
     }
 }

@@ -78,20 +78,26 @@ impl Settings {
         }
     }
 
-    /// Sets the totals and the filter to zero.
-    pub(crate) fn reset(&self, counters: &Counters) {
-        self.values.update(|values| Values {
-            baseline: counters.totals(),
-            filter_pid: 0,
-            ..values
+    /// Sets the totals and the filter to zero, and calls a function before another filter is set.
+    pub(crate) fn reset(&self, counters: &Counters, then: impl FnOnce()) {
+        self.values.update(|values| {
+            then();
+            Values {
+                baseline: counters.totals(),
+                filter_pid: 0,
+                ..values
+            }
         });
     }
 
-    /// Sets the filter.
-    pub(crate) fn set_filter(&self, pid: Pid) {
-        self.values.update(|values| Values {
-            filter_pid: pid,
-            ..values
+    /// Sets the filter, and calls a function before another one is set.
+    pub(crate) fn set_filter(&self, pid: Pid, then: impl FnOnce()) {
+        self.values.update(|values| {
+            then();
+            Values {
+                filter_pid: pid,
+                ..values
+            }
         });
     }
 }

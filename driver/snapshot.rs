@@ -22,8 +22,6 @@ use kernel::{
     }, //
 };
 
-use zerocopy::IntoBytes;
-
 use crate::{
     abstractions::{
         accounting::{
@@ -38,6 +36,7 @@ use crate::{
         },
         pid::{
             for_each_pid,
+            PidNamespaceExt,
             TaskIds,
             Walk, //
         },
@@ -48,12 +47,11 @@ use crate::{
         },
         time::boottime,
         uaccess::{
-            clear_user,
             read_user_struct,
-            write_user,
-            write_user_slice, //
+            write_user, //
         }, //
     },
+    driver::output::Output,
     uapi::{
         self,
         procmon_record as Record,
@@ -87,7 +85,8 @@ pub(crate) const INFO: uapi::procmon_info = uapi::procmon_info {
     snapshot_size: size_of::<Arguments>() as u32,
     record_size: size_of::<Record>() as u32,
     max_stride: PAGE_SIZE as u32,
-    reserved: [0; 2],
+    sample_size: size_of::<uapi::procmon_sample>() as u32,
+    history_size: size_of::<uapi::procmon_history>() as u32,
 };
 
 /// How many records are collected before they are copied to user space, while RCU is held.
@@ -110,8 +109,8 @@ const GROUP_ENDS: [(u32, usize); 7] = [
     (uapi::PROCMON_GROUP_CGROUP, size_of::<Record>()),
 ];
 
-/// What of the arguments goes for every record.
-struct Request<'a> {
+/// What is wanted of whom.
+pub(crate) struct Request<'a> {
     caller: &'a CurrentTask,
     pid_ns: &'a PidNamespace,
     user_ns: UserNamespace<'a>,
@@ -123,6 +122,16 @@ struct Request<'a> {
     tgid: Pid,
     /// Whether the caller may see everybody's IO.
     sees_all: bool,
+}
+
+/// What became of looking for one process.
+pub(crate) enum Found {
+    /// This is it.
+    Process(Record),
+    /// It is executing a program.
+    Busy,
+    /// There is none.
+    Nobody,
 }
 
 /// Why there are no more records for the moment.
@@ -182,6 +191,35 @@ impl<'a> Request<'a> {
             tgid,
             sees_all: groups & uapi::PROCMON_GROUP_IO != 0 && ptrace::caller_may_trace_all(),
         })
+    }
+
+    /// Creates a request for all about any process, by a thread of the kernel that may know it.
+    pub(crate) fn of_monitor(thread: &'a CurrentTask) -> Self {
+        Self {
+            caller: thread,
+            pid_ns: PidNamespace::initial(),
+            user_ns: UserNamespace::of_caller(thread),
+            groups: GROUPS,
+            flags: 0,
+            uid: 0,
+            ppid: 0,
+            tgid: 0,
+            sees_all: true,
+        }
+    }
+
+    /// Looks for one process.
+    pub(crate) fn find(&self, pid: Pid) -> Found {
+        let mut records = [Zeroable::zeroed()];
+        let (count, stop) = self.fill(pid, &mut records);
+        let [record] = records;
+
+        // What is filled in and what is stopped at may be the next process as well.
+        match stop {
+            _ if count == 1 && record.pid == pid => Found::Process(record),
+            Stop::Wait(nr, _) if nr == pid => Found::Busy,
+            _ => Found::Nobody,
+        }
     }
 
     fn has(&self, flag: u32) -> bool {
@@ -354,20 +392,17 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
     let request = Request::new(&arguments, caller)?;
     let batch = BATCH.min(arguments.capacity as usize);
     let mut records = zeroed_vec(batch, GFP_KERNEL)?;
-    let mut output = Output {
-        to: UserPtr::from_addr(usize::try_from(arguments.records).map_err(|_| EFAULT)?),
-        stride: arguments.stride as usize,
-        left: arguments.capacity,
-    };
+    let mut output = Output::new(arguments.records, arguments.stride, arguments.capacity)?;
     let mut next = arguments.cursor;
 
     let failed = loop {
-        let room = batch.min(output.left as usize);
+        let room = batch.min(output.left() as usize);
         let (count, stop) = request.fill(next, records.get_mut(..room).unwrap_or_default());
         let filled = records.get(..count).unwrap_or_default();
 
-        if let Some(record) = output.write(filled) {
-            // The first one that could not be written.
+        let written = output.write(filled);
+
+        if let Some(record) = filled.get(written) {
             next = record.pid;
             break Some(EFAULT);
         }
@@ -384,7 +419,7 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
                 }
             }
         }
-        if output.left == 0 {
+        if output.left() == 0 {
             break None;
         }
         if caller.fatal_signal_pending() {
@@ -393,7 +428,7 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
         cond_resched();
     };
 
-    arguments.count = arguments.capacity.wrapping_sub(output.left);
+    arguments.count = arguments.capacity.wrapping_sub(output.left());
     if let (0, Some(error)) = (arguments.count, failed) {
         return Err(error);
     }
@@ -401,40 +436,4 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
     arguments.cursor = next;
     arguments.time = time;
     write_user(arg, &arguments)
-}
-
-/// The records in user space that are still to be written.
-struct Output {
-    to: UserPtr,
-    stride: usize,
-    left: u32,
-}
-
-impl Output {
-    /// Writes records. Returns the first one that cannot be written.
-    fn write<'a>(&mut self, records: &'a [Record]) -> Option<&'a Record> {
-        let written = if self.stride == size_of::<Record>() {
-            write_user_slice(self.to, records.as_bytes()) / size_of::<Record>()
-        } else {
-            records
-                .iter()
-                .enumerate()
-                .take_while(|(index, record)| self.write_one(*index, record))
-                .count()
-        };
-
-        self.to = self.to.wrapping_byte_add(written.wrapping_mul(self.stride));
-        // CAST: There are at most `BATCH`.
-        self.left = self.left.wrapping_sub(written as u32);
-        records.get(written)
-    }
-
-    fn write_one(&self, index: usize, record: &Record) -> bool {
-        let to = self.to.wrapping_byte_add(index.wrapping_mul(self.stride));
-        let bytes = record.as_bytes();
-        let bytes = bytes.get(..self.stride).unwrap_or(bytes);
-
-        write_user_slice(to, bytes) == bytes.len()
-            && clear_user(to.wrapping_byte_add(bytes.len()), self.stride.saturating_sub(bytes.len()))
-    }
 }

@@ -10,8 +10,11 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::ioctl::{Getter, Ioctl, NoArg, Setter, Updater, ioctl};
 
+use crate::history::{History, Sample};
 use crate::snapshot::{Groups, Record, Snapshot, SnapshotOptions};
 use crate::{Error, Process, Result, uapi};
 
@@ -278,6 +281,71 @@ impl Device {
             cursor = arguments.cursor;
             if cursor == 0 {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Returns what the monitor has recorded, from the sample with this sequence number on, or from
+    /// the oldest one that there is.
+    ///
+    /// Only for callers in the initial PID and user namespaces.
+    pub fn history(&self, from: u64) -> Result<History> {
+        /// How many samples there is room for at once.
+        const ROOM: usize = 512;
+
+        let mut history = History {
+            next: from,
+            ..History::default()
+        };
+        loop {
+            let samples = &mut history.samples;
+            samples.reserve(ROOM);
+            let room = samples.spare_capacity_mut();
+            let capacity = u32::try_from(room.len()).unwrap_or(u32::MAX);
+            let mut arguments = uapi::procmon_history {
+                size: size_of::<uapi::procmon_history>() as u32,
+                sequence: history.next,
+                samples: room.as_mut_ptr() as u64,
+                stride: size_of::<Sample>() as u32,
+                capacity,
+                ..Default::default()
+            };
+            // SAFETY: PROCMON_HISTORY takes and gives a procmon_history, and fills so many samples
+            // of this size.
+            let command = unsafe { Updater::<{ uapi::PROCMON_HISTORY }, _>::new(&mut arguments) };
+            self.ioctl("ask for the history of", command)?;
+            let first = samples.len();
+            // SAFETY: So many were filled.
+            unsafe { samples.set_len(first + arguments.count as usize) };
+            if let Some(sample) = samples.get(first) {
+                // Whoever asks for the oldest one does not miss any before that.
+                let wanted = match history.next {
+                    0 => sample.sequence(),
+                    wanted => wanted,
+                };
+                history.missed += sample.sequence().saturating_sub(wanted);
+            }
+            history.next = arguments.sequence;
+            history.interval = Duration::from_millis(arguments.interval_ms.into());
+            if arguments.count < capacity {
+                return Ok(history);
+            }
+        }
+    }
+
+    /// Waits until there is a sample that the last call of [`history`](Self::history) did not give,
+    /// or for this time. Returns whether there is one.
+    pub fn wait_for_sample(&self, timeout: Option<Duration>) -> Result<bool> {
+        let timeout = timeout
+            .map(Timespec::try_from)
+            .transpose()
+            .map_err(|_| Error::io("wait for", &self.path, Errno::INVAL))?;
+        loop {
+            let mut fds = [PollFd::new(self, PollFlags::PRI)];
+            match poll(&mut fds, timeout.as_ref()) {
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(Error::io("wait for", &self.path, errno)),
+                Ok(_) => return Ok(fds[0].revents().contains(PollFlags::PRI)),
             }
         }
     }

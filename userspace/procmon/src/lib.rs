@@ -2,7 +2,9 @@
 
 //! Client of procmon, the process monitor in the Linux kernel.
 //!
-//! [`Device`] is `/dev/procmon`: the shared message, and the five ioctl commands as typed methods.
+//! [`Device`] is `/dev/procmon`: the shared message, and the ioctl commands as typed methods. Among
+//! them, [`Device::snapshot`] tells about all processes at once, and [`Device::history`] what the
+//! monitor has recorded.
 //! [`sysfs`] is what the module shows and takes under `/sys`: statistics, the monitor's last
 //! sample, and the parameters. [`uapi`] holds the raw structures and numbers, for those who make
 //! the system calls themselves.
@@ -30,6 +32,7 @@
 
 mod device;
 mod error;
+pub mod history;
 mod process;
 pub mod snapshot;
 pub mod sysfs;
@@ -37,5 +40,6 @@ pub mod uapi;
 
 pub use device::{DEVICE_PATH, Device, OpenOptions, Stats};
 pub use error::{Error, ErrorKind, Result};
+pub use history::{History, Sample};
 pub use process::{Process, State};
 pub use snapshot::{Snapshot, SnapshotOptions};

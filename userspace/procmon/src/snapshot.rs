@@ -203,6 +203,11 @@ pub struct Io {
 }
 
 impl Record {
+    pub(crate) fn from_raw(raw: &uapi::procmon_record) -> &Self {
+        // SAFETY: This is a transparent wrapper.
+        unsafe { &*(&raw const *raw).cast() }
+    }
+
     /// The groups that there are of it: some have no memory, or do not show everything to everybody.
     pub fn groups(&self) -> Groups {
         Groups::from_bits_truncate(self.0.groups)

@@ -40,6 +40,12 @@ pub struct Monitor {
     pub threads: u64,
     /// Threads that were running or waiting for a CPU.
     pub running: u64,
+    /// Threads in a sleep that signals do not end.
+    pub uninterruptible: u64,
+    /// Processes that had ended and were not waited for.
+    pub zombies: u64,
+    /// Processes and threads started since the sample before.
+    pub forks: u64,
 }
 
 /// A parameter of the module.
@@ -49,6 +55,8 @@ pub enum Parameter {
     BufferSize,
     /// Milliseconds from one sample of the monitor to the next; counts from the next sample on.
     MonitorIntervalMs,
+    /// How many samples of the monitor are kept; can only be set when the module is loaded.
+    History,
 }
 
 impl Parameter {
@@ -57,6 +65,7 @@ impl Parameter {
         match self {
             Self::BufferSize => "buffer_size",
             Self::MonitorIntervalMs => "monitor_interval_ms",
+            Self::History => "history",
         }
     }
 
@@ -65,6 +74,7 @@ impl Parameter {
         match self {
             Self::BufferSize => 1..=1_048_576,
             Self::MonitorIntervalMs => 10..=3_600_000,
+            Self::History => 1..=65536,
         }
     }
 
@@ -190,6 +200,9 @@ impl FromStr for Monitor {
             processes: fields.get("processes")?,
             threads: fields.get("threads")?,
             running: fields.get("running")?,
+            uninterruptible: fields.get("uninterruptible")?,
+            zombies: fields.get("zombies")?,
+            forks: fields.get("forks")?,
         })
     }
 }
@@ -249,18 +262,23 @@ mod tests {
 
     #[test]
     fn a_sample_is_parsed() {
-        let sample = "samples: 9\nprocesses: 80\nthreads: 95\nrunning: 2\n".parse();
+        let text = "samples: 9\nprocesses: 80\nthreads: 95\nrunning: 2\nuninterruptible: 1\n\
+                    zombies: 3\nforks: 4\n";
+        let sample = text.parse();
         assert_eq!(
             sample,
             Ok(Monitor {
                 samples: 9,
                 processes: 80,
                 threads: 95,
-                running: 2
+                running: 2,
+                uninterruptible: 1,
+                zombies: 3,
+                forks: 4,
             })
         );
-        let missing = "samples: 9\nprocesses: 80\nthreads: 95\n".parse::<Monitor>();
-        assert_eq!(missing, Err(ParseError::Missing("running")));
+        let missing = text.replace("forks", "knives").parse::<Monitor>();
+        assert_eq!(missing, Err(ParseError::Missing("forks")));
     }
 
     #[test]
