@@ -5,12 +5,13 @@
 use std::ffi::c_int;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
 use rustix::ioctl::{Getter, Ioctl, NoArg, Setter, Updater, ioctl};
 
@@ -350,10 +351,44 @@ impl Device {
         }
     }
 
+    /// Begins to listen for new samples, for whoever does not ask for the [`history`](Self::history).
+    pub fn sample_events(&self) -> Result<SampleEvents<'_>> {
+        let failed = |errno| Error::io("wait for", &self.path, errno);
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
+        let flags = epoll::EventFlags::PRI | epoll::EventFlags::ET;
+        epoll::add(&epoll, &self.file, epoll::EventData::new_u64(0), flags).map_err(failed)?;
+        Ok(SampleEvents {
+            device: self,
+            epoll,
+        })
+    }
+
     fn ioctl<I: Ioctl>(&self, action: &str, command: I) -> Result<I::Output> {
         // SAFETY: The callers make the commands, with the types that the header gives them. A file
         // that is not procmon's refuses them, as their numbers hold procmon's letter and the size.
         unsafe { ioctl(&self.file, command) }.map_err(|errno| Error::io(action, &self.path, errno))
+    }
+}
+
+/// News of samples of the monitor: see [`Device::sample_events`].
+#[derive(Debug)]
+pub struct SampleEvents<'a> {
+    device: &'a Device,
+    epoll: OwnedFd,
+}
+
+impl SampleEvents<'_> {
+    /// Waits for a sample that was recorded since the last call. The first call returns at once if
+    /// there was any before.
+    pub fn wait(&mut self) -> Result<()> {
+        let mut events = Vec::with_capacity(1);
+        loop {
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(Error::io("wait for", &self.device.path, errno)),
+                Ok(_) => return Ok(()),
+            }
+        }
     }
 }
 

@@ -17,6 +17,16 @@ pub struct History {
 }
 
 impl History {
+    /// A history of these samples, for tests of what shows one.
+    pub fn new(samples: Vec<Sample>, missed: u64) -> Self {
+        Self {
+            next: samples.last().map_or(0, |sample| sample.sequence() + 1),
+            samples,
+            missed,
+            interval: Duration::from_secs(1),
+        }
+    }
+
     /// The samples, oldest first.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
@@ -71,6 +81,12 @@ pub enum Chosen<'a> {
     /// It was found to be gone. It had this ID, and was started at this time since boot, unless it
     /// was gone before it was ever seen.
     Gone(i32, Option<Duration>),
+}
+
+impl From<uapi::procmon_sample> for Sample {
+    fn from(raw: uapi::procmon_sample) -> Self {
+        Self(raw)
+    }
 }
 
 impl Sample {

@@ -38,7 +38,7 @@ pub mod snapshot;
 pub mod sysfs;
 pub mod uapi;
 
-pub use device::{DEVICE_PATH, Device, OpenOptions, Stats};
+pub use device::{DEVICE_PATH, Device, OpenOptions, SampleEvents, Stats};
 pub use error::{Error, ErrorKind, Result};
 pub use history::{History, Sample};
 pub use process::{Process, State};

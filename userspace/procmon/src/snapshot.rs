@@ -104,6 +104,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// A snapshot of these records, which should be in the order of their PIDs, for tests of what
+    /// shows one.
+    pub fn new(records: Vec<Record>, time: Duration) -> Self {
+        Self {
+            records,
+            time,
+            groups: Groups::all(),
+        }
+    }
+
     /// The records in the order of their PIDs.
     pub fn records(&self) -> &[Record] {
         &self.records
@@ -200,6 +210,12 @@ pub struct Io {
     pub read: u64,
     /// Bytes written.
     pub written: u64,
+}
+
+impl From<uapi::procmon_record> for Record {
+    fn from(raw: uapi::procmon_record) -> Self {
+        Self(raw)
+    }
 }
 
 impl Record {

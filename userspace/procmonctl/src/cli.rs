@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::history::HistoryArgs;
+use crate::ps::PsArgs;
+use crate::top::TopArgs;
+
 const EXIT_STATUS: &str = "\
 Exit status:
   0  success
@@ -26,7 +30,10 @@ JSON objects, one a line; null stands for a value that there is none of:
   filter  {filter_pid}
   reset   {reset}
   query   {pid, found, comm, comm_base64, state, state_name, vsize}, one object for each PID
-  watch   {opens, ..., filter_pid, buffer_size, samples, processes, threads, running}
+  watch   {opens, ..., filter_pid, buffer_size, samples, processes, threads, running,
+          uninterruptible, zombies, forks}
+  ps      {version, time, processes: [{a key for each column}]}
+  history {version, interval_ms, missed, next, samples: [{sequence, time, ...}]}
   test    {test, name, ok, skipped, reason}, one object for each test";
 
 /// Talk to procmon, the process monitor in the Linux kernel
@@ -89,11 +96,26 @@ pub enum Command {
         pids: Vec<i32>,
     },
 
-    /// Show the statistics and the monitor's sample again and again
+    /// Show processes
+    Ps(PsArgs),
+
+    /// Show processes on the whole screen, and refresh it
     ///
-    /// The numbers come from sysfs: no privilege is needed, and asking counts nowhere.
+    /// Keys are shown by "?".
+    Top(TopArgs),
+
+    /// Show what the monitor has recorded
+    ///
+    /// That is one sample of the system in each interval, and of the process that "filter" has
+    /// chosen. When that is gone, nothing more is recorded until "filter" is used again.
+    History(HistoryArgs),
+
+    /// Show the statistics and the monitor's sample whenever there is a new one
+    ///
+    /// The numbers come from sysfs. Without the permission to open the device, by which a new
+    /// sample is noticed, they are shown at regular intervals.
     Watch {
-        /// Seconds from one showing to the next
+        /// At least so many seconds from one showing to the next
         #[arg(short = 'n', long, value_name = "SECONDS", default_value = "1",
               value_parser = parse_seconds)]
         interval: Duration,
@@ -109,6 +131,18 @@ pub enum Command {
     /// and the filter are changed and put back at the end. Needs root, and a device that nobody
     /// else uses meanwhile.
     Test,
+
+    /// Print a script that completes this command's arguments in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+
+    /// Write manual pages to a directory
+    Man {
+        /// The directory, which must exist
+        directory: PathBuf,
+    },
 }
 
 /// What to set the filter to.
@@ -127,14 +161,14 @@ fn parse_filter(text: &str) -> Result<Filter, String> {
         .map_err(|error| format!("{error}, or \"off\""))
 }
 
-fn parse_pid(text: &str) -> Result<i32, String> {
+pub fn parse_pid(text: &str) -> Result<i32, String> {
     text.parse()
         .ok()
         .filter(|pid| *pid > 0)
         .ok_or_else(|| format!("expected a PID (1 to {})", i32::MAX))
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())

@@ -7,14 +7,15 @@ use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use procmon::{Device, sysfs};
+use clap::CommandFactory;
+use procmon::{Device, ErrorKind, sysfs};
 
 use crate::cli::{Cli, Command, Filter};
 use crate::output::{self, Output};
-use crate::{Exit, selftest};
+use crate::{Exit, history, ps, selftest, top};
 
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let out = Output::new(cli.json);
@@ -50,7 +51,24 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             out.print_json(&output::Reset { reset: true })?;
         }
         Command::Query { pids } => return query(&open(true, false)?, &pids, &out),
-        Command::Watch { interval, count } => watch(interval, count, &out)?,
+        Command::Ps(args) => ps::run(&open(true, false)?, args, &out)?,
+        Command::Top(args) => top::run(&open(true, false)?, args, &out)?,
+        Command::History(args) => history::run(&open(true, false)?, &args, &out)?,
+        Command::Watch { interval, count } => {
+            // Whoever may not open it can look nevertheless.
+            let device = match open(true, false) {
+                Err(error) if error.kind() == ErrorKind::NoPermission => None,
+                device => Some(device?),
+            };
+            watch(device.as_ref(), interval, count, &out)?;
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "procmonctl", &mut script);
+            out.bytes(&script)?;
+        }
+        Command::Man { directory } => clap_mangen::generate_to(Cli::command(), &directory)
+            .with_context(|| format!("cannot write to {}", directory.display()))?,
         Command::Test => return selftest::run(&cli.device, &out),
     }
     Ok(ExitCode::SUCCESS)
@@ -114,12 +132,22 @@ fn query(device: &Device, pids: &[i32], out: &Output) -> anyhow::Result<ExitCode
     Ok(exit)
 }
 
-fn watch(interval: Duration, count: Option<u64>, out: &Output) -> anyhow::Result<()> {
+fn watch(
+    device: Option<&Device>,
+    interval: Duration,
+    count: Option<u64>,
+    out: &Output,
+) -> anyhow::Result<()> {
     let clear = io::stdout().is_terminal() && !out.is_json();
+    let mut news = device.map(Device::sample_events).transpose()?;
     let mut shown = 0;
     while count.is_none_or(|count| shown < count) {
         if shown > 0 {
-            thread::sleep(interval);
+            let next = Instant::now() + interval;
+            if let Some(news) = &mut news {
+                news.wait()?;
+            }
+            thread::sleep(next.saturating_duration_since(Instant::now()));
             if !clear && !out.is_json() {
                 out.bytes(b"\n")?;
             }
@@ -133,6 +161,9 @@ fn watch(interval: Duration, count: Option<u64>, out: &Output) -> anyhow::Result
             processes,
             threads,
             running,
+            uninterruptible,
+            zombies,
+            forks,
         } = sysfs::monitor()?;
         out.print(&output::Watch {
             stats: sysfs::stats()?.into(),
@@ -141,6 +172,9 @@ fn watch(interval: Duration, count: Option<u64>, out: &Output) -> anyhow::Result
             processes,
             threads,
             running,
+            uninterruptible,
+            zombies,
+            forks,
         })?;
         shown += 1;
     }

@@ -4,8 +4,12 @@
 
 mod cli;
 mod commands;
+mod history;
 mod output;
+mod processes;
+mod ps;
 mod selftest;
+mod top;
 
 use std::io;
 use std::process::ExitCode;

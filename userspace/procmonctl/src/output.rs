@@ -49,6 +49,13 @@ impl Output {
         self.raw_line(&text.to_string())
     }
 
+    /// Prints lines with styles, which are left out where they are not understood or not wanted.
+    pub fn styled(&self, text: &str) -> anyhow::Result<()> {
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        Ok(stdout.flush()?)
+    }
+
     /// Prints bytes as they are.
     pub fn bytes(&self, bytes: &[u8]) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
@@ -130,6 +137,9 @@ pub struct Watch {
     pub processes: u64,
     pub threads: u64,
     pub running: u64,
+    pub uninterruptible: u64,
+    pub zombies: u64,
+    pub forks: u64,
 }
 
 impl Display for Watch {
@@ -141,11 +151,18 @@ impl Display for Watch {
             processes,
             threads,
             running,
+            uninterruptible,
+            zombies,
+            forks,
         } = self;
         writeln!(f, "{stats}\nbuffer_size: {buffer_size}\nsamples: {samples}")?;
-        write!(
+        writeln!(
             f,
             "processes: {processes}\nthreads: {threads}\nrunning: {running}"
+        )?;
+        write!(
+            f,
+            "uninterruptible: {uninterruptible}\nzombies: {zombies}\nforks: {forks}"
         )
     }
 }
@@ -258,7 +275,7 @@ impl Display for Query {
 
 /// A name, fit for a terminal and for one line: a process may give itself any, with control
 /// characters that move the cursor or with bytes that are no characters.
-fn printable(name: &[u8]) -> String {
+pub fn printable(name: &[u8]) -> String {
     let mut text = String::new();
     for chunk in name.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -319,11 +336,15 @@ mod tests {
             processes: 6,
             threads: 7,
             running: 8,
+            uninterruptible: 9,
+            zombies: 10,
+            forks: 11,
         };
         let watch = serde_json::to_value(watch).unwrap();
         assert_eq!(watch["opens"], 1);
         assert_eq!(watch["running"], 8);
-        assert_eq!(watch.as_object().unwrap().len(), 11);
+        assert_eq!(watch["forks"], 11);
+        assert_eq!(watch.as_object().unwrap().len(), 14);
 
         let message = serde_json::to_value(Message::new(b"hi\n")).unwrap();
         assert_eq!(

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The columns that processes can be shown in.
+
+use std::cmp::Ordering;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use procmon::snapshot::{Groups, Record};
+use serde::{Serialize, Serializer};
+
+use super::users::Names;
+use crate::output::printable;
+
+/// A value in a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// There is none, or the caller may not see it.
+    Absent,
+    /// A number that may be negative.
+    Number(i64),
+    /// A number that may not.
+    Count(u64),
+    /// A number of bytes.
+    Bytes(u64),
+    /// A part of a hundred.
+    Percent(f64),
+    /// An amount of time.
+    Time(Duration),
+    /// A word or name.
+    Text(String),
+}
+
+impl Value {
+    /// As people read it.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Absent => "-".to_owned(),
+            Self::Number(number) => number.to_string(),
+            Self::Count(count) => count.to_string(),
+            Self::Bytes(bytes) => bytes_text(*bytes),
+            Self::Percent(percent) => format!("{percent:.1}"),
+            Self::Time(time) => time_text(*time),
+            Self::Text(text) => text.clone(),
+        }
+    }
+
+    /// As programs read it: with all digits, in bytes, seconds and per cent.
+    pub fn plain(&self) -> String {
+        match self {
+            Self::Absent => String::new(),
+            Self::Bytes(bytes) => bytes.to_string(),
+            Self::Percent(percent) => format!("{percent:.3}"),
+            Self::Time(time) => format!("{}.{:09}", time.as_secs(), time.subsec_nanos()),
+            _ => self.text(),
+        }
+    }
+
+    /// Sorts what is of the same column. What is absent comes first.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => a.cmp(b),
+            (Self::Count(a), Self::Count(b)) | (Self::Bytes(a), Self::Bytes(b)) => a.cmp(b),
+            (Self::Percent(a), Self::Percent(b)) => a.total_cmp(b),
+            (Self::Time(a), Self::Time(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            _ => (*self != Self::Absent).cmp(&(*other != Self::Absent)),
+        }
+    }
+}
+
+/// Times are numbers of nanoseconds.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Absent => serializer.serialize_none(),
+            Self::Number(number) => serializer.serialize_i64(*number),
+            Self::Count(count) | Self::Bytes(count) => serializer.serialize_u64(*count),
+            Self::Percent(percent) => serializer.serialize_f64(*percent),
+            Self::Time(time) => {
+                serializer.serialize_u64(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+            }
+            Self::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+/// Three digits or four and a unit.
+pub fn bytes_text(bytes: u64) -> String {
+    const UNITS: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if value < 9.95 {
+        format!("{value:.1}{}", UNITS[unit])
+    } else {
+        format!("{value:.0}{}", UNITS[unit])
+    }
+}
+
+/// Minutes, seconds and hundredths; from an hour on hours, minutes and seconds, and so on.
+pub fn time_text(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match seconds {
+        0..3600 => format!("{minutes}:{:02}.{:02}", seconds % 60, time.subsec_millis() / 10),
+        3600..86400 => format!("{hours}:{:02}:{:02}", minutes % 60, seconds % 60),
+        _ => format!("{days}d{:02}:{:02}", hours % 24, minutes % 60),
+    }
+}
+
+/// What values are made of that are not in the record alone.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// When the records were made, since boot.
+    pub now: Duration,
+    /// The names of users and groups.
+    pub names: Names,
+}
+
+/// A process or thread that is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// What the kernel says.
+    pub record: &'a Record,
+    /// Which part of a CPU it has used since the last time, in per cent, if there was one.
+    pub cpu: Option<f64>,
+}
+
+impl Row<'_> {
+    /// User and system time.
+    fn cpu_time(&self) -> Option<Duration> {
+        self.record.cpu().map(|cpu| cpu.user + cpu.system)
+    }
+
+    /// Which part of a CPU it has used since the last time, or else in its whole life.
+    fn cpu_percent(&self, context: &Context) -> Option<f64> {
+        self.cpu.or_else(|| {
+            let cpu = self.record.cpu()?;
+            let age = context.now.saturating_sub(cpu.start).as_secs_f64();
+            (age > 0.0).then(|| (cpu.user + cpu.system).as_secs_f64() / age * 100.0)
+        })
+    }
+}
+
+/// On which side a column is flush.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    Left,
+    Right,
+}
+
+/// A column.
+pub struct Column {
+    /// What it is called on the command line and in JSON.
+    pub key: &'static str,
+    /// What stands above it.
+    pub title: &'static str,
+    /// What it is.
+    pub help: &'static str,
+    /// What it takes to fill it.
+    pub groups: Groups,
+    /// How it is set.
+    pub side: Side,
+    value: fn(&Row, &Context) -> Option<Value>,
+}
+
+impl Column {
+    /// The column with this key.
+    pub fn by_key(key: &str) -> Option<&'static Self> {
+        COLUMNS.iter().find(|column| column.key == key)
+    }
+
+    /// What it shows of a process.
+    pub fn value(&self, row: &Row, context: &Context) -> Value {
+        (self.value)(row, context).unwrap_or(Value::Absent)
+    }
+}
+
+impl std::fmt::Debug for Column {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.key)
+    }
+}
+
+impl PartialEq for Column {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+macro_rules! column {
+    ($key:literal, $title:literal, $side:ident, $groups:expr, $help:literal, $value:expr) => {
+        Column {
+            key: $key,
+            title: $title,
+            help: $help,
+            groups: $groups,
+            side: Side::$side,
+            value: $value,
+        }
+    };
+}
+
+const BASIC: Groups = Groups::BASIC;
+const CPU: Groups = Groups::CPU;
+const CREDENTIALS: Groups = Groups::CREDENTIALS;
+const FAULTS: Groups = Groups::FAULTS;
+const MEMORY: Groups = Groups::MEMORY;
+const SWITCHES: Groups = Groups::SWITCHES;
+const IO: Groups = Groups::IO;
+const CGROUP: Groups = Groups::CGROUP;
+
+/// All columns.
+#[rustfmt::skip]
+pub static COLUMNS: &[Column] = &[
+    column!("pid", "PID", Right, BASIC, "Process ID, or with --threads thread ID",
+        |row, _| Some(Value::Number(row.record.pid().into()))),
+    column!("tgid", "TGID", Right, BASIC, "Process ID",
+        |row, _| Some(Value::Number(row.record.tgid().into()))),
+    column!("ppid", "PPID", Right, BASIC, "Process ID of the parent",
+        |row, _| Some(Value::Number(row.record.ppid().into()))),
+    column!("user", "USER", Left, CREDENTIALS, "Real user",
+        |row, context| Some(Value::Text(context.names.user(row.record.credentials()?.uid)))),
+    column!("euser", "EUSER", Left, CREDENTIALS, "Effective user",
+        |row, context| Some(Value::Text(context.names.user(row.record.credentials()?.euid)))),
+    column!("group", "GROUP", Left, CREDENTIALS, "Real group",
+        |row, context| Some(Value::Text(context.names.group(row.record.credentials()?.gid)))),
+    column!("uid", "UID", Right, CREDENTIALS, "Real user ID",
+        |row, _| Some(Value::Count(row.record.credentials()?.uid.into()))),
+    column!("euid", "EUID", Right, CREDENTIALS, "Effective user ID",
+        |row, _| Some(Value::Count(row.record.credentials()?.euid.into()))),
+    column!("gid", "GID", Right, CREDENTIALS, "Real group ID",
+        |row, _| Some(Value::Count(row.record.credentials()?.gid.into()))),
+    column!("egid", "EGID", Right, CREDENTIALS, "Effective group ID",
+        |row, _| Some(Value::Count(row.record.credentials()?.egid.into()))),
+    column!("state", "S", Left, BASIC, "State, as a letter of /proc/PID/stat",
+        |row, _| Some(Value::Text(row.record.state().letter().to_string()))),
+    column!("threads", "THR", Right, BASIC, "Number of threads",
+        |row, _| Some(Value::Count(row.record.threads().into()))),
+    column!("cpu", "CPU%", Right, CPU, "Part of a CPU used: in its whole life, in top since the last refresh",
+        |row, context| row.cpu_percent(context).map(Value::Percent)),
+    column!("time", "TIME", Right, CPU, "User and system time",
+        |row, _| row.cpu_time().map(Value::Time)),
+    column!("utime", "UTIME", Right, CPU, "User time",
+        |row, _| Some(Value::Time(row.record.cpu()?.user))),
+    column!("stime", "STIME", Right, CPU, "System time",
+        |row, _| Some(Value::Time(row.record.cpu()?.system))),
+    column!("start", "START", Right, CPU, "When it was started, since boot",
+        |row, _| Some(Value::Time(row.record.cpu()?.start))),
+    column!("age", "AGE", Right, CPU, "How long ago it was started",
+        |row, context| Some(Value::Time(context.now.saturating_sub(row.record.cpu()?.start)))),
+    column!("nice", "NI", Right, CPU, "Nice value, -20 to 19",
+        |row, _| Some(Value::Number(row.record.cpu()?.nice.into()))),
+    column!("policy", "POLICY", Left, CPU, "Scheduling policy",
+        |row, _| Some(Value::Text(policy_name(row.record.cpu()?.policy)))),
+    column!("last-cpu", "LAST", Right, CPU, "CPU that it is on, or was on last",
+        |row, _| Some(Value::Count(row.record.cpu()?.last.into()))),
+    column!("vsize", "VSIZE", Right, MEMORY, "Size of the address space",
+        |row, _| Some(Value::Bytes(row.record.memory()?.virtual_size))),
+    column!("rss", "RSS", Right, MEMORY, "Resident memory",
+        |row, _| Some(Value::Bytes(row.record.memory()?.resident()))),
+    column!("rss-anon", "ANON", Right, MEMORY, "Resident anonymous memory",
+        |row, _| Some(Value::Bytes(row.record.memory()?.anonymous))),
+    column!("rss-file", "FILE", Right, MEMORY, "Resident memory of files",
+        |row, _| Some(Value::Bytes(row.record.memory()?.file))),
+    column!("rss-shmem", "SHMEM", Right, MEMORY, "Resident shared memory",
+        |row, _| Some(Value::Bytes(row.record.memory()?.shared))),
+    column!("minflt", "MINFLT", Right, FAULTS, "Page faults without I/O",
+        |row, _| Some(Value::Count(row.record.faults()?.minor))),
+    column!("majflt", "MAJFLT", Right, FAULTS, "Page faults with I/O",
+        |row, _| Some(Value::Count(row.record.faults()?.major))),
+    column!("vcs", "VCS", Right, SWITCHES, "Voluntary context switches",
+        |row, _| Some(Value::Count(row.record.switches()?.voluntary))),
+    column!("ics", "ICS", Right, SWITCHES, "Involuntary context switches",
+        |row, _| Some(Value::Count(row.record.switches()?.involuntary))),
+    column!("read", "READ", Right, IO, "Bytes read from block devices",
+        |row, _| Some(Value::Bytes(row.record.io()?.read))),
+    column!("write", "WRITE", Right, IO, "Bytes written to block devices",
+        |row, _| Some(Value::Bytes(row.record.io()?.written))),
+    column!("cgroup", "CGROUP", Right, CGROUP, "ID of the cgroup: the inode number of its directory",
+        |row, _| Some(Value::Count(row.record.cgroup_id()?))),
+    column!("comm", "COMMAND", Left, BASIC, "Name",
+        |row, _| Some(Value::Text(printable(row.record.comm().as_bytes())))),
+];
+
+/// What `ps` shows by default.
+pub const DEFAULT: [&str; 8] = ["pid", "user", "state", "threads", "cpu", "rss", "time", "comm"];
+
+/// The name of a scheduling policy as sched(7) has it, without "SCHED_".
+fn policy_name(policy: u32) -> String {
+    const NAMES: [(u32, &str); 7] = [
+        (0, "OTHER"),
+        (1, "FIFO"),
+        (2, "RR"),
+        (3, "BATCH"),
+        (5, "IDLE"),
+        (6, "DEADLINE"),
+        (7, "EXT"),
+    ];
+    let name = NAMES.iter().find(|(number, _)| *number == policy);
+    name.map_or_else(|| policy.to_string(), |(_, name)| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_unique() {
+        let keys: HashSet<_> = COLUMNS.iter().map(|column| column.key).collect();
+        assert_eq!(keys.len(), COLUMNS.len());
+        for key in DEFAULT {
+            assert!(Column::by_key(key).is_some(), "{key}");
+        }
+        assert!(Column::by_key("PID").is_none());
+    }
+
+    #[test]
+    fn bytes_take_up_to_five_characters() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (1023, "1023B"),
+            (1024, "1.0K"),
+            (10 * 1024, "10K"),
+            (1_023_000, "999K"),
+            (1_023_999, "1.0M"),
+            (5_905_580_032, "5.5G"),
+            (u64::MAX, "16E"),
+        ] {
+            assert_eq!(bytes_text(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn times_get_coarser() {
+        for (millis, text) in [
+            (0, "0:00.00"),
+            (61_230, "1:01.23"),
+            (3_599_999, "59:59.99"),
+            (3_600_000, "1:00:00"),
+            (86_399_000, "23:59:59"),
+            (90_061_000, "1d01:01"),
+        ] {
+            assert_eq!(time_text(Duration::from_millis(millis)), text, "{millis}");
+        }
+    }
+
+    #[test]
+    fn values_for_programs_have_all_digits() {
+        assert_eq!(Value::Bytes(123_456_789).plain(), "123456789");
+        assert_eq!(Value::Time(Duration::from_nanos(1_000_000_001)).plain(), "1.000000001");
+        assert_eq!(Value::Absent.plain(), "");
+        assert_eq!(Value::Absent.text(), "-");
+        let json = |value| serde_json::to_string(&value).unwrap();
+        assert_eq!(json(Value::Time(Duration::from_micros(3))), "3000");
+        assert_eq!(json(Value::Absent), "null");
+        assert_eq!(json(Value::Number(-5)), "-5");
+    }
+
+    #[test]
+    fn what_is_absent_sorts_first() {
+        assert_eq!(Value::Absent.compare(&Value::Count(0)), Ordering::Less);
+        assert_eq!(Value::Count(0).compare(&Value::Absent), Ordering::Greater);
+        assert_eq!(Value::Absent.compare(&Value::Absent), Ordering::Equal);
+        assert_eq!(Value::Count(2).compare(&Value::Count(10)), Ordering::Less);
+    }
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which processes are shown, and in what order.
+
+use std::cmp::Ordering;
+use std::os::unix::ffi::OsStrExt;
+
+use clap::Args;
+use procmon::SnapshotOptions;
+use procmon::snapshot::{Groups, Record};
+use regex::bytes::Regex;
+
+use super::columns::{Column, Context, Row};
+use super::users::Names;
+
+/// Options that leave processes out.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Filters {
+    /// Only these processes
+    #[arg(short, long, value_name = "PID,...", value_delimiter = ',',
+          value_parser = crate::cli::parse_pid)]
+    pub pid: Vec<i32>,
+
+    /// Only children of these processes
+    #[arg(long, value_name = "PID,...", value_delimiter = ',')]
+    pub ppid: Vec<i32>,
+
+    /// Only processes of these users, by name or ID
+    #[arg(short, long, value_name = "USER,...", value_delimiter = ',')]
+    pub user: Vec<String>,
+
+    /// Only processes whose name matches a regular expression
+    #[arg(short, long, value_name = "REGEX")]
+    pub command: Option<Regex>,
+
+    /// Only processes in these states, by the letters of the column
+    #[arg(short, long, value_name = "LETTERS")]
+    pub state: Option<String>,
+
+    /// No kernel threads
+    #[arg(short = 'K', long)]
+    pub no_kernel_threads: bool,
+}
+
+/// The filters with everything looked up.
+#[derive(Debug)]
+pub struct Selection {
+    filters: Filters,
+    uids: Vec<u32>,
+    /// One record for each thread.
+    pub threads: bool,
+}
+
+impl Selection {
+    /// Looks up what the filters name.
+    pub fn new(filters: Filters, threads: bool, names: &Names) -> anyhow::Result<Self> {
+        let uids = filters
+            .user
+            .iter()
+            .map(|user| {
+                names
+                    .uid(user)
+                    .ok_or_else(|| anyhow::anyhow!("there is no user {user:?}"))
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            filters,
+            uids,
+            threads,
+        })
+    }
+
+    /// What to ask the kernel for, so that it leaves out as much as it can.
+    pub fn options(&self, groups: Groups) -> SnapshotOptions {
+        let mut options = SnapshotOptions::new()
+            .threads(self.threads)
+            .kernel_threads(!self.filters.no_kernel_threads);
+        let mut groups = groups;
+        match self.uids[..] {
+            [] => {}
+            [uid] => options = options.uid(uid),
+            _ => groups |= Groups::CREDENTIALS,
+        }
+        if let [ppid] = self.filters.ppid[..] {
+            options = options.ppid(ppid);
+        }
+        if let [pid] = self.filters.pid[..] {
+            options = options.tgid(pid);
+        }
+        options.groups(groups)
+    }
+
+    /// Whether a process is to be shown, of those that the kernel has not left out.
+    pub fn matches(&self, record: &Record) -> bool {
+        fn is_one<T: PartialEq>(wanted: &[T], value: &T) -> bool {
+            wanted.is_empty() || wanted.contains(value)
+        }
+        let filters = &self.filters;
+        // With one user, the kernel has looked, and there may be no credentials here.
+        let is_users = self.uids.len() < 2
+            || record
+                .credentials()
+                .is_some_and(|ids| self.uids.contains(&ids.uid));
+        is_users
+            && is_one(&filters.pid, &record.tgid())
+            && is_one(&filters.ppid, &record.ppid())
+            && filters
+                .command
+                .as_ref()
+                .is_none_or(|regex| regex.is_match(record.comm().as_bytes()))
+            && filters
+                .state
+                .as_ref()
+                .is_none_or(|letters| letters.contains(record.state().letter()))
+    }
+}
+
+/// By what to sort.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Order {
+    /// The column that counts.
+    pub column: &'static Column,
+    /// The largest one first.
+    pub descending: bool,
+}
+
+impl Order {
+    /// Parses the key of a column, with `-` before it to have the largest one first.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (descending, key) = match text.strip_prefix('-') {
+            Some(key) => (true, key),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let column = Column::by_key(key).ok_or_else(|| format!("there is no column {key:?}"))?;
+        Ok(Self { column, descending })
+    }
+
+    /// Sorts rows. Those that are equal are sorted by their IDs.
+    pub fn sort(&self, rows: &mut [Row], context: &Context) {
+        rows.sort_by_cached_key(|row| Key {
+            value: self.column.value(row, context),
+            descending: self.descending,
+            pid: row.record.pid(),
+        });
+    }
+}
+
+/// What a row is sorted by.
+struct Key {
+    value: super::columns::Value,
+    descending: bool,
+    pid: i32,
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = self.value.compare(&other.value);
+        let order = if self.descending {
+            order.reverse()
+        } else {
+            order
+        };
+        order.then(self.pid.cmp(&other.pid))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Key {}
+
+#[cfg(test)]
+mod tests {
+    use procmon::uapi;
+
+    use super::*;
+
+    fn record(pid: i32, comm: &str, state: i32) -> Record {
+        let mut raw = uapi::procmon_record {
+            pid,
+            tgid: pid,
+            ppid: pid / 10,
+            state,
+            groups: Groups::all().bits(),
+            uid: pid as u32 % 3,
+            rss_anon: 100 - pid as u64,
+            ..Default::default()
+        };
+        for (to, from) in raw.comm.iter_mut().zip(comm.bytes()) {
+            *to = from as _;
+        }
+        raw.into()
+    }
+
+    fn selected(filters: Filters) -> Vec<i32> {
+        let records = [
+            record(1, "init", uapi::PROCMON_STATE_SLEEPING),
+            record(12, "sh", uapi::PROCMON_STATE_RUNNING),
+            record(13, "sshd", uapi::PROCMON_STATE_SLEEPING),
+        ];
+        let selection = Selection::new(filters, false, &Names::default()).unwrap();
+        let matches = records.iter().filter(|record| selection.matches(record));
+        matches.map(Record::pid).collect()
+    }
+
+    #[test]
+    fn filters_leave_out_what_they_should() {
+        let none = Filters::default;
+        assert_eq!(selected(none()), [1, 12, 13]);
+        let pid = vec![1, 13];
+        assert_eq!(selected(Filters { pid, ..none() }), [1, 13]);
+        let ppid = vec![1];
+        assert_eq!(selected(Filters { ppid, ..none() }), [12, 13]);
+        let user = vec!["0".to_owned(), "2".to_owned()];
+        assert_eq!(selected(Filters { user, ..none() }), [12]);
+        let command = Some(Regex::new("^s").unwrap());
+        assert_eq!(selected(Filters { command, ..none() }), [12, 13]);
+        let state = Some("RZ".to_owned());
+        assert_eq!(selected(Filters { state, ..none() }), [12]);
+    }
+
+    #[test]
+    fn an_unknown_user_is_an_error() {
+        let user = vec!["nobody-here".to_owned()];
+        let filters = Filters {
+            user,
+            ..Filters::default()
+        };
+        let error = Selection::new(filters, false, &Names::default()).unwrap_err();
+        assert_eq!(error.to_string(), "there is no user \"nobody-here\"");
+    }
+
+    #[test]
+    fn rows_are_sorted_by_a_column_and_then_by_their_ids() {
+        let records = [record(30, "b", 0), record(10, "a", 0), record(20, "a", 0)];
+        let mut rows: Vec<_> = records
+            .iter()
+            .map(|record| Row { record, cpu: None })
+            .collect();
+        let mut sorted = |order: &str| -> Vec<i32> {
+            let order = Order::parse(order).unwrap();
+            order.sort(&mut rows, &Context::default());
+            rows.iter().map(|row| row.record.pid()).collect()
+        };
+        assert_eq!(sorted("comm"), [10, 20, 30]);
+        assert_eq!(sorted("-comm"), [30, 10, 20]);
+        assert_eq!(sorted("+rss"), [30, 20, 10]);
+        assert_eq!(sorted("-pid"), [30, 20, 10]);
+        assert!(Order::parse("cpu%").is_err());
+    }
+}
