@@ -35,10 +35,46 @@ impl Child {
     /// If there can be no new process.
     #[must_use]
     pub fn spawn(body: impl FnOnce()) -> Self {
-        let (report, to_parent) = pipe2(OFlag::O_CLOEXEC).expect("a pipe can be made");
         // SAFETY: The tests run one at a time, so that no other thread holds a lock which the child
         // would miss; glibc takes care of its own.
-        match unsafe { fork() }.expect("a process can be made") {
+        Self::spawn_by(|| unsafe { fork() }, body)
+    }
+
+    /// The same with an ID for the process, which nobody has now.
+    ///
+    /// # Panics
+    ///
+    /// If there can be no new process.
+    #[must_use]
+    pub fn spawn_with_pid(pid: i32, body: impl FnOnce()) -> Self {
+        let fork = || {
+            // SAFETY: Zeroes mean that nothing is wanted.
+            let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+            arguments.exit_signal = libc::SIGCHLD as u64;
+            arguments.set_tid = &raw const pid as u64;
+            arguments.set_tid_size = 1;
+            // SAFETY: As fork(2). The child has a stack of its own at the same place, and the
+            // arguments are valid.
+            let result = unsafe {
+                libc::syscall(
+                    libc::SYS_clone3,
+                    &raw const arguments,
+                    size_of_val(&arguments),
+                )
+            };
+            Ok(match Errno::result(result)? {
+                0 => ForkResult::Child,
+                _ => ForkResult::Parent {
+                    child: Pid::from_raw(pid),
+                },
+            })
+        };
+        Self::spawn_by(fork, body)
+    }
+
+    fn spawn_by(fork: impl FnOnce() -> nix::Result<ForkResult>, body: impl FnOnce()) -> Self {
+        let (report, to_parent) = pipe2(OFlag::O_CLOEXEC).expect("a pipe can be made");
+        match fork().expect("a process can be made") {
             ForkResult::Parent { child } => Self {
                 pid: child,
                 report: report.into(),

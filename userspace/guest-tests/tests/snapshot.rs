@@ -154,7 +154,7 @@ fn info() {
         .chunks(4)
         .map(|bytes| u32::from_ne_bytes(bytes.try_into().unwrap()))
         .collect();
-    assert_eq!(words, [1, 0xff, 0x1f, 56, 184, 4096, 0, 0]);
+    assert_eq!(words, [1, 0xff, 0x1f, 56, 184, 4096, 232, 56]);
     assert_eq!(region.bytes(32, 32), [0xaa; 32]);
     for (name, pointer) in bad_pointers(&region, 32) {
         assert_eq!(raw::ioctl(open(), command, pointer), Err(Errno::EFAULT), "{name}");
