@@ -6,6 +6,7 @@ mod baseline;
 mod calls;
 mod chart;
 mod measure;
+mod processes;
 mod report;
 mod rows;
 mod scaling;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::measure::{Run, Unit};
+use crate::processes::Processes;
 use crate::report::{Module, Report};
 
 /// Measures what procmon's operations cost.
@@ -43,6 +45,20 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         idle: u64,
     },
+    /// In the guest: measure what it costs to look at many processes, and print JSON
+    Processes {
+        /// With so many sleeping processes, one after the other
+        #[arg(value_name = "NUMBER", required = true)]
+        counts: Vec<usize>,
+
+        /// The file that a BPF task iterator is pinned to
+        #[arg(long)]
+        iterator: Option<PathBuf>,
+
+        /// Seconds to do nothing before each
+        #[arg(long, default_value_t = 10)]
+        idle: u64,
+    },
     /// In the guest: measure how throughput grows with the CPUs, and print JSON
     Scale,
     /// Print a table of what was measured, and write it as JSON and as a chart
@@ -59,6 +75,10 @@ enum Command {
         #[arg(long, num_args = 1.., value_name = "RUN")]
         scaling: Vec<PathBuf>,
 
+        /// What "processes" has printed
+        #[arg(long, value_name = "RUN")]
+        processes: Option<PathBuf>,
+
         #[arg(long)]
         json: PathBuf,
 
@@ -69,10 +89,15 @@ enum Command {
     Check {
         module: PathBuf,
         run: PathBuf,
+        processes: PathBuf,
         baseline: PathBuf,
     },
     /// Print a baseline for "check"
-    Baseline { module: PathBuf, run: PathBuf },
+    Baseline {
+        module: PathBuf,
+        run: PathBuf,
+        processes: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -88,11 +113,20 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Measure { unit, idle } => println!("{}", pretty(&Run::measure(unit, idle)?)?),
+        Command::Processes {
+            counts,
+            iterator,
+            idle,
+        } => {
+            let processes = Processes::measure(&counts, idle, iterator.as_deref())?;
+            println!("{}", pretty(&processes)?);
+        }
         Command::Scale => println!("{}", pretty(&scaling::measure()?)?),
         Command::Report {
             ours,
             compared,
             scaling,
+            processes,
             json,
             svg,
         } => {
@@ -103,7 +137,8 @@ fn run(command: Command) -> Result<ExitCode> {
                 .map(|paths| module(&paths[0], &paths[1]))
                 .collect();
             let scaling: Result<Vec<_>> = scaling.iter().map(|path| read(path)).collect();
-            let report = Report::new(&modules?, scaling?)?;
+            let processes = processes.map(|path| read(&path)).transpose()?;
+            let report = Report::new(&modules?, scaling?, processes)?;
             write(&json, &pretty(&report)?)?;
             write(&svg, &chart::draw(&report))?;
             print!("{report}");
@@ -111,16 +146,23 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check {
             module: file,
             run,
+            processes,
             baseline,
         } => {
-            let results = baseline::check(&module(&file, &run)?.baseline()?, &read(&baseline)?);
+            let now = module(&file, &run)?.baseline(&read(&processes)?)?;
+            let results = baseline::check(&now, &read(&baseline)?);
             print!("{}", baseline::tap(&results));
             if !results.iter().all(baseline::Outcome::passed) {
                 return Ok(ExitCode::FAILURE);
             }
         }
-        Command::Baseline { module: file, run } => {
-            println!("{}", pretty(&module(&file, &run)?.baseline()?)?);
+        Command::Baseline {
+            module: file,
+            run,
+            processes,
+        } => {
+            let now = module(&file, &run)?.baseline(&read(&processes)?)?;
+            println!("{}", pretty(&now)?);
         }
     }
     Ok(ExitCode::SUCCESS)

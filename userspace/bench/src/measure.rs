@@ -99,7 +99,7 @@ impl Run {
 }
 
 impl Unit {
-    fn now(self) -> Result<u64> {
+    pub fn now(self) -> Result<u64> {
         match self {
             Self::Instructions => {
                 // The counter is not to be read before all that stands before it is done.
@@ -120,7 +120,7 @@ impl Unit {
 
 /// Measures what an instruction takes. Fails if instructions are what is to be measured, but that
 /// is not one.
-fn calibrate(unit: Unit) -> Result<Option<f64>> {
+pub fn calibrate(unit: Unit) -> Result<Option<f64>> {
     const TURNS: u32 = 500_000;
 
     if unit != Unit::Instructions {

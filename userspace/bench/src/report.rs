@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::baseline::Baseline;
 use crate::measure::{Measurement, Run, Unit};
+use crate::processes::Processes;
 use crate::rows::{File, ROWS, SIZE, SIZE_TARGET};
 use crate::scaling::{SCALED, Scaling};
 
@@ -26,7 +27,11 @@ impl Module {
     }
 
     /// What a later measurement can be compared with.
-    pub fn baseline(&self) -> Result<Baseline> {
+    pub fn baseline(&self, processes: &Processes) -> Result<Baseline> {
+        ensure!(
+            self.run.kernel == processes.kernel,
+            "the processes were looked at on another kernel"
+        );
         ensure!(
             self.run.unit == Unit::Instructions,
             "only instructions can be compared with those of another machine"
@@ -36,6 +41,7 @@ impl Module {
             .map(|row| (row.name, self.row(row.name)))
             .map(|(name, row)| Ok((name.to_owned(), row?.cost.median.round() as u64)))
             .chain([Ok((SIZE.to_owned(), self.size))])
+            .chain(processes.baseline().map(Ok))
             .collect();
         Ok(Baseline {
             kernel: self.run.kernel.clone(),
@@ -53,6 +59,7 @@ pub struct Report {
     pub modules: Vec<String>,
     pub rows: Vec<ReportRow>,
     scaling: Vec<Scaling>,
+    processes: Option<Processes>,
 }
 
 #[derive(Serialize)]
@@ -70,7 +77,11 @@ pub struct ReportRow {
 
 impl Report {
     /// Makes a report on our module, and maybe others that follow it.
-    pub fn new(modules: &[Module], scaling: Vec<Scaling>) -> Result<Self> {
+    pub fn new(
+        modules: &[Module],
+        scaling: Vec<Scaling>,
+        processes: Option<Processes>,
+    ) -> Result<Self> {
         let ours = modules.first().context("there is nothing to report on")?;
         for other in modules {
             ensure!(
@@ -107,6 +118,7 @@ impl Report {
             modules: modules.iter().map(|module| module.name.clone()).collect(),
             rows,
             scaling,
+            processes,
         })
     }
 }
@@ -189,6 +201,9 @@ impl fmt::Display for Report {
         }
         if !self.scaling.is_empty() {
             self.write_scaling(f)?;
+        }
+        if let Some(processes) = &self.processes {
+            write!(f, "{processes}")?;
         }
         Ok(())
     }
@@ -276,6 +291,7 @@ pub mod tests {
         Report::new(
             &[module("ours", 1.0), module("<other>", 2.0)],
             vec![scaling],
+            None,
         )
         .unwrap()
     }
@@ -305,7 +321,7 @@ pub mod tests {
 
     #[test]
     fn tells_what_misses_its_target() {
-        let text = Report::new(&[module("other", 2.0)], vec![])
+        let text = Report::new(&[module("other", 2.0)], vec![], None)
             .unwrap()
             .to_string();
         let line = text
@@ -319,12 +335,17 @@ pub mod tests {
     fn does_not_mix_what_was_measured_in_different_ways() {
         let mut other = module("other", 1.0);
         other.run.unit = Unit::Nanoseconds;
-        assert!(Report::new(&[module("ours", 1.0), other], vec![]).is_err());
+        assert!(Report::new(&[module("ours", 1.0), other], vec![], None).is_err());
     }
 
     #[test]
     fn a_baseline_has_what_is_ours() {
-        let baseline = module("ours", 1.0).baseline().unwrap();
+        let processes = Processes {
+            kernel: "1.2.3".to_owned(),
+            calibration: [1.0, 1.0],
+            counts: Vec::new(),
+        };
+        let baseline = module("ours", 1.0).baseline(&processes).unwrap();
         assert_eq!(baseline.rows["pread 64"], 860);
         assert_eq!(baseline.rows[SIZE], 1000);
         assert_eq!(baseline.rows.len(), ROWS.len());
