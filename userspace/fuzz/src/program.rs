@@ -78,6 +78,11 @@ pub enum Call {
         file: usize,
         command: Command,
     },
+    /// Ask for many things at once.
+    List {
+        file: usize,
+        list: List,
+    },
     ReadAttribute {
         path: &'static str,
     },
@@ -111,6 +116,36 @@ pub struct Command {
     pub place: Place,
     /// What is there.
     pub value: Value,
+}
+
+/// What is asked for by PROCMON_SNAPSHOT or PROCMON_HISTORY.
+#[derive(Debug)]
+pub struct List {
+    pub kind: ListKind,
+    /// Whether to call as a 32-bit process.
+    pub compat: bool,
+    /// Where the arguments are.
+    pub place: Place,
+    pub size: u32,
+    /// The last byte of arguments that are longer than the module knows.
+    pub tail: u8,
+    pub flags: u32,
+    pub groups: u32,
+    pub cursor: Value,
+    pub stride: u32,
+    pub capacity: u32,
+    pub uid: u32,
+    pub ppid: Value,
+    pub tgid: Value,
+    /// Where the records are to go.
+    pub records: Place,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ListKind {
+    Info,
+    Snapshot,
+    History,
 }
 
 /// A buffer as the caller gives it.
@@ -200,12 +235,13 @@ const COMMANDS: [u32; 7] = [
 /// Commands of nobody.
 const FOREIGN_COMMANDS: [u32; 4] = [0, u32::MAX, 0x5100, 0xc020_5104];
 
-const ATTRIBUTES: [&str; 5] = [
+const ATTRIBUTES: [&str; 6] = [
     "/sys/class/misc/procmon/stats",
     "/sys/class/misc/procmon/buffer_size",
     "/sys/class/misc/procmon/monitor",
     "/sys/module/procmon/parameters/buffer_size",
     "/sys/module/procmon/parameters/monitor_interval_ms",
+    "/sys/module/procmon/parameters/history",
 ];
 
 /// How many of [`ATTRIBUTES`] nobody can write.
@@ -253,6 +289,12 @@ impl<'a> Arbitrary<'a> for Call {
         if kind >= 252 {
             return Ok(Self::Fork {
                 ends: input.arbitrary()?,
+            });
+        }
+        if kind >= 224 {
+            return Ok(Self::List {
+                file: file(input)?,
+                list: input.arbitrary()?,
             });
         }
         let call = match kind % 14 {
@@ -335,6 +377,70 @@ impl<'a> Arbitrary<'a> for Command {
             place: input.arbitrary()?,
             value: input.arbitrary()?,
         })
+    }
+}
+
+const LIST_SIZES: [u32; 8] = [56, 64, 120, 4096, 4097, 55, 0, u32::MAX];
+
+/// Sizes of records, those of groups, and what is none.
+const STRIDES: [u32; 14] = [
+    184, 232, 48, 80, 112, 144, 176, 192, 256, 4096, 0, 40, 188, 4104,
+];
+
+const CAPACITIES: [u32; 8] = [64, 1, 2, 65, 20, 1000, 0, u32::MAX];
+
+impl<'a> Arbitrary<'a> for List {
+    fn arbitrary(input: &mut Unstructured<'a>) -> Result<Self> {
+        // Zeroes are what is good, and most else is too.
+        let flavour: u8 = input.arbitrary()?;
+        let strange = flavour >= 192;
+        let kind = match flavour & 7 {
+            7 => ListKind::Info,
+            4..=6 => ListKind::History,
+            _ => ListKind::Snapshot,
+        };
+        let usual = if kind == ListKind::History { 232 } else { 184 };
+        let mut list = Self {
+            kind,
+            compat: flavour & 8 != 0,
+            place: input.arbitrary()?,
+            size: 56,
+            tail: 0,
+            flags: 0,
+            groups: u32::from(input.arbitrary::<u8>()?),
+            cursor: Value::Number(0),
+            stride: usual,
+            capacity: *input.choose(&CAPACITIES)?,
+            uid: 0,
+            ppid: Value::Number(0),
+            tgid: Value::Number(0),
+            records: input.arbitrary()?,
+        };
+        if kind == ListKind::Snapshot {
+            list.flags = u32::from(input.arbitrary::<u8>()? & 31);
+            if list.flags & uapi::PROCMON_SNAPSHOT_BY_UID != 0 {
+                list.uid = input.int_in_range(0..=1)?;
+            }
+            if list.flags & uapi::PROCMON_SNAPSHOT_BY_PPID != 0 {
+                list.ppid = input.arbitrary()?;
+            }
+            if list.flags & uapi::PROCMON_SNAPSHOT_BY_TGID != 0 {
+                list.tgid = input.arbitrary()?;
+            }
+        }
+        if flavour & 16 != 0 {
+            list.cursor = input.arbitrary()?;
+        }
+        if flavour & 32 != 0 {
+            list.stride = *input.choose(&STRIDES)?;
+        }
+        if strange {
+            list.size = *input.choose(&LIST_SIZES)?;
+            list.tail = input.arbitrary::<u8>()? & 1;
+            list.flags ^= 1 << input.int_in_range(0..=31)?;
+            list.groups ^= 1 << input.int_in_range(0..=31)?;
+        }
+        Ok(list)
     }
 }
 

@@ -27,7 +27,9 @@ use procmon::sysfs::{self, Parameter};
 use procmon::uapi;
 
 use crate::kcov::Kcov;
-use crate::program::{Buffer, Call, Command, FILES, MAX_BUFFER, Place, Program, Step, Value, Way};
+use crate::program::{
+    Buffer, Call, Command, FILES, List, ListKind, MAX_BUFFER, Place, Program, Step, Value, Way,
+};
 
 /// What buffers are filled with before the kernel gets them.
 const CANARY: u8 = 0xaa;
@@ -162,6 +164,7 @@ impl Thread {
                 second,
                 faults: Faults::new().context("cannot set up fault injection")?,
                 memory: Region::new_low(MAX_BUFFER + PAGE),
+                arguments: Region::new_low(2 * PAGE),
                 read_only: read_only.read_only(),
                 child: None,
                 counts: Counts::default(),
@@ -183,6 +186,8 @@ struct Caller {
     second: bool,
     faults: Faults,
     memory: Region,
+    /// Where the arguments of lists are.
+    arguments: Region,
     read_only: Region,
     child: Option<Pid>,
     counts: Counts,
@@ -258,6 +263,10 @@ impl Caller {
             },
             Call::Ioctl { file, command } => match shared.file(*file) {
                 Some(file) => self.ioctl(shared, &file, command, nth),
+                None => Ok(()),
+            },
+            Call::List { file, list } => match shared.file(*file) {
+                Some(file) => self.list(&file, list, nth),
                 None => Ok(()),
             },
             Call::ReadAttribute { path } => self.read_attribute(path, nth),
@@ -538,6 +547,136 @@ impl Caller {
         Ok(())
     }
 
+    /// Asks for many things at once.
+    fn list(&mut self, file: &File, list: &List, nth: u8) -> Result<()> {
+        let records = self.target(list.records);
+        let (number, arguments) = self.list_arguments(list, records.ptr);
+        let (ptr, room, writable) = match list.place {
+            Place::Inside(offset) => {
+                let room = self.arguments.size() - offset;
+                (self.arguments.at(offset), room, true)
+            }
+            Place::BeforeEnd(len) => (self.arguments.before_end(len), len, true),
+            place => {
+                let target = self.target(place);
+                (target.ptr, target.room, false)
+            }
+        };
+        let start = self.arguments.size().saturating_sub(room);
+        self.arguments.fill(0, &vec![0; self.arguments.size()]);
+        self.fill_with_canaries();
+        if writable {
+            self.arguments
+                .fill(start, &arguments[..arguments.len().min(room)]);
+            let last = (list.size as usize).clamp(1, PAGE) - 1;
+            if list.tail != 0 && last >= arguments.len() && last < room {
+                self.arguments.fill(start + last, &[list.tail]);
+            }
+        }
+
+        let (result, failed) = self.fail(nth, || {
+            if list.compat {
+                compat::ioctl(&file.fd, number, ptr)
+            } else {
+                raw::ioctl(&file.fd, number.into(), ptr)
+            }
+        });
+        self.counts.ioctls += u64::from(file.is_open());
+        let is_list = list.kind != ListKind::Info;
+        let needed = match list.kind {
+            ListKind::Info => size_of::<uapi::procmon_info>(),
+            _ => arguments.len(),
+        };
+        let is_whole = writable && room >= needed;
+        let size = list.size as usize;
+        let must = reasons(&[
+            (!file.is_open(), Errno::EBADF),
+            (!is_whole, Errno::EFAULT),
+            (is_list && is_whole && size < arguments.len(), Errno::EINVAL),
+            (is_list && is_whole && size > PAGE, Errno::E2BIG),
+            (is_list && is_whole && self.has_tail(list, room), Errno::E2BIG),
+            (is_list && is_whole && !is_good(list, self), Errno::EINVAL),
+        ]);
+        let stride = list.stride as usize;
+        let reachable = if records.writable { records.room } else { 0 };
+        let may = reasons(&[
+            // Arguments that are strange and lead nowhere too.
+            (!is_whole, Errno::EINVAL),
+            (!is_whole, Errno::E2BIG),
+            (is_list && reachable < stride, Errno::EFAULT),
+            // What follows the arguments cannot be read.
+            (is_list && size > room, Errno::EFAULT),
+            (failed, Errno::EFAULT),
+            (failed, Errno::ENOMEM),
+        ]);
+        let success = judge(result, &must, &may)?;
+        if !is_list {
+            return self.check_canaries(&records, 0);
+        }
+        if success.is_none() {
+            // Records may have been written before the arguments could not be.
+            let most = stride.saturating_mul(list.capacity as usize);
+            return self.check_canaries(&records, most.min(reachable));
+        }
+        let answer = self.arguments.bytes(start, arguments.len());
+        let word = |offset: usize| u32::from_ne_bytes(answer[offset..][..4].try_into().unwrap());
+        let count = word(32) as usize;
+        ensure!(count <= list.capacity as usize, "{count} records");
+        ensure!(count * stride <= reachable, "{count} records without room");
+        self.check_canaries(&records, reachable.min((count + 1) * stride))?;
+        let bytes = self.memory.bytes(records.offset, count * stride);
+        if list.kind == ListKind::Snapshot {
+            let groups = word(8);
+            ensure!(groups & !(list.groups | 1) == 0, "groups {groups:x}");
+            ensure!(groups & 1 != 0, "groups {groups:x}");
+            check_records(&bytes, stride, groups)
+        } else {
+            check_samples(&bytes, stride)
+        }
+    }
+
+    /// The number of the command, and its arguments.
+    fn list_arguments(&self, list: &List, records: Ptr) -> (u32, Vec<u8>) {
+        let cursor = self.value(list.cursor);
+        let mut bytes = Vec::new();
+        let mut word = |word: u32| bytes.extend(word.to_ne_bytes());
+        word(list.size);
+        word(list.flags);
+        let number = match list.kind {
+            ListKind::Info => uapi::PROCMON_INFO,
+            ListKind::Snapshot => {
+                word(list.groups);
+                word(cursor as u32);
+                uapi::PROCMON_SNAPSHOT
+            }
+            ListKind::History => {
+                word(cursor as u32);
+                word(0);
+                uapi::PROCMON_HISTORY
+            }
+        };
+        let address = records.as_ptr() as u64;
+        word(address as u32);
+        word((address >> 32) as u32);
+        word(list.stride);
+        word(list.capacity);
+        word(0);
+        if list.kind == ListKind::Snapshot {
+            word(list.uid);
+            word(self.value(list.ppid) as u32);
+            word(self.value(list.tgid) as u32);
+        }
+        bytes.resize(size_of::<uapi::procmon_snapshot>(), 0);
+        (number, bytes)
+    }
+
+    /// Whether something is set that the module does not know.
+    fn has_tail(&self, list: &List, room: usize) -> bool {
+        let known = size_of::<uapi::procmon_snapshot>();
+        let size = list.size as usize;
+        list.tail != 0 && size > known && size <= PAGE.min(room)
+    }
+
     fn check_answer(
         &self,
         shared: &Shared,
@@ -641,6 +780,85 @@ impl Caller {
             waitpid(child, None).expect("the child is there");
         }
     }
+}
+
+/// Whether the arguments of a list are as they should be, but for their size.
+fn is_good(list: &List, caller: &Caller) -> bool {
+    const FLAGS: u32 = 31;
+    const GROUPS: u32 = 255;
+
+    let least = match list.kind {
+        ListKind::Snapshot => 48,
+        _ => 232,
+    };
+    let stride_is_good = (least..=4096).contains(&list.stride) && list.stride % 8 == 0;
+    match list.kind {
+        ListKind::Info => true,
+        ListKind::History => list.flags == 0 && stride_is_good,
+        ListKind::Snapshot => {
+            let is_used = |flag| list.flags & flag != 0;
+            list.flags & !FLAGS == 0
+                && list.groups & !GROUPS == 0
+                && list.capacity > 0
+                && stride_is_good
+                && caller.value(list.cursor) >= 0
+                && (is_used(uapi::PROCMON_SNAPSHOT_BY_UID) || list.uid == 0)
+                && (is_used(uapi::PROCMON_SNAPSHOT_BY_PPID) || caller.value(list.ppid) == 0)
+                && (is_used(uapi::PROCMON_SNAPSHOT_BY_TGID) || caller.value(list.tgid) == 0)
+        }
+    }
+}
+
+/// Checks records of a snapshot that was to have these groups.
+fn check_records(bytes: &[u8], stride: usize, groups: u32) -> Result<()> {
+    const RECORD: usize = size_of::<uapi::procmon_record>();
+
+    let mut previous = 0;
+    for record in bytes.chunks_exact(stride) {
+        let word = |offset: usize| u32::from_ne_bytes(record[offset..][..4].try_into().unwrap());
+        let pid = word(4) as i32;
+        ensure!(pid > previous, "PID {pid} after {previous}");
+        previous = pid;
+        ensure!(word(0) & !groups == 0, "groups {:x} of {groups:x}", word(0));
+        ensure!(STATES.contains(&(word(16) as i32)), "state {}", word(16));
+        let comm = &record[28..44];
+        let len = comm.iter().position(|&byte| byte == 0);
+        let len = len.context("a name without an end")?;
+        ensure!(comm[len..].iter().all(|&byte| byte == 0), "name {comm:?}");
+        // Of groups that are not there all is zero.
+        for (group, range) in [(1, 44..80), (2, 80..96), (3, 96..112), (4, 112..144)] {
+            let is_there = word(0) & (1 << group) != 0;
+            let fields = record.get(range).unwrap_or_default();
+            ensure!(
+                is_there || fields.iter().all(|&byte| byte == 0),
+                "group {group} is filled in"
+            );
+        }
+        let rest = record.get(RECORD..).unwrap_or_default();
+        ensure!(rest.iter().all(|&byte| byte == 0), "bytes behind a record");
+    }
+    Ok(())
+}
+
+fn check_samples(bytes: &[u8], stride: usize) -> Result<()> {
+    const SAMPLE: usize = size_of::<uapi::procmon_sample>();
+
+    let mut expected = None;
+    for sample in bytes.chunks_exact(stride) {
+        let sequence = u64::from_ne_bytes(sample[..8].try_into()?);
+        ensure!(sequence == expected.unwrap_or(sequence), "sample {sequence}");
+        expected = Some(sequence + 1);
+        let flags = u32::from_ne_bytes(sample[16..20].try_into()?);
+        ensure!(flags < 3, "flags {flags}");
+        ensure!(sample[44..48] == [0; 4], "reserved bytes");
+        let process = &sample[48..SAMPLE];
+        ensure!(
+            flags != 0 || process.iter().all(|&byte| byte == 0),
+            "a process in a sample without one"
+        );
+        ensure!(sample[SAMPLE..].iter().all(|&byte| byte == 0), "bytes behind a sample");
+    }
+    Ok(())
 }
 
 /// Whether that begins or ends where no file can be.
