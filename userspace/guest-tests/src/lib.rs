@@ -18,6 +18,7 @@ pub mod memory;
 pub mod module;
 pub mod procfs;
 pub mod raw;
+pub mod terminal;
 
 use std::env;
 use std::fmt::Display;

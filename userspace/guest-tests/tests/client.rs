@@ -250,7 +250,7 @@ fn watch() {
     assert_eq!(objects.len(), 2);
     assert_eq!(objects[0]["buffer_size"], 77);
     assert!(objects[0]["processes"].is_u64() && objects[0]["opens"].is_u64());
-    assert_eq!(stats().per_cpu_ops, 0, "watching does not count");
+    assert_eq!(stats().per_cpu_ops, 2, "only opening the device counts");
 }
 
 #[test]
@@ -266,6 +266,9 @@ fn exit_status_without_module() {
         &["reset"],
         &["query", "1"],
         &["watch"],
+        &["ps"],
+        &["top"],
+        &["history"],
         &["test"],
     ] {
         let stderr = fail(arguments, 3);
@@ -293,6 +296,9 @@ fn exit_status_without_permission() {
             &["filter", "1"],
             &["reset"],
             &["query", "1"],
+            &["ps"],
+            &["top", "--batch"],
+            &["history"],
             &["test"],
         ] {
             let stderr = fail(arguments, 4);
@@ -321,6 +327,12 @@ fn exit_status_of_wrong_usage() {
         &["filter", "on"],
         &["filter", "2147483648"],
         &["watch", "-n", "0"],
+        &["ps", "-o", "colour"],
+        &["ps", "--sort", "colour"],
+        &["ps", "--csv", "--json"],
+        &["ps", "--command", "("],
+        &["top", "--delay", "0"],
+        &["history", "--plot", "--csv"],
         &["stats", "--color"],
     ] {
         fail(arguments, 2);
