@@ -10,6 +10,7 @@ use core::ptr;
 
 use kernel::{
     bindings,
+    prelude::*,
     sync::rcu,
     task::Task, //
 };
@@ -345,5 +346,68 @@ impl TaskAccounting for Task {
             stime,
             ..sums.usage
         }
+    }
+}
+
+#[kunit_tests(procmon_accounting)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtime_is_split_in_the_proportion_of_the_estimates() {
+        assert_eq!(split(1000, 1, 3, (0, 0)), (250, 750));
+        assert_eq!(split(1000, 7, 0, (0, 0)), (1000, 0));
+        assert_eq!(split(1000, 0, 7, (0, 0)), (0, 1000));
+        assert_eq!(split(1000, 0, 0, (0, 0)), (1000, 0));
+        assert_eq!(split(0, 5, 5, (0, 0)), (0, 0));
+    }
+
+    #[test]
+    fn neither_part_gets_less() {
+        // The estimate says 500 and 500.
+        assert_eq!(split(1000, 5, 5, (100, 700)), (300, 700));
+        assert_eq!(split(1000, 5, 5, (700, 100)), (700, 300));
+        assert_eq!(split(1000, 5, 5, (500, 500)), (500, 500));
+    }
+
+    #[test]
+    fn long_times_are_scaled_without_an_overflow() {
+        const YEAR: u64 = 365 * 24 * 3600 * 1_000_000_000;
+
+        for years in [1, 10, 100, 500] {
+            let runtime = YEAR * years;
+            let scaled = scale(runtime / 4, runtime, runtime);
+
+            // One in a billion of what is exact.
+            assert!(scaled.abs_diff(runtime / 4) <= runtime >> 30);
+        }
+        assert_eq!(scale(u64::MAX, u64::MAX, u64::MAX) >> 32, u64::MAX >> 32);
+        assert_eq!(scale(6, 10, 4), 15);
+        assert_eq!(scale(1, 1, 0), 0);
+    }
+
+    #[test]
+    fn a_thread_uses_more_and_more() {
+        let task = kernel::current!();
+        let guard = rcu::read_lock();
+        let first = task.usage::<true>();
+        let group = task.group_usage::<true>(&guard);
+
+        assert!(group.utime + group.stime >= first.utime + first.stime);
+        assert!(group.voluntary_switches >= first.voluntary_switches);
+        for _ in 0..1000 {
+            core::hint::spin_loop();
+        }
+
+        let second = task.usage::<true>();
+
+        assert!(second.utime >= first.utime && second.stime >= first.stime);
+    }
+
+    #[test]
+    fn what_is_left_out_is_zero() {
+        let usage = kernel::current!().usage::<false>();
+
+        assert_eq!((usage.voluntary_switches, usage.read_bytes), (0, 0));
     }
 }

@@ -12,6 +12,7 @@ use core::{
 
 use kernel::{
     bindings,
+    prelude::*,
     sync::rcu,
     task::{
         CurrentTask,
@@ -96,5 +97,21 @@ impl<'a> UserNamespace<'a> {
         let uid = unsafe { bindings::from_kuid(self.ns, uid) };
 
         (uid != u32::MAX).then_some(uid)
+    }
+}
+
+#[kunit_tests(procmon_cred)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_threads_are_root() {
+        let caller = kernel::current!();
+        let namespace = UserNamespace::of_caller(caller);
+        let guard = rcu::read_lock();
+        let ids = namespace.ids(caller, &guard);
+
+        assert_eq!((ids.uid, ids.euid, ids.gid, ids.egid), (0, 0, 0, 0));
+        assert_eq!(namespace.uid(caller, &guard), Some(0));
     }
 }

@@ -91,3 +91,38 @@ pub(crate) fn wait_for_exec(task: &Task) -> Result {
     unsafe { bindings::up_read(lock) };
     Ok(())
 }
+
+#[kunit_tests(procmon_exec)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_thread_stays_at_its_program() -> Result {
+        let task: &Task = kernel::current!();
+        let id = ExecId::of(task).ok_or(EBUSY)?;
+
+        assert!(id.is_still(task));
+        wait_for_exec(task)?;
+        assert!(id.is_still(task));
+        Ok(())
+    }
+
+    #[test]
+    fn a_program_that_is_being_executed_is_noticed() -> Result {
+        let task: &Task = kernel::current!();
+        let id = ExecId::of(task).ok_or(EBUSY)?;
+        // SAFETY: A task keeps its `signal_struct` until it is freed itself.
+        let lock = unsafe { &raw mut (*(*task.as_ptr()).signal).exec_update_lock };
+
+        // SAFETY: The lock is initialised, and released below.
+        unsafe { bindings::down_write(lock) };
+
+        let during = ExecId::of(task).is_some() || id.is_still(task);
+
+        // SAFETY: It was taken above.
+        unsafe { bindings::up_write(lock) };
+        assert!(!during);
+        assert!(id.is_still(task));
+        Ok(())
+    }
+}

@@ -52,3 +52,22 @@ fn translate(pid: Pid) -> Option<Pid> {
     // that is released.
     Some(unsafe { PidRef::from_ptr(bindings::find_vpid(pid)) }?.initial_nr())
 }
+
+#[kunit_tests(procmon_namespaces)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_threads_are_in_the_initial_ones() {
+        assert!(caller_is_in_initial());
+        assert_eq!(to_initial_pid(5), Some(5));
+    }
+
+    #[test]
+    fn translating_an_id_of_the_initial_namespace_changes_nothing() {
+        assert_eq!(translate(1), Some(1));
+        assert_eq!(translate(2), Some(2));
+        assert_eq!(translate(Pid::MAX), None);
+        assert_eq!(translate(-1), None);
+    }
+}

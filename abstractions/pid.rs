@@ -469,4 +469,43 @@ mod tests {
             Ok(())
         })
     }
+
+    #[test]
+    fn given_ids() {
+        let given = |before, next| GivenIds {
+            before,
+            next,
+            end: 1000,
+        };
+
+        assert_eq!(given(400, 400).count(), 0);
+        assert_eq!(given(400, 410).count(), 10);
+        for (nr, is_given) in [(399, false), (400, true), (409, true), (410, false)] {
+            assert_eq!(given(400, 410).contains(nr), is_given);
+        }
+
+        // From the end to the first ones that are given again.
+        let anew = given(990, 305);
+
+        assert_eq!(anew.count(), 10 + 5);
+        for nr in [990, 999, 300, 304] {
+            assert!(anew.contains(nr));
+        }
+        for nr in [1, 299, 305, 989] {
+            assert!(!anew.contains(nr));
+        }
+        // The end may have become lower meanwhile.
+        assert_eq!(given(2000, 305).count(), 5);
+    }
+
+    #[test]
+    fn the_initial_namespace_is_that_of_kernel_threads() -> Result {
+        with_namespace(|ns| {
+            let initial = PidNamespace::initial();
+
+            assert!(ptr::eq(ns.as_ptr(), initial.as_ptr()));
+            assert!(initial.given_since(0).next() > 1);
+            Ok(())
+        })
+    }
 }

@@ -12,6 +12,7 @@ use core::ptr;
 
 use kernel::{
     bindings,
+    prelude::*,
     time::{
         Jiffies,
         NSEC_PER_SEC, //
@@ -45,4 +46,44 @@ pub(crate) fn nanoseconds_since(before: u32) -> u64 {
 
     // The first one may have been nearly over.
     u64::from(ticks.saturating_sub(1)).saturating_mul(tick)
+}
+
+#[kunit_tests(procmon_time)]
+mod tests {
+    use super::*;
+    use kernel::time::{
+        delay::fsleep,
+        Delta, //
+    };
+
+    #[test]
+    fn time_goes_on() {
+        let before = boottime();
+
+        fsleep(Delta::from_millis(30));
+        assert!(boottime() >= before + 30_000_000);
+    }
+
+    #[test]
+    fn ticks_are_never_more_than_the_time() {
+        let (ticks, before) = (jiffies() as u32, boottime());
+
+        assert_eq!(nanoseconds_since(ticks), 0);
+        fsleep(Delta::from_millis(100));
+
+        let counted = nanoseconds_since(ticks);
+        let elapsed = boottime() - before;
+
+        assert!(counted > 0);
+        assert!(counted <= elapsed);
+    }
+
+    #[test]
+    fn ticks_may_begin_anew() {
+        let tick = 1_000_000_000 / u64::from(bindings::CONFIG_HZ);
+        let before = (jiffies() as u32).wrapping_sub(100);
+        let counted = nanoseconds_since(before);
+
+        assert!((99 * tick..200 * tick).contains(&counted));
+    }
 }
