@@ -17,7 +17,7 @@ TEST :=
 # Read by scripts/kbuild, from the command line and from the environment.
 export KDIR
 
-.PHONY: all module procmonctl vm-files install uninstall run test test-all fuzz mutants bench \
+.PHONY: all module procmonctl vm-files install uninstall run top test test-all fuzz mutants bench \
 	bench-check check fmt rust-analyzer clean distclean help
 # Kbuild writes to this directory, so its targets take turns.
 .NOTPARALLEL:
@@ -57,6 +57,10 @@ uninstall:
 
 run:
 	@tests/vm --no-module --add scripts/demo:/demo -- 'sh /demo'
+
+# Needs a terminal.
+top:
+	@tests/vm --terminal --add scripts/busy:/busy -- 'sh /busy procmonctl top'
 
 test:
 	@KERNEL=$(KERNEL) TEST=$(TEST) tests/run
@@ -100,6 +104,7 @@ distclean: clean
 help:
 	@echo 'Without root rights and without a kernel of your own:'
 	@echo '  make run            boot a virtual machine and show procmon at work'
+	@echo '  make top            boot one and show its processes, until you press "q"'
 	@echo '  make test           run all tests that a change has to pass'
 	@echo '  make test KERNEL=NAME TEST=NAME'
 	@echo '                      run only those on that kernel (debian, debug, cloud, rt, debian-7.2,'

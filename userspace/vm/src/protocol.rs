@@ -60,12 +60,13 @@ pub enum Task {
     Command(String),
     /// Run a shell that reads its commands from [`STDIN_PORT`].
     Script,
-    /// Run an interactive shell on [`TERMINAL_PATH`].
+    /// Run a shell command, or an interactive shell, on [`TERMINAL_PATH`].
     Terminal {
         rows: u16,
         columns: u16,
         /// The value of `TERM`.
         kind: String,
+        command: Option<String>,
     },
 }
 

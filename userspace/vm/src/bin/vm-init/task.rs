@@ -52,10 +52,13 @@ pub fn run(job: &Job, report: &mut Report) -> Result<()> {
             rows,
             columns,
             kind,
+            command,
         } => {
-            shell
-                .arg("-i")
-                .envs([("TERM", kind.as_str()), ("PS1", "guest:\\w\\$ ")]);
+            match command {
+                Some(command) => shell.arg("-c").arg(command),
+                None => shell.arg("-i"),
+            };
+            shell.envs([("TERM", kind.as_str()), ("PS1", "guest:\\w\\$ ")]);
             return run_on_terminal(shell, *rows, *columns, report);
         }
     }

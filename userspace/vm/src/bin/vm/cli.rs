@@ -56,6 +56,10 @@ pub struct Options {
     #[arg(long, conflicts_with_all = ["accel", "cpus"])]
     pub icount: bool,
 
+    /// Run the command on our terminal, and not with /dev/null as its stdin.
+    #[arg(long, requires = "command")]
+    pub terminal: bool,
+
     /// Put a file into the guest, as /bin/NAME if it is executable, else as /NAME. The shared
     /// libraries of an executable come along. May be given again.
     #[arg(long, value_name = "FILE[:DEST]")]
@@ -78,7 +82,7 @@ pub struct Options {
     pub module: Option<PathBuf>,
 
     /// How long the whole run may take. [default: 120, three times that with a kernel that finds
-    /// mistakes, without limit for an interactive shell]
+    /// mistakes, without limit on a terminal]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
 

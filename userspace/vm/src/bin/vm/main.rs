@@ -68,8 +68,9 @@ fn judge_log(log: &Path) -> Result<u8> {
 
 fn run(options: &Options) -> Result<u8> {
     let (task, input) = match cli::command_line(&options.command) {
+        command if options.terminal => (terminal::task(command)?, Input::Terminal),
         Some(command) => (Task::Command(command), Input::None),
-        None if terminal::is_present() => (terminal::task()?, Input::Terminal),
+        None if terminal::is_present() => (terminal::task(None)?, Input::Terminal),
         None => (Task::Script, Input::Script),
     };
     let engine = accel::choose(options)?;

@@ -6,7 +6,7 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsRawFd;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use vm::protocol::Task;
 
@@ -17,8 +17,12 @@ pub fn is_present() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// A shell that fits our terminal.
-pub fn task() -> Result<Task> {
+/// A command, or an interactive shell, that fits our terminal.
+pub fn task(command: Option<String>) -> Result<Task> {
+    ensure!(
+        is_present(),
+        "stdin and stdout have to be a terminal for this"
+    );
     let mut size = libc::winsize {
         ws_row: 0,
         ws_col: 0,
@@ -33,6 +37,7 @@ pub fn task() -> Result<Task> {
         rows: size.ws_row,
         columns: size.ws_col,
         kind,
+        command,
     })
 }
 
