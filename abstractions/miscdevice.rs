@@ -55,6 +55,15 @@ use super::{
     }, //
 };
 
+/// What poll(2) tells of a file: there is something to read.
+pub(crate) const POLLIN: u32 = bindings::POLLIN | bindings::POLLRDNORM;
+
+/// Something may be written.
+pub(crate) const POLLOUT: u32 = bindings::POLLOUT | bindings::POLLWRNORM;
+
+/// There is something of another kind.
+pub(crate) const POLLPRI: u32 = bindings::POLLPRI;
+
 /// The data of a misc device, and what its file operations do.
 pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     /// What there is for an open file from its first read on.

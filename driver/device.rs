@@ -16,14 +16,16 @@ use kernel::{
         },
         poll::PollTable,
         Arc, //
-    },
-    uapi, //
+    }, //
 };
 
 use crate::{
     abstractions::miscdevice::{
         MiscDevice,
-        OpenFile, //
+        OpenFile,
+        POLLIN,
+        POLLOUT,
+        POLLPRI, //
     },
     driver::{
         counters::Counters,
@@ -149,16 +151,14 @@ impl MiscDevice for Device {
     /// The message can always be read and replaced. Urgent is what the monitor has recorded and
     /// this file has not asked for.
     fn poll(&self, file: &OpenFile<Self>, table: &PollTable<'_>) -> u32 {
-        const ALWAYS: u32 = uapi::POLLIN | uapi::POLLOUT | uapi::POLLRDNORM | uapi::POLLWRNORM;
-
         let recorder = &self.monitor.recorder;
         let next = file.existing_reader().map_or(0, FileState::next_sample);
 
         table.register_wait(file.as_file(), &recorder.news);
         if recorder.newest() >= next.max(1) {
-            ALWAYS | uapi::POLLPRI
+            POLLIN | POLLOUT | POLLPRI
         } else {
-            ALWAYS
+            POLLIN | POLLOUT
         }
     }
 }

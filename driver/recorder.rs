@@ -181,7 +181,7 @@ impl Recorder {
             next = match batch.last() {
                 Some(last) => last.sequence.saturating_add(1),
                 // What is wanted is not there yet, or not any more.
-                None => next.clamp(oldest, newest.saturating_add(1)),
+                None => next.max(oldest).min(newest.saturating_add(1)),
             };
             if batch.is_empty() || output.left() == 0 {
                 break false;
