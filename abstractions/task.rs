@@ -173,19 +173,91 @@ fn terminate(comm: &mut CommWords) {
     }
 }
 
-/// The memory of an address space, in bytes.
+/// The address space of a task, which is there as long as this is.
+#[repr(transparent)]
+pub(crate) struct Memory(Opaque<bindings::mm_struct>);
+
+/// All in bytes.
 ///
-/// Each CPU counts for itself what is resident, up to some pages, so these may be off by as much.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Memory {
-    /// The size of the address space.
-    pub(crate) virtual_size: u64,
-    /// What is resident of anonymous memory.
-    pub(crate) anonymous: u64,
-    /// What is resident of files.
-    pub(crate) file: u64,
-    /// What is resident of shared memory.
-    pub(crate) shared: u64,
+/// Each CPU counts for itself what is resident, up to some pages, so those may be off by as much.
+impl Memory {
+    /// Returns the size of the address space.
+    #[inline(always)]
+    pub(crate) fn virtual_size(&self) -> usize {
+        // SAFETY: The address space is valid. Its size is read without the mmap lock, as
+        // `/proc/PID/stat` does, hence volatile.
+        let pages = unsafe { ptr::read_volatile(&raw const (*self.0.get()).__bindgen_anon_1.total_vm) };
+
+        (pages as usize) << PAGE_SHIFT
+    }
+
+    /// Returns what is resident of anonymous memory.
+    #[inline(always)]
+    pub(crate) fn anonymous(&self) -> u64 {
+        self.resident(bindings::MM_ANONPAGES)
+    }
+
+    /// Returns what is resident of files.
+    #[inline(always)]
+    pub(crate) fn file(&self) -> u64 {
+        self.resident(bindings::MM_FILEPAGES)
+    }
+
+    /// Returns what is resident of shared memory.
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> u64 {
+        self.resident(bindings::MM_SHMEMPAGES)
+    }
+
+    /// Does what `get_mm_counter()` does.
+    #[inline(always)]
+    fn resident(&self, kind: c_uint) -> u64 {
+        // SAFETY: The address space is valid. The counter changes under our eyes, hence volatile.
+        let pages = unsafe {
+            (*self.0.get())
+                .__bindgen_anon_1
+                .rss_stat
+                .get(kind as usize)
+                .map_or(0, |counter| ptr::read_volatile(&raw const counter.count))
+        };
+
+        u64::try_from(pages).unwrap_or(0) << PAGE_SHIFT
+    }
+}
+
+/// Holds the lock of a task, as `task_lock()` does, until it is dropped.
+struct TaskLock<'a>(&'a Task, NotThreadSafe);
+
+impl<'a> TaskLock<'a> {
+    #[inline(always)]
+    fn new(task: &'a Task) -> Self {
+        // SAFETY: The task is valid, and its lock initialised.
+        unsafe {
+            let lock = &raw mut (*task.as_ptr()).alloc_lock;
+
+            // Without the function that is there only to call this one.
+            #[cfg(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK))]
+            bindings::_raw_spin_lock(&raw mut (*lock).__bindgen_anon_1.rlock);
+            #[cfg(not(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK)))]
+            bindings::spin_lock(lock);
+        }
+        Self(task, NotThreadSafe)
+    }
+}
+
+impl Drop for TaskLock<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: This thread has taken the lock in `new()`.
+        unsafe {
+            let lock = &raw mut (*self.0.as_ptr()).alloc_lock;
+
+            #[cfg(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK))]
+            bindings::_raw_spin_unlock(&raw mut (*lock).__bindgen_anon_1.rlock);
+            #[cfg(not(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK)))]
+            bindings::spin_unlock(lock);
+        }
+    }
 }
 
 /// What the `kernel` crate's [`Task`] does not tell.
@@ -203,8 +275,9 @@ pub(crate) trait TaskExt {
     /// given it up.
     fn virtual_size(&self) -> usize;
 
-    /// Returns the memory in use, or nothing for a kernel thread or a task that has given it up.
-    fn memory(&self) -> Option<Memory>;
+    /// Calls a function with the task's address space, unless it is a kernel thread or has given
+    /// that up. The function must be short: the lock of the task is held meanwhile.
+    fn with_memory<R>(&self, f: impl FnOnce(&Memory) -> R) -> Option<R>;
 
     /// Whether this is a kernel thread.
     fn is_kernel_thread(&self) -> bool;
@@ -263,71 +336,23 @@ impl TaskExt for Task {
     }
 
     fn virtual_size(&self) -> usize {
-        let task = self.as_ptr();
-
-        // A task gives up its address space, or its claim to be no kernel thread, only with its
-        // lock held, so there is no need for a reference. This is what `task_lock()` does.
-        // SAFETY: The task is valid, and its lock initialised.
-        unsafe { bindings::spin_lock(&raw mut (*task).alloc_lock) };
-
-        // SAFETY: The task is valid.
-        let (mm, flags) = unsafe { ((*task).mm, ptr::read_volatile(&raw const (*task).flags)) };
-        let pages = if mm.is_null() || flags & bindings::PF_KTHREAD != 0 {
-            0
-        } else {
-            // SAFETY: The address space is valid while the lock is held. Its size is read without
-            // the mmap lock, as `/proc/PID/stat` does, hence volatile.
-            unsafe { ptr::read_volatile(&raw const (*mm).__bindgen_anon_1.total_vm) }
-        };
-
-        // SAFETY: The lock was taken above.
-        unsafe { bindings::spin_unlock(&raw mut (*task).alloc_lock) };
-        pages << PAGE_SHIFT
+        self.with_memory(Memory::virtual_size).unwrap_or(0)
     }
 
     #[inline(always)]
-    fn memory(&self) -> Option<Memory> {
-        let task = self.as_ptr();
-
+    fn with_memory<R>(&self, f: impl FnOnce(&Memory) -> R) -> Option<R> {
+        // One that is no kernel thread never becomes one, and the address space that a kernel
+        // thread has is not its own.
         if self.is_kernel_thread() {
             return None;
         }
 
-        // SAFETY: As in `virtual_size()`.
-        unsafe { bindings::spin_lock(&raw mut (*task).alloc_lock) };
+        let _lock = TaskLock::new(self);
+        // SAFETY: The task is valid. It gives up its address space only with its lock held, so
+        // there is no need for a reference.
+        let memory = unsafe { (*self.as_ptr()).mm.cast::<Memory>().as_ref() }?;
 
-        // SAFETY: The task is valid.
-        let mm = unsafe { (*task).mm };
-        let memory = (!mm.is_null()).then(|| {
-            // As `get_mm_counter()` does.
-            let resident = |kind: c_uint| {
-                // SAFETY: The address space is valid while the lock is held.
-                let pages = unsafe {
-                    (*mm)
-                        .__bindgen_anon_1
-                        .rss_stat
-                        .get(kind as usize)
-                        .map_or(0, |counter| ptr::read_volatile(&raw const counter.count))
-                };
-
-                u64::try_from(pages).unwrap_or(0) << PAGE_SHIFT
-            };
-
-            Memory {
-                // SAFETY: As in `virtual_size()`.
-                virtual_size: (unsafe {
-                    ptr::read_volatile(&raw const (*mm).__bindgen_anon_1.total_vm)
-                } as u64)
-                    << PAGE_SHIFT,
-                anonymous: resident(bindings::MM_ANONPAGES),
-                file: resident(bindings::MM_FILEPAGES),
-                shared: resident(bindings::MM_SHMEMPAGES),
-            }
-        });
-
-        // SAFETY: The lock was taken above.
-        unsafe { bindings::spin_unlock(&raw mut (*task).alloc_lock) };
-        memory
+        Some(f(memory))
     }
 
     #[inline(always)]
@@ -345,7 +370,8 @@ impl TaskExt for Task {
         // SAFETY: A task keeps its `signal_struct` until it is freed itself.
         let count = unsafe { ptr::read_volatile(&raw const (*(*self.as_ptr()).signal).nr_threads) };
 
-        u32::try_from(count).unwrap_or(0)
+        // CAST: It is not negative.
+        count as u32
     }
 
     #[inline(always)]

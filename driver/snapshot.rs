@@ -234,12 +234,15 @@ impl<'a> Request<'a> {
     fn fill(&self, first: Pid, records: &mut [Record]) -> (usize, Stop) {
         let guard = rcu::read_lock();
         let threads = self.has(uapi::PROCMON_SNAPSHOT_THREADS);
-        let mut count = 0usize;
+        let room = records.len();
+        let mut free = records.iter_mut();
+        let mut is_last_good = true;
 
         let walk = for_each_pid(self.pid_ns, first, MAX_NODES, &guard, |nr, pid| {
-            let Some(record) = records.get_mut(count) else {
+            if free.len() == 0 {
                 return ControlFlow::Break(Stop::At(nr));
-            };
+            }
+
             let task = if threads {
                 pid.task(&guard)
             } else {
@@ -255,11 +258,13 @@ impl<'a> Request<'a> {
             if self.flags & FILTERS != 0 && !self.lets_pass(task, &guard) {
                 return ControlFlow::Continue(());
             }
-            self.describe(nr, task, record, &guard);
+            if let Some(record) = free.next() {
+                self.describe(nr, task, record, &guard);
+            }
             if !exec.is_still(task) {
+                is_last_good = false;
                 return ControlFlow::Break(Stop::Wait(nr, task.into()));
             }
-            count = count.wrapping_add(1);
             ControlFlow::Continue(())
         });
         let stop = match walk {
@@ -267,8 +272,9 @@ impl<'a> Request<'a> {
             Walk::Pause(nr) => Stop::At(nr),
             Walk::Break(stop) => stop,
         };
+        let used = room.wrapping_sub(free.len());
 
-        (count, stop)
+        (used.wrapping_sub(usize::from(!is_last_good)), stop)
     }
 
     /// Whether there is to be a record of a task.
@@ -345,18 +351,20 @@ impl<'a> Request<'a> {
             record.egid = ids.egid;
         }
         if self.wants(uapi::PROCMON_GROUP_MEM) {
-            let memory = task.memory();
+            let is_there = task.with_memory(|memory| {
+                record.vsize = memory.virtual_size() as u64;
+                record.rss_anon = memory.anonymous();
+                record.rss_file = memory.file();
+                record.rss_shmem = memory.shared();
+            });
 
-            if memory.is_none() {
+            if is_there.is_none() {
                 record.groups &= !uapi::PROCMON_GROUP_MEM;
+                record.vsize = 0;
+                record.rss_anon = 0;
+                record.rss_file = 0;
+                record.rss_shmem = 0;
             }
-
-            let memory = memory.unwrap_or_default();
-
-            record.vsize = memory.virtual_size;
-            record.rss_anon = memory.anonymous;
-            record.rss_file = memory.file;
-            record.rss_shmem = memory.shared;
         }
         if self.wants(uapi::PROCMON_GROUP_CGROUP) {
             record.cgroup_id = task.cgroup_id(guard);
