@@ -20,6 +20,10 @@ use kernel::{
     task::{
         Pid,
         Task, //
+    },
+    types::{
+        NotThreadSafe,
+        Opaque, //
     }, //
 };
 
