@@ -19,8 +19,9 @@ use nix::unistd;
 use procmon::sysfs::{self, Parameter};
 use procmon::{Device, Stats, uapi};
 
-/// Parameters to load the module with: messages of any size, and no samples meanwhile.
-const PARAMETERS: &str = "buffer_size=1048576 monitor_interval_ms=3600000";
+/// Parameters to load the module with: messages of any size, no samples meanwhile, and few of them,
+/// for which there is one allocation and not one for each page.
+const PARAMETERS: &str = "buffer_size=1048576 monitor_interval_ms=3600000 history=8";
 
 const SIZES: [usize; 3] = [100, 64 << 10, 1 << 20];
 
@@ -241,6 +242,57 @@ fn commands() {
     });
 }
 
+/// T65: snapshots and the history are asked for again with the same arguments after an error.
+#[test]
+fn lists() {
+    with_faults(|faults| {
+        let (_kernel, _module) = loaded(PARAMETERS);
+        guest_tests::eventually("the first sample", || {
+            sysfs::monitor().unwrap().samples == 1
+        });
+        let arguments = Region::new_low(PAGE);
+        let records = Region::new_low(20 * PAGE);
+        for (name, command, stride) in [
+            ("SNAPSHOT", uapi::PROCMON_SNAPSHOT, 184u32),
+            ("SNAPSHOT, other stride", uapi::PROCMON_SNAPSHOT, 192),
+            ("HISTORY", uapi::PROCMON_HISTORY, 232),
+        ] {
+            let mut bytes = [0; 56];
+            bytes[0..4].copy_from_slice(&56u32.to_ne_bytes());
+            let address = records.start().as_ptr() as u64;
+            bytes[16..24].copy_from_slice(&address.to_ne_bytes());
+            bytes[24..28].copy_from_slice(&stride.to_ne_bytes());
+            bytes[28..32].copy_from_slice(&200u32.to_ne_bytes());
+            for is_compat in [false, true] {
+                faults.sweep(
+                    name,
+                    2,
+                    |_| {
+                        arguments.fill(0, &bytes);
+                        open()
+                    },
+                    |file| {
+                        if is_compat {
+                            compat::ioctl(file, command, arguments.start())
+                        } else {
+                            raw::ioctl(file, command.into(), arguments.start())
+                        }
+                    },
+                    |_, result| {
+                        let answer = arguments.bytes(0, bytes.len());
+                        let count = u32::from_ne_bytes(answer[32..36].try_into().unwrap());
+                        if result.is_err() {
+                            assert_eq!(answer, bytes, "{name}");
+                        } else {
+                            assert!(count > 0, "{name}");
+                        }
+                    },
+                );
+            }
+        }
+    });
+}
+
 /// Reads a file that is shorter than a page, without asking for memory.
 fn read_file(path: &CStr, buffer: &Region) -> nix::Result<usize> {
     let file = open_raw(path, OFlag::O_RDONLY)?;
@@ -263,6 +315,7 @@ fn sysfs_files() {
             c"/sys/class/misc/procmon/monitor",
             c"/sys/module/procmon/parameters/buffer_size",
             c"/sys/module/procmon/parameters/monitor_interval_ms",
+            c"/sys/module/procmon/parameters/history",
         ] {
             let content = fs::read(path.to_str().unwrap()).unwrap();
             faults.sweep(
