@@ -17,8 +17,9 @@ use guest_tests::{KernelGuard, Module, compat, loaded, open, procfs, raw, stats}
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::uio::readv;
+use procmon::snapshot::Groups;
 use procmon::sysfs::{self, Parameter};
-use procmon::{Device, uapi};
+use procmon::{Device, SnapshotOptions, uapi};
 
 /// Loads the module, uses all that it offers, also in ways that fail, and unloads it.
 fn load_and_use() {
@@ -37,6 +38,11 @@ fn load_and_use() {
     device.query(procfs::unused_pid()).unwrap();
     device.stats().unwrap();
     device.count().unwrap();
+    device.snapshot(&SnapshotOptions::new().groups(Groups::all())).unwrap();
+    device.history(0).unwrap();
+    device.sample_events().unwrap();
+    device.wait_for_sample(Some(Duration::ZERO)).unwrap();
+    raw::ioctl(&device, uapi::PROCMON_SNAPSHOT.into(), Ptr::NULL).unwrap_err();
     device.reset().unwrap();
     raw::ioctl(&device, uapi::PROCMON_QUERY_PID.into(), Ptr::NULL).unwrap_err();
     sysfs::stats().unwrap();

@@ -18,8 +18,9 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::{Pid, getpid, gettid};
+use procmon::snapshot::{Groups, Record};
 use procmon::sysfs::{self, Parameter};
-use procmon::{Device, Stats, uapi};
+use procmon::{Device, Sample, SnapshotOptions, Stats, uapi};
 
 /// What all threads have done. Only what succeeded is counted, but for ioctls.
 #[derive(Default)]
@@ -135,6 +136,24 @@ fn ask_for(device: &Device, done: &Done, pid: &AtomicI32) {
     }
 }
 
+/// Takes a snapshot, and asks for the last samples.
+fn look_at_all(device: &Device, done: &Done) {
+    let options = SnapshotOptions::new().groups(Groups::all()).threads(true);
+    let snapshot = device.snapshot(&options).unwrap();
+    let records = snapshot.records();
+    assert!(records.is_sorted_by(|a, b| a.pid() < b.pid()));
+    let own = |record: &&Record| record.tgid() == getpid().as_raw();
+    assert!(records.iter().filter(own).count() > 8, "our own threads");
+
+    let newest = device.history(u64::MAX).unwrap().next();
+    let history = device.history(newest.saturating_sub(10).max(1)).unwrap();
+    let numbers = history.samples().iter().map(Sample::sequence);
+    assert!(numbers.is_sorted_by(|a, b| a + 1 == *b));
+    for _ in 0..3 {
+        count(&done.ioctls);
+    }
+}
+
 fn start_process(pid: &AtomicI32) {
     let mut child = Command::new("/bin/true").spawn().unwrap();
     pid.store(i32::try_from(child.id()).unwrap(), Ordering::Relaxed);
@@ -186,7 +205,7 @@ impl Drop for StopAtEnd<'_> {
     }
 }
 
-/// Eight threads do all there is, while processes come and go, CPUs too, and signals interrupt
+/// Nine threads do all there is, while processes come and go, CPUs too, and signals interrupt
 /// everything. Nothing is lost, nothing is mixed up, and in the end nobody holds the module.
 fn run(duration: Duration, resets: bool) {
     let (_kernel, module) = loaded("buffer_size=70000");
@@ -197,7 +216,7 @@ fn run(duration: Duration, resets: bool) {
         count(&done.opens);
         Device::open().unwrap()
     });
-    let jobs: [(&str, &(dyn Fn(usize) + Sync)); 8] = [
+    let jobs: [(&str, &(dyn Fn(usize) + Sync)); 9] = [
         ("reader of pieces", &|_| read(&small, &done, 257)),
         ("reader", &|_| read(&large, &done, 1 << 17)),
         ("writer", &|round| write(&device, &done, round)),
@@ -209,6 +228,7 @@ fn run(duration: Duration, resets: bool) {
         ("sysfs", &|_| read_sysfs(resets)),
         ("parameters", &set_parameters),
         ("queries", &|_| ask_for(&device, &done, &pid)),
+        ("lists", &|_| look_at_all(&device, &done)),
     ];
     let threads = Mutex::new(Vec::new());
     let repeat = |job: &dyn Fn(usize)| {
