@@ -277,6 +277,62 @@ fn no_stale_bytes_in_answers() {
     child.kill();
 }
 
+/// T64: so it is with records and samples, of any stride.
+#[test]
+fn no_stale_bytes_in_lists() {
+    let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
+    guest_tests::eventually("the first sample", || sysfs::monitor().unwrap().samples == 1);
+    let file = open();
+    let child = Child::spawn(|| {
+        nix::unistd::pause();
+    });
+    procfs::wait_for_state(child.pid(), 'S');
+    let records = Region::new(PAGE);
+    for (command, record, stride) in [
+        (uapi::PROCMON_SNAPSHOT, 184, 184u32),
+        (uapi::PROCMON_SNAPSHOT, 184, 256),
+        (uapi::PROCMON_SNAPSHOT, 48, 48),
+        (uapi::PROCMON_HISTORY, 232, 232),
+        (uapi::PROCMON_HISTORY, 232, 512),
+    ] {
+        for groups in [0, 0xff, 0b1010_1010, 0b0101_0100] {
+            let mut arguments = [0; 56];
+            arguments[0..4].copy_from_slice(&56u32.to_ne_bytes());
+            if command == uapi::PROCMON_SNAPSHOT {
+                let by_tgid = uapi::PROCMON_SNAPSHOT_BY_TGID;
+                arguments[4..8].copy_from_slice(&by_tgid.to_ne_bytes());
+                arguments[8..12].copy_from_slice(&u32::to_ne_bytes(groups));
+                arguments[44..48].copy_from_slice(&child.pid().to_ne_bytes());
+            }
+            let address = records.start().as_ptr() as u64;
+            arguments[16..24].copy_from_slice(&address.to_ne_bytes());
+            arguments[24..28].copy_from_slice(&stride.to_ne_bytes());
+            arguments[28..32].copy_from_slice(&1u32.to_ne_bytes());
+            let [first, second] = [0xaa, 0x55].map(|byte| {
+                records.fill(0, &[byte; PAGE]);
+                let call = |pointer| {
+                    assert_eq!(raw::ioctl(&file, command.into(), pointer), Ok(0));
+                };
+                let mut answer = answer(call, &arguments, arguments.len(), byte);
+                // The time of a snapshot.
+                if command == uapi::PROCMON_SNAPSHOT {
+                    answer[48..].fill(0);
+                }
+                let stride = stride as usize;
+                let behind = records.bytes(stride, 256);
+                assert_eq!(behind, [byte; 256], "behind the record");
+                answer.extend(records.bytes(0, stride));
+                answer
+            });
+            assert_eq!(first, second, "{command:#x}, stride {stride}, groups {groups:#x}");
+            assert_eq!(first[32..36], 1u32.to_ne_bytes());
+            let rest = &first[arguments.len() + record..];
+            assert!(rest.iter().all(|&byte| byte == 0), "stride {stride}");
+        }
+    }
+    child.kill();
+}
+
 /// T64: a read touches nothing behind what it returns.
 #[test]
 fn no_stale_bytes_behind_a_read() {
