@@ -239,9 +239,10 @@ impl<'a> TaskLock<'a> {
         unsafe {
             let lock = &raw mut (*task.as_ptr()).alloc_lock;
 
-            // Without the function that is there only to call this one.
+            // Without the function that is there only to call this one. A `spinlock_t` is nothing
+            // but a `raw_spinlock_t` there.
             #[cfg(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK))]
-            bindings::_raw_spin_lock(&raw mut (*lock).__bindgen_anon_1.rlock);
+            bindings::_raw_spin_lock(lock.cast());
             #[cfg(not(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK)))]
             bindings::spin_lock(lock);
         }
@@ -257,7 +258,7 @@ impl Drop for TaskLock<'_> {
             let lock = &raw mut (*self.0.as_ptr()).alloc_lock;
 
             #[cfg(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK))]
-            bindings::_raw_spin_unlock(&raw mut (*lock).__bindgen_anon_1.rlock);
+            bindings::_raw_spin_unlock(lock.cast());
             #[cfg(not(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK)))]
             bindings::spin_unlock(lock);
         }

@@ -239,8 +239,7 @@ impl Census {
                 let Some(thread) = pid.task(&guard) else {
                     return ControlFlow::<()>::Continue(());
                 };
-                // CAST: The states are single bits far below the sign.
-                let state = thread.reported_state() as c_int;
+                let state = thread.reported_state();
 
                 sample.threads = sample.threads.wrapping_add(1);
                 match state {
