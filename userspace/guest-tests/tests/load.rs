@@ -243,12 +243,16 @@ fn t04_parameters_are_in_sysfs() {
     for entry in fs::read_dir(sysfs::PARAMETERS).unwrap() {
         let entry = entry.unwrap();
         let metadata = entry.metadata().unwrap();
-        assert_eq!(metadata.permissions().mode() & 0o7777, 0o644, "{entry:?}");
+        let mode = match entry.file_name().to_str() {
+            Some("history") => 0o444,
+            _ => 0o644,
+        };
+        assert_eq!(metadata.permissions().mode() & 0o7777, mode, "{entry:?}");
         assert_eq!((metadata.uid(), metadata.gid()), (0, 0), "{entry:?}");
         names.push(entry.file_name().into_string().unwrap());
     }
     names.sort();
-    assert_eq!(names, ["buffer_size", "monitor_interval_ms"]);
+    assert_eq!(names, ["buffer_size", "history", "monitor_interval_ms"]);
 }
 
 /// T05: while the device is open the module stays, and works.

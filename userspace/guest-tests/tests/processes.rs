@@ -240,7 +240,8 @@ fn top_on_a_terminal() {
     top.wait_for("help", has("reverse the order"));
     top.press(" ");
     top.wait_for("no help", |lines| !has("reverse the order")(lines));
-    top.press("P");
+    // The mark stays with its process, and goes to the first one.
+    top.press("P\x1b[H");
     top.wait_for("init first", |lines| lines[4].ends_with(" init"));
     top.press("t");
     top.wait_for("a tree", has("─ "));

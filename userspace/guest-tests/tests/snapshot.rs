@@ -535,7 +535,8 @@ fn threads() {
             let record = find(&records, tid).unwrap_or_else(|| panic!("{tid}: {records:?}"));
             assert_eq!(record.tgid(), own_pid());
             assert_eq!(record.threads(), count);
-            assert_eq!(record.memory().unwrap().virtual_size, processes[0].memory().unwrap().virtual_size);
+            let size = |record: &Record| record.memory().unwrap().virtual_size;
+            assert_eq!(size(&record), size(&records[0]));
         }
         // What all threads have used is more than what each has.
         let sum: Duration = records.iter().map(|record| record.cpu().unwrap().user).sum();

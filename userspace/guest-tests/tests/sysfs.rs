@@ -52,15 +52,30 @@ fn t56_format() {
         .lines()
         .map(|line| line.split_once(": ").unwrap().0)
         .collect();
-    assert_eq!(keys, ["samples", "processes", "threads", "running"]);
+    assert_eq!(
+        keys,
+        [
+            "samples",
+            "processes",
+            "threads",
+            "running",
+            "uninterruptible",
+            "zombies",
+            "forks"
+        ]
+    );
     let Monitor {
         samples,
         processes,
         threads,
         running,
+        uninterruptible,
+        zombies,
+        forks,
     } = text.parse().unwrap();
     let expected = format!(
-        "samples: {samples}\nprocesses: {processes}\nthreads: {threads}\nrunning: {running}\n"
+        "samples: {samples}\nprocesses: {processes}\nthreads: {threads}\nrunning: {running}\n\
+         uninterruptible: {uninterruptible}\nzombies: {zombies}\nforks: {forks}\n"
     );
     assert_eq!(text, expected);
 }
