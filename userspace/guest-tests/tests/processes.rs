@@ -250,7 +250,7 @@ fn top_on_a_terminal() {
     bee.kill();
     thread::sleep(Duration::from_secs(1));
     assert!(has("busybee")(&top.lines()), "paused");
-    top.press("pt");
+    top.press("p");
     top.wait_for("its end", |lines| !has("busybee")(lines) && has("sloth")(lines));
     top.press("q");
     assert_eq!(top.end(), 0);

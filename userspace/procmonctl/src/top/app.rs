@@ -58,6 +58,8 @@ pub struct App {
     pub shows_details: bool,
     /// The process with the mark, by its ID.
     pub selected: Option<i32>,
+    /// Whether somebody has put it there.
+    is_marked: bool,
     /// The first row on the screen, and how many rows there were room for.
     pub first: usize,
     pub height: usize,
@@ -86,6 +88,7 @@ impl App {
             shows_help: false,
             shows_details: false,
             selected: None,
+            is_marked: false,
             first: 0,
             height: 0,
             context: Context {
@@ -188,7 +191,9 @@ impl App {
             .collect();
         self.rows = places;
         self.prefixes = prefixes;
-        if self.selected_place().is_none() {
+        // Until it is moved, and when its process is gone, the mark is on the first row.
+        if !self.is_marked || self.selected_place().is_none() {
+            self.is_marked = false;
             self.selected = self.pid_at(0);
         }
     }
@@ -275,7 +280,9 @@ impl App {
     fn move_by(&mut self, rows: isize) {
         let last = self.rows.len().saturating_sub(1);
         let place = self.selected_place().unwrap_or(0);
-        self.selected = self.pid_at(place.saturating_add_signed(rows).min(last));
+        let place = place.saturating_add_signed(rows).min(last);
+        self.is_marked = place > 0;
+        self.selected = self.pid_at(place);
     }
 
     fn sort_by(&mut self, key: &str, descending: bool) {
