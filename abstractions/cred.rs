@@ -61,14 +61,17 @@ impl<'a> UserNamespace<'a> {
         // SAFETY: A task's credentials are replaced but not changed, and are freed by RCU.
         let cred = unsafe { &*ptr::read_volatile(&raw const (*task.as_ptr()).real_cred) };
 
-        if !self.is_initial {
-            return self.translate(cred);
-        }
-        Ids {
+        let ids = Ids {
             uid: cred.uid.val,
             euid: cred.euid.val,
             gid: cred.gid.val,
             egid: cred.egid.val,
+        };
+
+        if self.is_initial {
+            ids
+        } else {
+            self.translate(cred)
         }
     }
 

@@ -8,7 +8,10 @@
 
 use core::{
     ops::ControlFlow,
-    ptr, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 
 use kernel::{
@@ -33,7 +36,9 @@ pub(crate) struct PidRef(Opaque<bindings::pid>);
 impl PidRef {
     /// Returns the task that has this as its thread ID.
     pub(crate) fn task<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Task> {
-        self.task_of_type(bindings::pid_type_PIDTYPE_PID, guard)
+        // SAFETY: The link is that of this type.
+        self.link(TaskKind::Thread)
+            .map(|link| unsafe { Self::task_of_link(link, TaskKind::Thread, guard) })
     }
 
     /// Returns the leader of the thread group that has this as its process ID.
@@ -41,40 +46,44 @@ impl PidRef {
     /// While a thread that executes a program takes the place of the leader, this is the one or the
     /// other, and never nothing.
     pub(crate) fn thread_group_leader<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Task> {
-        self.task_of_type(bindings::pid_type_PIDTYPE_TGID, guard)
+        // SAFETY: As above.
+        self.link(TaskKind::Process)
+            .map(|link| unsafe { Self::task_of_link(link, TaskKind::Process, guard) })
     }
 
-    /// Does what `pid_task()` does.
+    /// Returns the link of the task that has this as an ID of a type, as `pid_task()` finds it.
     #[inline(always)]
-    fn task_of_type<'a>(
-        &'a self,
-        pid_type: bindings::pid_type,
-        _guard: &'a rcu::Guard,
-    ) -> Option<&'a Task> {
+    fn link(&self, kind: TaskKind) -> Option<NonNull<bindings::hlist_node>> {
         let pid = self.0.get();
-        let index = pid_type as usize;
 
         // SAFETY: The struct is valid, and the list is changed by RCU list operations, hence
         // volatile.
-        let link = unsafe { ptr::read_volatile(&raw const (*pid).tasks.get(index)?.first) };
+        NonNull::new(unsafe { ptr::read_volatile(&raw const (*pid).tasks.get(kind.index())?.first) })
+    }
 
-        if link.is_null() {
-            return None;
-        }
+    /// # Safety
+    ///
+    /// The link must have been returned by [`PidRef::link`] for the same kind under the same guard.
+    #[inline(always)]
+    unsafe fn task_of_link<'a>(
+        link: NonNull<bindings::hlist_node>,
+        kind: TaskKind,
+        _guard: &'a rcu::Guard,
+    ) -> &'a Task {
+        // A task has an array of links, one for each type.
+        // SAFETY: By the safety requirements, this is the offset of an element from the first one.
+        let first = unsafe { link.as_ptr().sub(kind.index()) };
 
-        // The link of this type, of which there is an array.
-        // SAFETY: The offset of an element from the first one.
-        let first = unsafe { link.sub(index) };
-        // SAFETY: What is in this list are tasks' links, and tasks are freed by RCU.
+        // SAFETY: By the safety requirements this is a task's link, and tasks are freed by RCU.
         // CAST: A `Task` is laid out as a `task_struct`.
-        Some(unsafe {
+        unsafe {
             &*container_of!(
                 first.cast::<[bindings::hlist_node; 4]>(),
                 bindings::task_struct,
                 pid_links
             )
             .cast::<Task>()
-        })
+        }
     }
 
     /// Returns the number in a namespace, or 0 if there is none, as `pid_nr_ns()` does.
@@ -111,6 +120,25 @@ impl PidRef {
     pub(crate) unsafe fn from_ptr<'a>(pid: *mut bindings::pid) -> Option<&'a Self> {
         // SAFETY: By the safety requirements; this is a transparent wrapper.
         unsafe { pid.cast::<Self>().as_ref() }
+    }
+}
+
+/// What an ID may be that of.
+#[derive(Clone, Copy)]
+pub(crate) enum TaskKind {
+    /// A thread.
+    Thread,
+    /// A process, for which its leader stands.
+    Process,
+}
+
+impl TaskKind {
+    #[inline(always)]
+    fn index(self) -> usize {
+        match self {
+            Self::Thread => bindings::pid_type_PIDTYPE_PID as usize,
+            Self::Process => bindings::pid_type_PIDTYPE_TGID as usize,
+        }
     }
 }
 
@@ -160,13 +188,13 @@ pub(crate) fn for_each_pid<'g, B>(
             return Walk::End;
         }
 
-        let mut index = iter.index;
         let slots = match iter.node.is_null() {
             // What the tree consists of.
             true => 1,
             // What is left of the node.
-            false => iter.next_index.wrapping_sub(index),
+            false => iter.next_index.wrapping_sub(iter.index),
         };
+        let start = slot;
         // SAFETY: There are as many slots in the node.
         let end = unsafe { slot.add(slots) };
 
@@ -174,27 +202,46 @@ pub(crate) fn for_each_pid<'g, B>(
             // SAFETY: This is one of the slots, which are valid under RCU. Entries change under our
             // eyes, hence volatile; what they lead to is read through an address dependency.
             let entry = unsafe { ptr::read_volatile(slot) };
+            // To count them along would take a register more.
+            let index = || iter.index.wrapping_add((slot.addr().wrapping_sub(start.addr()) / size_of_val(&entry)) as c_ulong);
 
             if entry.addr() & INTERNAL != 0 {
                 // The tree has changed, and this part of it is to be looked up again.
-                iter.next_index = index;
+                iter.next_index = index();
                 break;
             }
             // SAFETY: The entries of the tree are the IDs of the namespace, which are freed by RCU,
             // and null.
             if let Some(pid) = unsafe { PidRef::from_ptr(entry.cast()) } {
                 // CAST: IDs are far below the largest number.
-                if let ControlFlow::Break(result) = f(index.wrapping_add(base) as Pid, pid) {
+                if let ControlFlow::Break(result) = f(index().wrapping_add(base) as Pid, pid) {
                     return Walk::Break(result);
                 }
             }
             // SAFETY: There was a slot, so this is at most their end.
             slot = unsafe { slot.add(1) };
-            index = index.wrapping_add(1);
         }
     }
     // CAST: As above.
     Walk::Pause(iter.next_index.wrapping_add(base) as Pid)
+}
+
+/// Calls a function for each task of a kind, as [`for_each_pid`] does for all IDs.
+#[inline(always)]
+pub(crate) fn for_each_task<'g, B>(
+    ns: &'g PidNamespace,
+    kind: TaskKind,
+    first: Pid,
+    most: usize,
+    guard: &'g rcu::Guard,
+    mut f: impl FnMut(Pid, &'g Task) -> ControlFlow<B>,
+) -> Walk<B> {
+    for_each_pid(ns, first, most, guard, |nr, pid| match pid.link(kind) {
+        // With `Option<&Task>` the compiler would look for null twice.
+        // SAFETY: The link is that of this kind.
+        Some(link) => f(nr, unsafe { PidRef::task_of_link(link, kind, guard) }),
+        None => ControlFlow::Continue(()),
+    })
 }
 
 /// What the `kernel` crate's [`PidNamespace`] does not tell.
@@ -346,7 +393,7 @@ impl TaskIds for Task {
 #[kunit_tests(procmon_pid)]
 mod tests {
     use super::*;
-    use crate::abstractions::task::processes;
+    use crate::abstractions::task::TaskExt;
 
     /// The first ID of a namespace from a number on.
     fn first<'g>(ns: &'g PidNamespace, from: Pid, guard: &'g rcu::Guard) -> Option<(Pid, &'g PidRef)> {
@@ -430,24 +477,49 @@ mod tests {
     }
 
     #[test]
-    fn leaders_are_all_processes() -> Result {
+    fn leaders_have_the_id_of_their_process() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+            let mut leaders = 0u32;
+
+            for_each_pid(ns, 0, usize::MAX, &guard, |nr, pid| {
+                if let Some(leader) = pid.thread_group_leader(&guard) {
+                    leaders = leaders.wrapping_add(1);
+                    assert_eq!(leader.tgid(), nr);
+                    assert_eq!(leader.process_nr_in(ns, &guard), nr);
+                    // It is no other than the task with that thread ID, unless a thread of the
+                    // process is executing a program at this moment, which kernel threads never do.
+                    if leader.flags().is_kernel_thread() {
+                        let task = pid.task(&guard);
+
+                        assert!(task.is_some_and(|task| ptr::eq(task, leader)));
+                    }
+                }
+                ControlFlow::<()>::Continue(())
+            });
+            assert!(leaders > 2);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn threads_are_found_by_their_process() -> Result {
         with_namespace(|ns| {
             let guard = rcu::read_lock();
 
-            // Those of the list are seen under the same lock, so they are in the tree.
-            for process in processes(&guard) {
-                let nr = process.process_nr_in(ns, &guard);
+            for nr in [1, 2] {
+                let (_, pid) = first(ns, nr, &guard).ok_or(ESRCH)?;
+                let leader = pid.thread_group_leader(&guard).ok_or(ESRCH)?;
 
-                if nr == 0 {
-                    continue;
-                }
-
-                let (found, pid) = first(ns, nr, &guard).ok_or(ESRCH)?;
-
-                assert_eq!(found, nr);
-                if let Some(leader) = pid.thread_group_leader(&guard) {
-                    assert_eq!(leader.tgid(), nr);
-                }
+                // The leader is among the threads.
+                assert_eq!(
+                    leader
+                        .threads(&guard)
+                        .filter(|&thread| ptr::eq(thread, leader))
+                        .count(),
+                    1
+                );
+                assert!(leader.threads(&guard).all(|thread| thread.tgid() == nr));
             }
             Ok(())
         })

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Other tasks: looking them up, walking over all of them, and what they tell about themselves.
+//! Other tasks: looking them up, and what they tell about themselves.
 //!
 //! C headers: [`include/linux/sched.h`](srctree/include/linux/sched.h),
 //! [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h),
@@ -39,22 +39,6 @@ pub(crate) fn find_task_by_vpid(nr: Pid, _guard: &rcu::Guard) -> Option<&Task> {
     // SAFETY: A task that is found under RCU stays valid until the read-side critical section ends.
     // CAST: A `Task` is laid out as a `task_struct`.
     unsafe { task.cast::<Task>().as_ref() }
-}
-
-/// Iterates over all processes of the system, as `for_each_process()` does: over the leaders of all
-/// thread groups that have not been waited for, the idle tasks excepted.
-///
-/// A process that starts or ends meanwhile may be seen or not.
-pub(crate) fn processes(guard: &rcu::Guard) -> impl Iterator<Item = &Task> {
-    // SAFETY: `init_task` and with it the head of the list are static.
-    let head = unsafe { &raw mut bindings::init_task.tasks };
-
-    // SAFETY: This is the list of all processes, which is changed by RCU list operations, and whose
-    // nodes are fields of tasks that are freed by RCU.
-    unsafe { RcuList::new(head, guard) }.map(|node| {
-        // SAFETY: See above; a `Task` is laid out as a `task_struct`.
-        unsafe { &*container_of!(node, bindings::task_struct, tasks).cast::<Task>() }
-    })
 }
 
 /// Lets another task run if one is waiting, on kernels that do not do so by themselves.
@@ -195,38 +179,49 @@ impl Memory {
         (pages as usize) << PAGE_SHIFT
     }
 
-    /// Returns what is resident of anonymous memory.
+    /// Returns what is resident of it.
     #[inline(always)]
-    pub(crate) fn anonymous(&self) -> u64 {
-        self.resident(bindings::MM_ANONPAGES)
+    pub(crate) fn resident(&self) -> Resident {
+        let pages = [
+            bindings::MM_ANONPAGES,
+            bindings::MM_FILEPAGES,
+            bindings::MM_SHMEMPAGES,
+        ]
+        .map(|kind| self.counter(kind));
+
+        // Some may be negative for a moment, but that is rare.
+        let [anon, file, shmem] = if pages.into_iter().fold(0, |all, count| all | count) < 0 {
+            pages.map(|count| count.max(0))
+        } else {
+            pages
+        }
+        // CAST: None is negative.
+        .map(|count| (count as u64) << PAGE_SHIFT);
+
+        Resident { anon, file, shmem }
     }
 
-    /// Returns what is resident of files.
     #[inline(always)]
-    pub(crate) fn file(&self) -> u64 {
-        self.resident(bindings::MM_FILEPAGES)
-    }
-
-    /// Returns what is resident of shared memory.
-    #[inline(always)]
-    pub(crate) fn shared(&self) -> u64 {
-        self.resident(bindings::MM_SHMEMPAGES)
-    }
-
-    /// Does what `get_mm_counter()` does.
-    #[inline(always)]
-    fn resident(&self, kind: c_uint) -> u64 {
+    fn counter(&self, kind: c_uint) -> i64 {
         // SAFETY: The address space is valid. The counter changes under our eyes, hence volatile.
-        let pages = unsafe {
+        unsafe {
             (*self.0.get())
                 .__bindgen_anon_1
                 .rss_stat
                 .get(kind as usize)
                 .map_or(0, |counter| ptr::read_volatile(&raw const counter.count))
-        };
-
-        u64::try_from(pages).unwrap_or(0) << PAGE_SHIFT
+        }
     }
+}
+
+/// What is resident of an address space, in bytes.
+pub(crate) struct Resident {
+    /// Anonymous memory.
+    pub(crate) anon: u64,
+    /// Memory of files.
+    pub(crate) file: u64,
+    /// Shared memory.
+    pub(crate) shmem: u64,
 }
 
 /// Holds the lock of a task, as `task_lock()` does, until it is dropped.
@@ -284,11 +279,8 @@ pub(crate) trait TaskExt {
     /// that up. The function must be short: the lock of the task is held meanwhile.
     fn with_memory<R>(&self, f: impl FnOnce(&Memory) -> R) -> Option<R>;
 
-    /// Whether this is a kernel thread.
-    fn is_kernel_thread(&self) -> bool;
-
-    /// Whether the task is on its way out, or a zombie.
-    fn is_exiting(&self) -> bool;
+    /// Returns the flags as they are at this moment.
+    fn flags(&self) -> Flags;
 
     /// Returns the number of threads of the task's thread group, or 0 if it has been waited for.
     fn thread_count(&self) -> u32;
@@ -348,7 +340,7 @@ impl TaskExt for Task {
     fn with_memory<R>(&self, f: impl FnOnce(&Memory) -> R) -> Option<R> {
         // One that is no kernel thread never becomes one, and the address space that a kernel
         // thread has is not its own.
-        if self.is_kernel_thread() {
+        if self.flags().is_kernel_thread() {
             return None;
         }
 
@@ -361,13 +353,9 @@ impl TaskExt for Task {
     }
 
     #[inline(always)]
-    fn is_kernel_thread(&self) -> bool {
-        self.flags() & bindings::PF_KTHREAD != 0
-    }
-
-    #[inline(always)]
-    fn is_exiting(&self) -> bool {
-        self.flags() & bindings::PF_EXITING != 0
+    fn flags(&self) -> Flags {
+        // SAFETY: The task is valid; the flags change without a lock, hence volatile.
+        Flags(unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).flags) })
     }
 
     #[inline(always)]
@@ -449,34 +437,50 @@ impl TaskExt for Task {
 /// The priority of a nice value of 0: `DEFAULT_PRIO`, a macro that bindgen does not see through.
 const DEFAULT_PRIO: c_int = 120;
 
-/// What is not for everybody.
-trait TaskFlags {
-    /// Returns the bits `PF_*`.
-    fn flags(&self) -> c_uint;
-}
+/// The bits `PF_*` of a task.
+#[derive(Clone, Copy)]
+pub(crate) struct Flags(c_uint);
 
-impl TaskFlags for Task {
+impl Flags {
+    /// Whether it is a kernel thread.
     #[inline(always)]
-    fn flags(&self) -> c_uint {
-        // SAFETY: The task is valid; the flags change without a lock, hence volatile.
-        unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).flags) }
+    pub(crate) fn is_kernel_thread(self) -> bool {
+        self.0 & bindings::PF_KTHREAD != 0
+    }
+
+    /// Whether it is on its way out, or a zombie.
+    #[inline(always)]
+    pub(crate) fn is_exiting(self) -> bool {
+        self.0 & bindings::PF_EXITING != 0
     }
 }
 
 /// Does what `__task_state_index()` does, but returns the bit and not its number.
+#[inline(always)]
 fn reported_state(state: c_uint, exit_state: c_uint) -> c_uint {
-    if state & (bindings::TASK_RTLOCK_WAIT | bindings::TASK_FROZEN) != 0 {
-        // Waiting for a lock of a PREEMPT_RT kernel and being frozen pass for what they resemble.
-        return bindings::TASK_UNINTERRUPTIBLE;
-    }
-    if state & bindings::TASK_IDLE == bindings::TASK_IDLE {
-        return bindings::TASK_REPORT_IDLE;
+    const SPECIAL: c_uint =
+        bindings::TASK_RTLOCK_WAIT | bindings::TASK_FROZEN | bindings::TASK_NOLOAD;
+
+    if state & SPECIAL != 0 {
+        if let Some(reported) = special_state(state) {
+            return reported;
+        }
     }
 
     let reported = (state | exit_state) & bindings::TASK_REPORT;
 
     // The highest bit wins, as with `fls()`.
     reported.checked_ilog2().map_or(0, |bit| 1 << bit)
+}
+
+/// Returns what a state passes for that few tasks are in.
+#[inline(never)]
+fn special_state(state: c_uint) -> Option<c_uint> {
+    if state & (bindings::TASK_RTLOCK_WAIT | bindings::TASK_FROZEN) != 0 {
+        // Waiting for a lock of a PREEMPT_RT kernel and being frozen pass for what they resemble.
+        return Some(bindings::TASK_UNINTERRUPTIBLE);
+    }
+    (state & bindings::TASK_IDLE == bindings::TASK_IDLE).then_some(bindings::TASK_REPORT_IDLE)
 }
 
 #[kunit_tests(procmon_task)]
@@ -600,22 +604,5 @@ mod tests {
         assert!(init.virtual_size() > 0);
         assert_eq!(init.virtual_size() % (1 << PAGE_SHIFT), 0);
         Ok(())
-    }
-
-    #[test]
-    fn the_walk_meets_each_process_once() {
-        let guard = rcu::read_lock();
-        let count = |pid| processes(&guard).filter(|task| task.pid() == pid).count();
-
-        // PID 1 and the parent of all kernel threads.
-        assert_eq!(count(1), 1);
-        assert_eq!(count(2), 1);
-        assert_eq!(count(0), 0);
-        for process in processes(&guard) {
-            assert_eq!(process.pid(), process.tgid());
-            for thread in process.threads(&guard) {
-                assert_eq!(thread.tgid(), process.tgid());
-            }
-        }
     }
 }

@@ -24,10 +24,7 @@ use kernel::{
 
 use crate::{
     abstractions::{
-        accounting::{
-            TaskAccounting,
-            Usage, //
-        },
+        accounting::TaskAccounting,
         compat::zeroed_vec,
         cred::UserNamespace,
         exec::{
@@ -35,9 +32,10 @@ use crate::{
             ExecId, //
         },
         pid::{
-            for_each_pid,
+            for_each_task,
             PidNamespaceExt,
             TaskIds,
+            TaskKind,
             Walk, //
         },
         ptrace,
@@ -232,25 +230,30 @@ impl<'a> Request<'a> {
 
     /// Fills in records of tasks from an ID on. Returns how many.
     fn fill(&self, first: Pid, records: &mut [Record]) -> (usize, Stop) {
+        if self.has(uapi::PROCMON_SNAPSHOT_THREADS) {
+            self.fill_with::<true>(first, records)
+        } else {
+            self.fill_with::<false>(first, records)
+        }
+    }
+
+    #[inline(never)]
+    fn fill_with<const THREADS: bool>(&self, first: Pid, records: &mut [Record]) -> (usize, Stop) {
         let guard = rcu::read_lock();
-        let threads = self.has(uapi::PROCMON_SNAPSHOT_THREADS);
         let room = records.len();
         let mut free = records.iter_mut();
         let mut is_last_good = true;
 
-        let walk = for_each_pid(self.pid_ns, first, MAX_NODES, &guard, |nr, pid| {
+        let kind = if THREADS {
+            TaskKind::Thread
+        } else {
+            TaskKind::Process
+        };
+        let walk = for_each_task(self.pid_ns, kind, first, MAX_NODES, &guard, |nr, task| {
             if free.len() == 0 {
                 return ControlFlow::Break(Stop::At(nr));
             }
 
-            let task = if threads {
-                pid.task(&guard)
-            } else {
-                pid.thread_group_leader(&guard)
-            };
-            let Some(task) = task else {
-                return ControlFlow::Continue(());
-            };
             let Some(exec) = ExecId::of(task) else {
                 return ControlFlow::Break(Stop::Wait(nr, task.into()));
             };
@@ -259,7 +262,7 @@ impl<'a> Request<'a> {
                 return ControlFlow::Continue(());
             }
             if let Some(record) = free.next() {
-                self.describe(nr, task, record, &guard);
+                self.describe::<THREADS>(nr, task, record, &guard);
             }
             if !exec.is_still(task) {
                 is_last_good = false;
@@ -280,7 +283,7 @@ impl<'a> Request<'a> {
     /// Whether there is to be a record of a task.
     #[inline(never)]
     fn lets_pass(&self, task: &Task, guard: &rcu::Guard) -> bool {
-        !(self.has(uapi::PROCMON_SNAPSHOT_NO_KTHREADS) && task.is_kernel_thread()
+        !(self.has(uapi::PROCMON_SNAPSHOT_NO_KTHREADS) && task.flags().is_kernel_thread()
             || self.has(uapi::PROCMON_SNAPSHOT_BY_TGID)
                 && task.process_nr_in(self.pid_ns, guard) != self.tgid
             || self.has(uapi::PROCMON_SNAPSHOT_BY_PPID)
@@ -291,56 +294,34 @@ impl<'a> Request<'a> {
 
     /// Fills in a record.
     #[inline(always)]
-    fn describe(&self, pid: Pid, task: &Task, record: &mut Record, guard: &rcu::Guard) {
-        let threads = self.has(uapi::PROCMON_SNAPSHOT_THREADS);
+    fn describe<const THREADS: bool>(
+        &self,
+        pid: Pid,
+        task: &Task,
+        record: &mut Record,
+        guard: &rcu::Guard,
+    ) {
+        let flags = task.flags();
 
         record.groups = self.groups;
         record.pid = pid;
-        record.tgid = task.process_nr_in(self.pid_ns, guard);
+        record.tgid = if THREADS {
+            task.process_nr_in(self.pid_ns, guard)
+        } else {
+            pid
+        };
         record.ppid = task.parent_nr_in(self.pid_ns, guard);
         // CAST: The states are single bits far below the sign.
         record.state = task.reported_state() as c_int;
-        record.flags = u32::from(task.is_kernel_thread()) * uapi::PROCMON_TASK_KTHREAD
-            | u32::from(task.is_exiting()) * uapi::PROCMON_TASK_EXITING;
+        record.flags = u32::from(flags.is_kernel_thread()) * uapi::PROCMON_TASK_KTHREAD
+            | u32::from(flags.is_exiting()) * uapi::PROCMON_TASK_EXITING;
         record.threads = task.thread_count();
         record.comm = task.comm();
 
         if self.wants(uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO) {
-            let usage = if threads {
-                task.usage::<true>()
-            } else {
-                task.group_usage::<true>(guard)
-            };
-
-            self.describe_usage(&usage, record);
-            if self.wants(uapi::PROCMON_GROUP_SCHED) {
-                record.voluntary_switches = usage.voluntary_switches;
-                record.involuntary_switches = usage.involuntary_switches;
-            }
-            if self.wants(uapi::PROCMON_GROUP_IO) {
-                if self.sees_all || ptrace::is_same_process(self.caller, task) {
-                    record.read_bytes = usage.read_bytes;
-                    record.write_bytes = usage.write_bytes;
-                } else {
-                    record.read_bytes = 0;
-                    record.write_bytes = 0;
-                    record.groups &= !uapi::PROCMON_GROUP_IO;
-                }
-            }
+            self.describe_usage::<THREADS, true>(task, record, guard);
         } else if self.wants(uapi::PROCMON_GROUP_CPU | uapi::PROCMON_GROUP_FAULTS) {
-            let usage = if threads {
-                task.usage::<false>()
-            } else {
-                task.group_usage::<false>(guard)
-            };
-
-            self.describe_usage(&usage, record);
-        }
-        if self.wants(uapi::PROCMON_GROUP_CPU) {
-            record.cpu = task.cpu();
-            record.start_time = task.start_boottime();
-            record.nice = task.nice();
-            record.policy = task.policy();
+            self.describe_usage::<THREADS, false>(task, record, guard);
         }
         if self.wants(uapi::PROCMON_GROUP_CREDS) {
             let ids = self.user_ns.ids(task, guard);
@@ -352,10 +333,12 @@ impl<'a> Request<'a> {
         }
         if self.wants(uapi::PROCMON_GROUP_MEM) {
             let is_there = task.with_memory(|memory| {
+                let resident = memory.resident();
+
                 record.vsize = memory.virtual_size() as u64;
-                record.rss_anon = memory.anonymous();
-                record.rss_file = memory.file();
-                record.rss_shmem = memory.shared();
+                record.rss_anon = resident.anon;
+                record.rss_file = resident.file;
+                record.rss_shmem = resident.shmem;
             });
 
             if is_there.is_none() {
@@ -371,15 +354,45 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Fills in what is counted for each thread, and what belongs to the same groups.
     #[inline(always)]
-    fn describe_usage(&self, usage: &Usage, record: &mut Record) {
+    fn describe_usage<const THREADS: bool, const ALL: bool>(
+        &self,
+        task: &Task,
+        record: &mut Record,
+        guard: &rcu::Guard,
+    ) {
+        let usage = if THREADS {
+            task.usage::<ALL>()
+        } else {
+            task.group_usage::<ALL>(guard)
+        };
+
         if self.wants(uapi::PROCMON_GROUP_CPU) {
+            record.cpu = task.cpu();
             record.utime = usage.utime;
             record.stime = usage.stime;
+            record.start_time = task.start_boottime();
+            record.nice = task.nice();
+            record.policy = task.policy();
         }
         if self.wants(uapi::PROCMON_GROUP_FAULTS) {
             record.minor_faults = usage.minor_faults;
             record.major_faults = usage.major_faults;
+        }
+        if ALL && self.wants(uapi::PROCMON_GROUP_SCHED) {
+            record.voluntary_switches = usage.voluntary_switches;
+            record.involuntary_switches = usage.involuntary_switches;
+        }
+        if ALL && self.wants(uapi::PROCMON_GROUP_IO) {
+            if self.sees_all || ptrace::is_same_process(self.caller, task) {
+                record.read_bytes = usage.read_bytes;
+                record.write_bytes = usage.write_bytes;
+            } else {
+                record.read_bytes = 0;
+                record.write_bytes = 0;
+                record.groups &= !uapi::PROCMON_GROUP_IO;
+            }
         }
     }
 }
