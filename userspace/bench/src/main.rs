@@ -55,6 +55,10 @@ enum Command {
         #[arg(long)]
         iterator: Option<PathBuf>,
 
+        /// A program that shows processes on a terminal, with its arguments
+        #[arg(long = "viewer", value_name = "COMMAND")]
+        viewers: Vec<String>,
+
         /// Seconds to do nothing before each
         #[arg(long, default_value_t = 10)]
         idle: u64,
@@ -116,9 +120,10 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Processes {
             counts,
             iterator,
+            viewers,
             idle,
         } => {
-            let processes = Processes::measure(&counts, idle, iterator.as_deref())?;
+            let processes = Processes::measure(&counts, idle, iterator.as_deref(), &viewers)?;
             println!("{}", pretty(&processes)?);
         }
         Command::Scale => println!("{}", pretty(&scaling::measure()?)?),

@@ -3,17 +3,19 @@
 //! Measuring what it costs to look at many processes. This runs in the guest, in which nothing else
 //! is done and an instruction is a tick of the time stamp counter.
 
+use std::ffi::CString;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::pty::{ForkptyResult, Winsize, forkpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork, pause};
+use nix::unistd::{ForkResult, Pid, execvp, fork, pause};
 use procmon::snapshot::Groups;
 use procmon::sysfs::{self, Parameter};
 use procmon::{Device, Snapshot, SnapshotOptions};
@@ -24,6 +26,9 @@ use crate::scaling::pin;
 
 /// How often each is measured.
 const ROUNDS: usize = 7;
+
+/// With so many processes the targets are.
+const USUAL: usize = 2000;
 
 /// The size of a record of the BPF iterator, in bytes.
 const ENTRY: usize = 104;
@@ -53,6 +58,9 @@ pub struct Count {
     pub calls: usize,
     /// One turn of the monitor.
     pub tick: Option<Cost>,
+    /// Programs that show processes on a terminal, and what they execute in a second.
+    #[serde(default)]
+    pub viewers: Vec<(String, Cost)>,
 }
 
 /// Groups with the fields that the BPF iterator gives.
@@ -62,8 +70,13 @@ fn same_groups() -> Groups {
 
 impl Processes {
     /// Starts as many processes as each of `counts` says, and measures with them. `iterator` is the
-    /// file that the BPF iterator is pinned to.
-    pub fn measure(counts: &[usize], idle: u64, iterator: Option<&Path>) -> Result<Self> {
+    /// file that the BPF iterator is pinned to, and `viewers` are programs that show processes.
+    pub fn measure(
+        counts: &[usize],
+        idle: u64,
+        iterator: Option<&Path>,
+        viewers: &[String],
+    ) -> Result<Self> {
         pin(0)?;
         sleep(Duration::from_secs(idle));
         let before = calibrate(Unit::Instructions)?.context("no calibration")?;
@@ -75,7 +88,14 @@ impl Processes {
             }
             // What starting them has left to be done.
             sleep(Duration::from_secs(idle));
-            measured.push(Count::measure(count, iterator)?);
+            let mut with_count = Count::measure(count, iterator)?;
+            if count == USUAL {
+                for viewer in viewers {
+                    let cost = watch(viewer).with_context(|| viewer.clone())?;
+                    with_count.viewers.push((viewer.clone(), cost));
+                }
+            }
+            measured.push(with_count);
         }
         let after = calibrate(Unit::Instructions)?.context("no calibration")?;
         for &child in &children {
@@ -121,7 +141,7 @@ impl Count {
         };
         let some = take(same_groups())?;
         let all = take(Groups::all())?;
-        let few = started <= 2000;
+        let few = started <= USUAL;
         Ok(Self {
             processes: started,
             some,
@@ -133,6 +153,7 @@ impl Count {
                 .transpose()?,
             calls: calls(&device)?,
             tick: few.then(tick).transpose()?,
+            viewers: Vec::new(),
         })
     }
 }
@@ -231,6 +252,51 @@ fn tick() -> Result<Cost> {
     Ok(Cost::of(rounds?))
 }
 
+/// What a program executes in a second while it shows processes on a terminal: its own run time, as
+/// in this guest an instruction is a nanosecond.
+fn watch(command: &str) -> Result<Cost> {
+    const SIZE: Winsize = Winsize {
+        ws_row: 40,
+        ws_col: 120,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    const SECONDS: u64 = 5;
+
+    let arguments: Result<Vec<_>, _> = command.split(' ').map(CString::new).collect();
+    let arguments = arguments?;
+    let program = arguments.first().context("there is no program")?;
+    // SAFETY: There is but one thread here. The new process does nothing but system calls.
+    let (child, mut terminal) = match unsafe { forkpty(&SIZE, None) }? {
+        ForkptyResult::Parent { child, master } => (child, File::from(master)),
+        ForkptyResult::Child => {
+            let _ = execvp(program, &arguments);
+            // SAFETY: Nothing has to be done before.
+            unsafe { libc::_exit(127) }
+        }
+    };
+    // What is written has to be read by somebody. This ends with the program.
+    let reader = thread::spawn(move || io::copy(&mut terminal, &mut io::sink()).unwrap_or(0));
+    let time = || -> Result<f64> {
+        let text = fs::read_to_string(format!("/proc/{child}/schedstat"))?;
+        Ok(text.split_ascii_whitespace().next().context("no time")?.parse()?)
+    };
+    // Beginning takes more.
+    sleep(Duration::from_secs(SECONDS));
+    let rounds: Result<Vec<f64>> = (0..3)
+        .map(|_| {
+            let before = time()?;
+            sleep(Duration::from_secs(SECONDS));
+            Ok((time()? - before) / SECONDS as f64)
+        })
+        .collect();
+    kill(child, Signal::SIGKILL)?;
+    waitpid(child, None)?;
+    let shown = reader.join().map_err(|_| anyhow!("the reader has panicked"))?;
+    ensure!(shown > 1000, "it has shown nothing");
+    Ok(Cost::of(rounds?))
+}
+
 /// A line of the table.
 struct Line {
     name: &'static str,
@@ -242,12 +308,12 @@ struct Line {
 const LINES: [Line; 6] = [
     Line {
         name: "snapshot, fields as by BPF",
-        target: Some((2000, 260.0)),
+        target: Some((USUAL, 260.0)),
         value: |count| Some(count.some.median),
     },
     Line {
         name: "snapshot, all groups",
-        target: Some((2000, 550.0)),
+        target: Some((USUAL, 550.0)),
         value: |count| Some(count.all.median),
     },
     Line {
@@ -267,7 +333,7 @@ const LINES: [Line; 6] = [
     },
     Line {
         name: "turn of the monitor",
-        target: Some((2000, 100_000.0)),
+        target: Some((USUAL, 100_000.0)),
         value: |count| Some(count.tick?.median),
     },
 ];
@@ -278,12 +344,12 @@ const GROWTH: f64 = 0.1;
 impl Processes {
     /// The rows of the baseline: those with 2000 processes that are ours.
     pub fn baseline(&self) -> impl Iterator<Item = (String, u64)> {
-        let count = self.counts.iter().find(|count| count.processes == 2000);
+        let count = self.counts.iter().find(|count| count.processes == USUAL);
         count.into_iter().flat_map(|count| {
             let ours = LINES.iter().filter(|line| line.target.is_some());
             ours.filter_map(|line| {
                 let value = (line.value)(count)?.round() as u64;
-                Some((format!("2000 processes: {}", line.name), value))
+                Some((format!("{USUAL} processes: {}", line.name), value))
             })
         })
     }
@@ -326,6 +392,17 @@ impl fmt::Display for Processes {
                 growth * 100.0,
             )?;
         }
+        let viewers = self.counts.iter().flat_map(|count| &count.viewers);
+        for (index, (name, cost)) in viewers.enumerate() {
+            if index == 0 {
+                writeln!(
+                    f,
+                    "\nShowing {USUAL} processes once a second, in per cent of a CPU that executes \
+                     10^9 instructions a second\n"
+                )?;
+            }
+            writeln!(f, "{name:28}{:>9.2}", cost.median / 1e7)?;
+        }
         Ok(())
     }
 }
@@ -348,6 +425,7 @@ mod tests {
             bpf: None,
             calls: 2,
             tick: Some(cost(90_000.4)),
+            viewers: vec![("top".to_owned(), cost(4_200_000.0))],
         };
         Processes {
             kernel: "1.2.3".to_owned(),
@@ -363,7 +441,8 @@ mod tests {
         assert!(line("snapshot, fields").ends_with("240      250      270  260 ok"), "{text}");
         assert!(line("snapshot, all").ends_with("600  550 +50"), "{text}");
         assert!(line("/proc").ends_with("-    20000        -"), "{text}");
-        assert!(text.ends_with("from 1000 to 20000: +12.5 % for each, too much\n"), "{text}");
+        assert_eq!(line("from 1000 to 20000"), "from 1000 to 20000: +12.5 % for each, too much");
+        assert!(line("top ").ends_with(" 0.42"), "{text}");
     }
 
     #[test]

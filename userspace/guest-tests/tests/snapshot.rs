@@ -3,9 +3,15 @@
 //! What SNAPSHOT tells about processes, compared with `/proc`.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::ffi::{CStr, c_int, c_void};
+use std::fs::{self, Permissions};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::ptr::null_mut;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -13,13 +19,16 @@ use std::time::Duration;
 
 use guest_tests::child::{Child, as_nobody, in_pid_namespace, in_user_namespace};
 use guest_tests::memory::{PAGE, Ptr, Region, bad_pointers};
-use guest_tests::{compat, eventually, loaded, open, procfs, raw};
+use guest_tests::{compat, eventually, is_own_kernel, loaded, open, procfs, raw, stats};
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::{Pid, gettid, pause};
+use nix::sys::prctl::set_name;
+use nix::sys::ptrace;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigHandler, Signal, kill, killpg, signal};
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
+use nix::unistd::{Pid, Uid, gettid, pause, pipe, setpgid, setuid};
 use procmon::snapshot::{Groups, Record, SnapshotOptions};
-use procmon::{Device, State, uapi};
+use procmon::{Device, Snapshot, State, uapi};
 
 const RECORD: usize = size_of::<uapi::procmon_record>();
 
@@ -217,7 +226,7 @@ fn a_process_that_was_at_work() {
     child.kill();
 }
 
-/// Zombies and stopped processes.
+/// Stopped and traced processes, and zombies.
 #[test]
 fn states() {
     let (_kernel, _module) = loaded("");
@@ -226,8 +235,17 @@ fn states() {
     procfs::wait_for_state(child.pid(), 'T');
     assert_eq!(record_of(child.pid()).state(), State::Stopped);
     same_as_proc(&record_of(child.pid()));
-    child.signal(Signal::SIGKILL);
     let pid = Pid::from_raw(child.pid());
+    child.signal(Signal::SIGCONT);
+    procfs::wait_for_state(child.pid(), 'S');
+    ptrace::seize(pid, ptrace::Options::empty()).unwrap();
+    ptrace::interrupt(pid).unwrap();
+    procfs::wait_for_state(child.pid(), 't');
+    assert_eq!(record_of(child.pid()).state(), State::Traced);
+    same_as_proc(&record_of(child.pid()));
+    waitpid(pid, None).unwrap();
+    ptrace::detach(pid, None).unwrap();
+    child.signal(Signal::SIGKILL);
     waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
     let zombie = record_of(child.pid());
     assert_eq!(zombie.state(), State::Zombie);
@@ -447,7 +465,8 @@ fn a_buffer_that_ends_early() {
                 ppid: own_pid(),
                 stride: u32::try_from(stride).unwrap(),
                 records: region.before_end(room).as_ptr() as u64,
-                ..arguments(&region, 1000)
+                capacity: u32::MAX,
+                ..arguments(&region, 1)
             };
             call(&mut arguments).unwrap();
             assert_eq!(arguments.count as usize, fit);
@@ -544,6 +563,56 @@ fn threads() {
     });
 }
 
+/// A process of many threads, some of which have ended, is the sum of all.
+#[test]
+fn many_threads() {
+    const THREADS: u32 = 100;
+
+    let (_kernel, _module) = loaded("");
+    let (reader, writer) = pipe().unwrap();
+    let child = Child::spawn(move || {
+        let writer: &'static OwnedFd = Box::leak(Box::new(writer));
+        thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| fs::read_to_string("/proc/self/maps").unwrap());
+            }
+        });
+        for _ in 0..THREADS {
+            thread::spawn(move || {
+                fs::read_to_string("/proc/self/maps").unwrap();
+                nix::unistd::write(writer, b".").unwrap();
+                pause();
+            });
+        }
+        pause();
+    });
+    for _ in 0..THREADS {
+        assert_eq!(nix::unistd::read(&reader, &mut [0]), Ok(1));
+    }
+    for entry in fs::read_dir(format!("/proc/{}/task", child.pid())).unwrap() {
+        let thread = entry.unwrap().file_name().into_string().unwrap();
+        procfs::wait_for_state(thread.parse().unwrap(), 'S');
+    }
+    let record = record_of(child.pid());
+    assert_eq!(record.threads(), THREADS + 1);
+    let stat = procfs::stat(child.pid()).unwrap();
+    let fields = Fields::of(&child.pid().to_string()).unwrap();
+    let number = |field| u64::try_from(fields.number(field)).unwrap();
+    assert_eq!(fields.number(20), i64::from(THREADS + 1));
+    assert_eq!(record.faults().unwrap().minor, number(10));
+    assert_eq!(ticks(record.cpu().unwrap().user), fields.number(14));
+    assert_eq!(ticks(record.cpu().unwrap().system), fields.number(15));
+    assert_eq!(record.memory().unwrap().virtual_size, stat.vsize);
+    let io = record.io().unwrap();
+    assert_eq!(io.read, numbers(child.pid(), "io", "read_bytes")[0]);
+    // Those of status are the leader's alone; the sum is at least what the living ones have.
+    let threads = snapshot(&all().threads(true).tgid(child.pid()));
+    assert_eq!(threads.len(), THREADS as usize + 1);
+    let sum: u64 = threads.iter().map(|thread| thread.switches().unwrap().voluntary).sum();
+    assert!(record.switches().unwrap().voluntary > sum, "20 threads have ended");
+    child.kill();
+}
+
 /// In a PID namespace there is what is in it, by the numbers that it has there.
 #[test]
 fn pid_namespace() {
@@ -623,32 +692,278 @@ fn cgroups() {
     nix::mount::umount(root).unwrap();
 }
 
+/// Calls `work` until the end of `body`, in another thread.
+fn meanwhile(work: impl Fn() + Send, body: impl FnOnce()) {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                work();
+            }
+        });
+        body();
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Fails unless records are in order, and those who are there all the time are among them. Each is
+/// there once, as they are in order.
+fn complete(records: &[Record], stay: &[Child]) {
+    assert!(records.is_sorted_by(|a, b| a.pid() < b.pid()));
+    let pids: BTreeSet<_> = records.iter().map(Record::pid).collect();
+    for child in stay {
+        assert!(pids.contains(&child.pid()), "{} is not there", child.pid());
+    }
+}
+
 /// Whatever is started, replaced and ended meanwhile: those who stay are seen once each.
 #[test]
 fn in_a_storm() {
     let (_kernel, _module) = loaded("");
     let stay: Vec<_> = (0..100).map(|_| sleeper()).collect();
-    let pids: Vec<_> = stay.iter().map(Child::pid).collect();
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
-                std::process::Command::new("/bin/true").status().unwrap();
-            }
-        });
+    let start = || drop(Command::new("/bin/true").status().unwrap());
+    meanwhile(start, || {
         let device = Device::open().unwrap();
-        for round in 0..50 {
+        for _ in 0..50 {
             let snapshot = device.snapshot(&all()).unwrap();
             let records = snapshot.records();
-            assert!(records.is_sorted_by(|a, b| a.pid() < b.pid()), "round {round}");
-            let seen = records.iter().filter(|record| pids.contains(&record.pid()));
-            assert_eq!(seen.count(), pids.len(), "round {round}");
+            complete(records, &stay);
             for record in records.iter().filter(|record| record.comm() == "true") {
-                // Either this program before it is replaced, or the other one.
                 assert_eq!(record.ppid(), own_pid());
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     stay.into_iter().for_each(Child::kill);
+}
+
+/// The kinds of processes of which there is one after the other below: name, user and nice value.
+const KINDS: [(&CStr, u32, i32); 2] = [(c"kind-a", 1001, 3), (c"kind-b", 1002, 7)];
+
+/// A process of a kind that starts others of its kind again and again.
+fn parent((name, uid, nice): (&'static CStr, u32, i32)) -> Child {
+    Child::spawn(move || {
+        set_name(name).unwrap();
+        // SAFETY: This changes a number.
+        assert_ne!(unsafe { libc::nice(nice) }, -1);
+        setuid(Uid::from_raw(uid)).unwrap();
+        loop {
+            Child::spawn(|| {}).join();
+        }
+    })
+}
+
+/// When numbers of processes are soon given again, no record is about two processes.
+#[test]
+fn ids_that_are_given_again() {
+    const PID_MAX: &str = "/proc/sys/kernel/pid_max";
+
+    let (_kernel, _module) = loaded("");
+    let old = fs::read_to_string(PID_MAX).unwrap();
+    let highest = procfs::pids().into_iter().max().unwrap();
+    let parents = KINDS.map(parent);
+    fs::write(PID_MAX, (highest + 50).max(350).to_string()).unwrap();
+    let device = Device::open().unwrap();
+    let mut starts = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    eventually("numbers were given again", || {
+        let snapshot = device.snapshot(&all()).unwrap();
+        let records = snapshot.records();
+        complete(records, &parents);
+        for record in records {
+            for (parent, (name, uid, nice)) in parents.iter().zip(KINDS) {
+                if record.ppid() != parent.pid() {
+                    continue;
+                }
+                assert_eq!(record.comm().as_bytes(), name.to_bytes(), "{record:?}");
+                let credentials = record.credentials().unwrap();
+                assert_eq!((credentials.uid, credentials.euid), (uid, uid), "{record:?}");
+                let cpu = record.cpu().unwrap();
+                assert_eq!(cpu.nice, nice, "{record:?}");
+                starts.insert((record.pid(), cpu.start));
+                seen.insert(record.pid());
+            }
+        }
+        starts.len() > seen.len() + 30
+    });
+    fs::write(PID_MAX, old).unwrap();
+    parents.into_iter().for_each(Child::kill);
+}
+
+/// The name of the programs that execute each other, and the user that each is.
+const PROGRAMS: [(&str, u32); 2] = [("/tmp/program-a", 0), ("/tmp/program-b", 65534)];
+
+/// Executes the other program of [`PROGRAMS`], by a thread which is not the first one.
+#[test]
+#[ignore = "it is run by the test `programs`"]
+fn program() {
+    let name = std::env::args_os().next().unwrap();
+    let other = PROGRAMS.iter().map(|(path, _)| path).find(|&&path| path != name);
+    let error = Command::new(other.unwrap())
+        .args(["--exact", "program", "--ignored", "--test-threads=2"])
+        .exec();
+    panic!("{error}");
+}
+
+/// While a process executes programs that are of different users, it is seen with the name of the
+/// one as the user of the other never.
+#[test]
+fn programs() {
+    let (_kernel, _module) = loaded("");
+    for (path, uid) in PROGRAMS {
+        fs::copy("/proc/self/exe", path).unwrap();
+        chown(path, Some(uid), None).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o4755)).unwrap();
+    }
+    let mut child = Command::new(PROGRAMS[0].0)
+        .args(["--exact", "program", "--ignored", "--test-threads=2"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let device = Device::open().unwrap();
+    let options = all().tgid(child.id().try_into().unwrap());
+    let mut seen = [0; PROGRAMS.len()];
+    eventually("both programs", || {
+        let snapshot = device.snapshot(&options).unwrap();
+        // It is one process, whatever it executes.
+        let [record] = snapshot.records() else {
+            panic!("{:?}", snapshot.records());
+        };
+        for (count, (path, uid)) in seen.iter_mut().zip(PROGRAMS) {
+            // The thread that takes the place of the first one has another name.
+            if Path::new("/tmp").join(record.comm()) == Path::new(path) {
+                assert_eq!(record.credentials().unwrap().euid, uid, "{record:?}");
+                *count += 1;
+            }
+        }
+        seen.into_iter().all(|count| count >= 100)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for (path, _) in PROGRAMS {
+        fs::remove_file(path).unwrap();
+    }
+}
+
+/// A bomb that goes off all the time, of at most so many processes.
+#[test]
+fn in_a_fork_bomb() {
+    const MOST: u64 = 200;
+
+    let (_kernel, _module) = loaded("");
+    let stay: Vec<_> = (0..70).map(|_| sleeper()).collect();
+    let bomb = Child::spawn(|| {
+        setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();
+        setrlimit(Resource::RLIMIT_NPROC, MOST, MOST).unwrap();
+        guest_tests::child::drop_privileges();
+        // Whoever ends is gone at once.
+        // SAFETY: There is no handler.
+        unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.unwrap();
+        // Those who watch are to have their share.
+        // SAFETY: This changes a number.
+        unsafe { libc::nice(19) };
+        set_name(c"bomb").unwrap();
+        loop {
+            // SAFETY: There is but one thread, and nothing but system calls is done here.
+            unsafe {
+                if libc::fork() == -1 {
+                    libc::_exit(0);
+                }
+            }
+        }
+    });
+    let device = Device::open().unwrap();
+    let mut most = 0;
+    for round in 0..100 {
+        let threads = round % 2 == 1;
+        let snapshot = device.snapshot(&all().threads(threads)).unwrap();
+        let records = snapshot.records();
+        complete(records, &stay);
+        let bombs = records.iter().filter(|record| record.comm() == "bomb");
+        for record in bombs.clone() {
+            assert_eq!(record.tgid(), record.pid(), "{record:?}");
+            assert_eq!(record.credentials().unwrap().uid, 65534, "{record:?}");
+        }
+        most = bombs.count().max(most);
+    }
+    // Each ends that cannot start another one.
+    assert!(most > 20, "{most}");
+    killpg(Pid::from_raw(bomb.pid()), Signal::SIGKILL).unwrap();
+    drop(bomb);
+    stay.into_iter().for_each(Child::kill);
+}
+
+/// Many processes, which share their memory so that there is enough.
+struct Crowd {
+    pids: Vec<i32>,
+    _stacks: Region,
+}
+
+impl Crowd {
+    fn new(count: usize) -> Self {
+        extern "C" fn sleep(_: *mut c_void) -> c_int {
+            loop {
+                // SAFETY: This waits, and is not returned from. It is not the function of libc,
+                // which would use what is there for each thread.
+                unsafe { libc::syscall(libc::SYS_pause) };
+            }
+        }
+
+        let stacks = Region::new(count * PAGE);
+        let pids = (1..=count).map(|index| {
+            let top = stacks.at(index * PAGE).as_ptr().cast();
+            // SAFETY: The stack is for this process alone, and large enough for one call.
+            let pid = unsafe { libc::clone(sleep, top, libc::CLONE_VM | libc::SIGCHLD, null_mut()) };
+            Errno::result(pid).unwrap()
+        });
+        Self {
+            pids: pids.collect(),
+            _stacks: stacks,
+        }
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        for &pid in &self.pids {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        for &pid in &self.pids {
+            let _ = waitpid(Pid::from_raw(pid), None);
+        }
+    }
+}
+
+/// Very many processes are seen by few calls, once each.
+#[test]
+fn a_crowd() {
+    const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
+
+    let (_kernel, _module) = loaded("");
+    let count = if is_own_kernel() { 2000 } else { 20_000 };
+    let old = fs::read_to_string(THREADS_MAX).unwrap();
+    fs::write(THREADS_MAX, "30000").unwrap();
+    let crowd = Crowd::new(count);
+    let device = Device::open().unwrap();
+    let options = all().ppid(own_pid());
+    let mut snapshot = Snapshot::default();
+    // Once to know how many there are, as those who look again and again do.
+    device.snapshot_into(&options, &mut snapshot).unwrap();
+    let before = stats().totals.ioctls;
+    device.snapshot_into(&options, &mut snapshot).unwrap();
+    let calls = stats().totals.ioctls - before;
+    let pids: Vec<_> = snapshot.records().iter().map(Record::pid).collect();
+    let mut expected = crowd.pids.clone();
+    expected.sort_unstable();
+    assert_eq!(pids, expected);
+    assert!(calls <= 3, "{calls} calls");
+    let everybody = snapshot_pids(&device);
+    let listed: BTreeSet<_> = procfs::pids().into_iter().collect();
+    assert!(everybody.symmetric_difference(&listed).count() < 5);
+    drop(crowd);
+    fs::write(THREADS_MAX, old).unwrap();
+}
+
+fn snapshot_pids(device: &Device) -> BTreeSet<i32> {
+    let snapshot = device.snapshot(&SnapshotOptions::new()).unwrap();
+    snapshot.records().iter().map(Record::pid).collect()
 }
