@@ -78,9 +78,9 @@ struct procmon_query {
  * What is told about one process, or with PROCMON_SNAPSHOT_THREADS about one thread.
  *
  * Values are those of all threads of the process, those that have ended included, unless they are
- * said to be the main thread's. In the record of a thread all are its own, but for "threads", MEM
- * and CREDS' like, which are the same for each. Users and groups are those of the caller's user
- * namespace (the overflow ID where it has none), and PIDs those of its PID namespace.
+ * said to be the main thread's. In the record of a thread all are its own, but for "threads" and MEM,
+ * which are those of the process. Users and groups are those of the caller's user namespace (the
+ * overflow ID where it has none), and PIDs those of its PID namespace.
  */
 struct procmon_record {
 	__u32 groups;		/* PROCMON_GROUP_*: the fields of all others are 0. */
@@ -155,7 +155,7 @@ struct procmon_snapshot {
 	__s32 cursor;		/* In: first PID, 0 to begin; out: where to go on, 0 at the end. */
 	__u64 records;		/* In: address of the first record. */
 	__u32 stride;		/* In: bytes from one record to the next, a multiple of 8. */
-	__u32 capacity;		/* In: number of records that there is room for. */
+	__u32 capacity;		/* In: number of records that there is room for, at least 1. */
 	__u32 count;		/* Out: number of records that were written. */
 	__u32 uid;		/* In: for PROCMON_SNAPSHOT_BY_UID, else 0. */
 	__s32 ppid;		/* In: for PROCMON_SNAPSHOT_BY_PPID, else 0. */
@@ -202,7 +202,7 @@ struct procmon_history {
 	__u64 sequence;		/* In: first sample, 0 for the oldest; out: where to go on. */
 	__u64 samples;		/* In: address of the first sample. */
 	__u32 stride;		/* In: bytes from one sample to the next, a multiple of 8. */
-	__u32 capacity;		/* In: number of samples that there is room for. */
+	__u32 capacity;		/* In: number of samples that there is room for, may be 0. */
 	__u32 count;		/* Out: number of samples that were written. */
 	__u32 interval_ms;	/* Out: the time between two samples, in ms. */
 	__u64 oldest;		/* Out: sequence of the oldest sample, "newest" + 1 if there is none. */

@@ -20,7 +20,8 @@ use crate::abstractions::compat::smp_rmb;
 /// What tells one program of a task from the next one.
 ///
 /// What is read of a task after [`ExecId::of`] and before [`ExecId::is_still`], which says so, all
-/// belongs to the same program.
+/// belongs to the same program. Only a program that cannot be executed after all, of which the
+/// process dies, may go unnoticed.
 #[derive(Clone, Copy)]
 pub(crate) struct ExecId(u64);
 
@@ -29,36 +30,44 @@ impl ExecId {
     /// one: then [`wait_for_exec`] is to be called outside of RCU.
     #[inline(always)]
     pub(crate) fn of(task: &Task) -> Option<Self> {
-        let id = Self::read(task);
+        let id = Self::current(task);
 
+        // ORDERING: If a program is executed from here on, the ID will be another one in the end,
+        // whether the lock is found taken or not yet.
+        smp_rmb();
+        if is_executing(task) {
+            return None;
+        }
         // ORDERING: This comes before all that is read of the task.
         smp_rmb();
-        id
+        Some(id)
     }
 
     /// Whether the task is still at the same program.
     #[inline(always)]
     pub(crate) fn is_still(self, task: &Task) -> bool {
-        // ORDERING: This comes after all that was read of the task. If the lock was not taken
-        // before and is not taken now, and no program was executed in between, then all was read
-        // while the lock was not held.
+        // ORDERING: This comes after all that was read of the task.
         smp_rmb();
-        Self::read(task).is_some_and(|now| now.0 == self.0)
+        if is_executing(task) {
+            return false;
+        }
+        // ORDERING: If the lock was taken and released since, the ID has changed before that.
+        smp_rmb();
+        Self::current(task).0 == self.0
     }
 
     #[inline(always)]
-    fn read(task: &Task) -> Option<Self> {
-        // SAFETY: A task keeps its `signal_struct` until it is freed itself, and all of this
-        // changes under our eyes, hence volatile.
-        unsafe {
-            let task = task.as_ptr();
-
-            if is_locked_for_writing(&raw const (*(*task).signal).exec_update_lock) {
-                return None;
-            }
-            Some(Self(ptr::read_volatile(&raw const (*task).self_exec_id)))
-        }
+    fn current(task: &Task) -> Self {
+        // SAFETY: The task is valid, and this changes under our eyes, hence volatile.
+        Self(unsafe { ptr::read_volatile(&raw const (*task.as_ptr()).self_exec_id) })
     }
+}
+
+/// Whether a thread of the task's process holds the lock under which it changes to another program.
+#[inline(always)]
+fn is_executing(task: &Task) -> bool {
+    // SAFETY: A task keeps its `signal_struct` until it is freed itself, and with it the lock.
+    unsafe { is_locked_for_writing(&raw const (*(*task.as_ptr()).signal).exec_update_lock) }
 }
 
 /// # Safety

@@ -20,9 +20,7 @@ use kernel::{
     prelude::*, //
 };
 
-use zerocopy::{
-    Immutable, //
-};
+use zerocopy::Immutable;
 
 /// Reads a value from user space.
 ///

@@ -692,20 +692,6 @@ fn cgroups() {
     nix::mount::umount(root).unwrap();
 }
 
-/// Calls `work` until the end of `body`, in another thread.
-fn meanwhile(work: impl Fn() + Send, body: impl FnOnce()) {
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
-                work();
-            }
-        });
-        body();
-        stop.store(true, Ordering::Relaxed);
-    });
-}
-
 /// Fails unless records are in order, and those who are there all the time are among them. Each is
 /// there once, as they are in order.
 fn complete(records: &[Record], stay: &[Child]) {
@@ -721,8 +707,13 @@ fn complete(records: &[Record], stay: &[Child]) {
 fn in_a_storm() {
     let (_kernel, _module) = loaded("");
     let stay: Vec<_> = (0..100).map(|_| sleeper()).collect();
-    let start = || drop(Command::new("/bin/true").status().unwrap());
-    meanwhile(start, || {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                Command::new("/bin/true").status().unwrap();
+            }
+        });
         let device = Device::open().unwrap();
         for _ in 0..50 {
             let snapshot = device.snapshot(&all()).unwrap();
@@ -732,6 +723,7 @@ fn in_a_storm() {
                 assert_eq!(record.ppid(), own_pid());
             }
         }
+        stop.store(true, Ordering::Relaxed);
     });
     stay.into_iter().for_each(Child::kill);
 }
@@ -755,42 +747,40 @@ fn parent((name, uid, nice): (&'static CStr, u32, i32)) -> Child {
 /// When numbers of processes are soon given again, no record is about two processes.
 #[test]
 fn ids_that_are_given_again() {
-    const PID_MAX: &str = "/proc/sys/kernel/pid_max";
-
     let (_kernel, _module) = loaded("");
-    let old = fs::read_to_string(PID_MAX).unwrap();
-    let highest = procfs::pids().into_iter().max().unwrap();
-    let parents = KINDS.map(parent);
-    fs::write(PID_MAX, (highest + 50).max(350).to_string()).unwrap();
-    let device = Device::open().unwrap();
-    let mut starts = BTreeSet::new();
-    let mut seen = BTreeSet::new();
-    eventually("numbers were given again", || {
-        let snapshot = device.snapshot(&all()).unwrap();
-        let records = snapshot.records();
-        complete(records, &parents);
-        for record in records {
-            for (parent, (name, uid, nice)) in parents.iter().zip(KINDS) {
-                if record.ppid() != parent.pid() {
-                    continue;
+    in_pid_namespace(|| {
+        // Each namespace has a limit of its own. The lowest 300 are given but once.
+        fs::write("/proc/sys/kernel/pid_max", "320").unwrap();
+        let parents = KINDS.map(parent);
+        let device = Device::open().unwrap();
+        let mut starts = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        eventually("numbers were given again", || {
+            let snapshot = device.snapshot(&all()).unwrap();
+            let records = snapshot.records();
+            complete(records, &parents);
+            for record in records {
+                for (parent, (name, uid, nice)) in parents.iter().zip(KINDS) {
+                    if record.ppid() != parent.pid() {
+                        continue;
+                    }
+                    assert_eq!(record.comm().as_bytes(), name.to_bytes(), "{record:?}");
+                    let credentials = record.credentials().unwrap();
+                    assert_eq!((credentials.uid, credentials.euid), (uid, uid), "{record:?}");
+                    let cpu = record.cpu().unwrap();
+                    assert_eq!(cpu.nice, nice, "{record:?}");
+                    starts.insert((record.pid(), cpu.start));
+                    seen.insert(record.pid());
                 }
-                assert_eq!(record.comm().as_bytes(), name.to_bytes(), "{record:?}");
-                let credentials = record.credentials().unwrap();
-                assert_eq!((credentials.uid, credentials.euid), (uid, uid), "{record:?}");
-                let cpu = record.cpu().unwrap();
-                assert_eq!(cpu.nice, nice, "{record:?}");
-                starts.insert((record.pid(), cpu.start));
-                seen.insert(record.pid());
             }
-        }
-        starts.len() > seen.len() + 30
+            starts.len() > seen.len() + 30
+        });
+        parents.into_iter().for_each(Child::kill);
     });
-    fs::write(PID_MAX, old).unwrap();
-    parents.into_iter().for_each(Child::kill);
 }
 
 /// The name of the programs that execute each other, and the user that each is.
-const PROGRAMS: [(&str, u32); 2] = [("/tmp/program-a", 0), ("/tmp/program-b", 65534)];
+const PROGRAMS: [(&str, u32); 2] = [("/program-a", 0), ("/program-b", 65534)];
 
 /// Executes the other program of [`PROGRAMS`], by a thread which is not the first one.
 #[test]
@@ -830,7 +820,7 @@ fn programs() {
         };
         for (count, (path, uid)) in seen.iter_mut().zip(PROGRAMS) {
             // The thread that takes the place of the first one has another name.
-            if Path::new("/tmp").join(record.comm()) == Path::new(path) {
+            if Path::new("/").join(record.comm()) == Path::new(path) {
                 assert_eq!(record.credentials().unwrap().euid, uid, "{record:?}");
                 *count += 1;
             }
