@@ -78,16 +78,16 @@ struct procmon_query {
  * What is told about one process, or with PROCMON_SNAPSHOT_THREADS about one thread.
  *
  * Values are those of all threads of the process, those that have ended included, unless they are
- * said to be the main thread's. In the record of a thread all are its own, but for "threads" and MEM,
- * which are those of the process. Users and groups are those of the caller's user namespace (the
- * overflow ID where it has none), and PIDs those of its PID namespace.
+ * said to be the main thread's. In the record of a thread all are its own, but for "threads" and
+ * MEM, which are those of the process. Users and groups are those of the caller's user namespace
+ * (the overflow ID where it has none), and PIDs those of its PID namespace.
  */
 struct procmon_record {
 	__u32 groups;		/* PROCMON_GROUP_*: the fields of all others are 0. */
 	/* BASIC */
 	__s32 pid;		/* Of the process or thread. */
 	__s32 tgid;		/* Of the process. */
-	__s32 ppid;		/* Of the parent process, 0 if it is outside of the PID namespace. */
+	__s32 ppid;		/* Of the parent, 0 if it is outside of the PID namespace. */
 	__s32 state;		/* PROCMON_STATE_*, of the main thread. */
 	__u32 flags;		/* PROCMON_TASK_*. */
 	__u32 threads;		/* Number of threads. */
@@ -112,19 +112,19 @@ struct procmon_record {
 	__u64 rss_anon;		/* Resident anonymous memory. */
 	__u64 rss_file;		/* Resident memory of files. */
 	__u64 rss_shmem;	/* Resident shared memory. */
-	/* SCHED */
-	__u64 voluntary_switches;	/* Switches to another task because there was nothing to do. */
-	__u64 involuntary_switches;	/* Switches because another task's turn came. */
+	/* SCHED: context switches. */
+	__u64 voluntary_switches;	/* To another task because there was nothing to do. */
+	__u64 involuntary_switches;	/* Because another task's turn came. */
 	/* IO: bytes read from and written to block devices. */
 	__u64 read_bytes;
 	__u64 write_bytes;
 	/* CGROUP */
-	__u64 cgroup_id;	/* ID in the unified hierarchy: the inode number of its directory. */
+	__u64 cgroup_id;	/* In the unified hierarchy: inode number of its directory. */
 };
 
 /* Result of PROCMON_INFO: what PROCMON_SNAPSHOT of this module can do. */
 struct procmon_info {
-	__u32 abi_version;	/* PROCMON_ABI_VERSION of the header that the module was built with. */
+	__u32 abi_version;	/* PROCMON_ABI_VERSION of the module's own header. */
 	__u32 groups;		/* PROCMON_GROUP_* that it knows. */
 	__u32 snapshot_flags;	/* PROCMON_SNAPSHOT_* that it knows. */
 	__u32 snapshot_size;	/* sizeof(struct procmon_snapshot). */
@@ -165,7 +165,7 @@ struct procmon_snapshot {
 
 /* Bits of procmon_sample.flags. */
 #define PROCMON_SAMPLE_PROCESS	(1 << 0)	/* "process" is what the chosen one was. */
-#define PROCMON_SAMPLE_GONE	(1 << 1)	/* The chosen one is gone: only its pid and start. */
+#define PROCMON_SAMPLE_GONE	(1 << 1)	/* It is gone: only its pid and start. */
 
 /*
  * What the monitor has seen at one moment: the system, and the process that PROCMON_SET_FILTER has
@@ -205,7 +205,7 @@ struct procmon_history {
 	__u32 capacity;		/* In: number of samples that there is room for, may be 0. */
 	__u32 count;		/* Out: number of samples that were written. */
 	__u32 interval_ms;	/* Out: the time between two samples, in ms. */
-	__u64 oldest;		/* Out: sequence of the oldest sample, "newest" + 1 if there is none. */
+	__u64 oldest;		/* Out: sequence of the oldest, "newest" + 1 if there is none. */
 	__u64 newest;		/* Out: sequence of the newest sample, 0 if there was none yet. */
 };
 

@@ -74,10 +74,26 @@ impl Sums {
                     stime: read!((*signal).stime),
                     minor_faults: read!((*signal).min_flt) as u64,
                     major_faults: read!((*signal).maj_flt) as u64,
-                    voluntary_switches: if ALL { read!((*signal).nvcsw) as u64 } else { 0 },
-                    involuntary_switches: if ALL { read!((*signal).nivcsw) as u64 } else { 0 },
-                    read_bytes: if ALL { read_bytes(&raw const (*signal).ioac) } else { 0 },
-                    write_bytes: if ALL { write_bytes(&raw const (*signal).ioac) } else { 0 },
+                    voluntary_switches: if ALL {
+                        read!((*signal).nvcsw) as u64
+                    } else {
+                        0
+                    },
+                    involuntary_switches: if ALL {
+                        read!((*signal).nivcsw) as u64
+                    } else {
+                        0
+                    },
+                    read_bytes: if ALL {
+                        read_bytes(&raw const (*signal).ioac)
+                    } else {
+                        0
+                    },
+                    write_bytes: if ALL {
+                        write_bytes(&raw const (*signal).ioac)
+                    } else {
+                        0
+                    },
                 },
                 runtime: read!((*signal).sum_sched_runtime),
             }
@@ -99,8 +115,16 @@ impl Sums {
                     major_faults: read!((*task).maj_flt) as u64,
                     voluntary_switches: if ALL { read!((*task).nvcsw) as u64 } else { 0 },
                     involuntary_switches: if ALL { read!((*task).nivcsw) as u64 } else { 0 },
-                    read_bytes: if ALL { read_bytes(&raw const (*task).ioac) } else { 0 },
-                    write_bytes: if ALL { write_bytes(&raw const (*task).ioac) } else { 0 },
+                    read_bytes: if ALL {
+                        read_bytes(&raw const (*task).ioac)
+                    } else {
+                        0
+                    },
+                    write_bytes: if ALL {
+                        write_bytes(&raw const (*task).ioac)
+                    } else {
+                        0
+                    },
                 },
                 runtime: read!((*task).se.sum_exec_runtime),
             }
@@ -241,9 +265,11 @@ fn scale(mut value: u64, mut numerator: u64, mut denominator: u64) -> u64 {
 #[cfg(not(CONFIG_VIRT_CPU_ACCOUNTING_NATIVE))]
 #[inline(always)]
 unsafe fn adjust(sums: Sums, previous: *mut bindings::prev_cputime) -> (u64, u64) {
-    // SAFETY: By the safety requirements. Others may be changing them, but as neither gets less,
-    // any two values will do that are enough together.
-    let (utime, stime) = data_race(|| unsafe { (read!((*previous).utime), read!((*previous).stime)) });
+    let (utime, stime) = data_race(|| {
+        // SAFETY: By the safety requirements. Others may be changing them, but as neither gets
+        // less, any two values will do that are enough together.
+        unsafe { (read!((*previous).utime), read!((*previous).stime)) }
+    });
 
     // It has not run since, as most of all processes at most times.
     if utime.wrapping_add(stime) >= sums.runtime {

@@ -33,8 +33,8 @@ fn is_in_initial_pid_ns() -> bool {
     unsafe { (*(*kernel::current!().as_ptr()).thread_pid).level == 0 }
 }
 
-/// Returns what an ID of the caller's PID namespace is in the initial one, or nothing if there is no
-/// such ID now.
+/// Returns what an ID of the caller's PID namespace is in the initial one, or nothing if there is
+/// no such ID now.
 #[inline(always)]
 pub(crate) fn to_initial_pid(pid: Pid) -> Option<Pid> {
     if is_in_initial_pid_ns() {

@@ -36,9 +36,7 @@ pub(crate) struct PidRef(Opaque<bindings::pid>);
 impl PidRef {
     /// Returns the task that has this as its thread ID.
     pub(crate) fn task<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Task> {
-        // SAFETY: The link is that of this type.
-        self.link(TaskKind::Thread)
-            .map(|link| unsafe { Self::task_of_link(link, TaskKind::Thread, guard) })
+        self.find_task(TaskKind::Thread, guard)
     }
 
     /// Returns the leader of the thread group that has this as its process ID.
@@ -46,9 +44,15 @@ impl PidRef {
     /// While a thread that executes a program takes the place of the leader, this is the one or the
     /// other, and never nothing.
     pub(crate) fn thread_group_leader<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Task> {
-        // SAFETY: As above.
-        self.link(TaskKind::Process)
-            .map(|link| unsafe { Self::task_of_link(link, TaskKind::Process, guard) })
+        self.find_task(TaskKind::Process, guard)
+    }
+
+    #[inline(always)]
+    fn find_task<'a>(&'a self, kind: TaskKind, guard: &'a rcu::Guard) -> Option<&'a Task> {
+        let link = self.link(kind)?;
+
+        // SAFETY: The link is that of this kind.
+        Some(unsafe { Self::task_of_link(link, kind, guard) })
     }
 
     /// Returns the link of the task that has this as an ID of a type, as `pid_task()` finds it.
@@ -58,7 +62,9 @@ impl PidRef {
 
         // SAFETY: The struct is valid, and the list is changed by RCU list operations, hence
         // volatile.
-        NonNull::new(unsafe { ptr::read_volatile(&raw const (*pid).tasks.get(kind.index())?.first) })
+        NonNull::new(unsafe {
+            ptr::read_volatile(&raw const (*pid).tasks.get(kind.index())?.first)
+        })
     }
 
     /// # Safety
@@ -203,7 +209,11 @@ pub(crate) fn for_each_pid<'g, B>(
             // eyes, hence volatile; what they lead to is read through an address dependency.
             let entry = unsafe { ptr::read_volatile(slot) };
             // To count them along would take a register more.
-            let index = || iter.index.wrapping_add((slot.addr().wrapping_sub(start.addr()) / size_of_val(&entry)) as c_ulong);
+            let index = || {
+                iter.index.wrapping_add(
+                    (slot.addr().wrapping_sub(start.addr()) / size_of_val(&entry)) as c_ulong,
+                )
+            };
 
             if entry.addr() & INTERNAL != 0 {
                 // The tree has changed, and this part of it is to be looked up again.
@@ -396,8 +406,14 @@ mod tests {
     use crate::abstractions::task::TaskExt;
 
     /// The first ID of a namespace from a number on.
-    fn first<'g>(ns: &'g PidNamespace, from: Pid, guard: &'g rcu::Guard) -> Option<(Pid, &'g PidRef)> {
-        match for_each_pid(ns, from, usize::MAX, guard, |nr, pid| ControlFlow::Break((nr, pid))) {
+    fn first<'g>(
+        ns: &'g PidNamespace,
+        from: Pid,
+        guard: &'g rcu::Guard,
+    ) -> Option<(Pid, &'g PidRef)> {
+        match for_each_pid(ns, from, usize::MAX, guard, |nr, pid| {
+            ControlFlow::Break((nr, pid))
+        }) {
             Walk::Break(found) => Some(found),
             _ => None,
         }

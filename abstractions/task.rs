@@ -174,7 +174,8 @@ impl Memory {
     pub(crate) fn virtual_size(&self) -> usize {
         // SAFETY: The address space is valid. Its size is read without the mmap lock, as
         // `/proc/PID/stat` does, hence volatile.
-        let pages = unsafe { ptr::read_volatile(&raw const (*self.0.get()).__bindgen_anon_1.total_vm) };
+        let pages =
+            unsafe { ptr::read_volatile(&raw const (*self.0.get()).__bindgen_anon_1.total_vm) };
 
         (pages as usize) << PAGE_SHIFT
     }
@@ -369,8 +370,8 @@ impl TaskExt for Task {
 
     #[inline(always)]
     fn cpu(&self) -> u32 {
-        // SAFETY: The task is valid; this changes without a lock, hence volatile.
         #[cfg(all(CONFIG_SMP, CONFIG_THREAD_INFO_IN_TASK))]
+        // SAFETY: The task is valid; this changes without a lock, hence volatile.
         return unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).thread_info.cpu) };
         #[cfg(not(all(CONFIG_SMP, CONFIG_THREAD_INFO_IN_TASK)))]
         0
@@ -402,7 +403,8 @@ impl TaskExt for Task {
         const SIGKILL: u64 = 1 << (bindings::SIGKILL.wrapping_sub(1));
 
         // SAFETY: The task is valid; its signals change under our eyes, hence volatile.
-        let pending = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).pending.signal.sig[0]) };
+        let pending =
+            unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).pending.signal.sig[0]) };
 
         self.signal_pending() && pending as u64 & SIGKILL != 0
     }

@@ -2,8 +2,8 @@
 
 //! The time, as a number.
 //!
-//! The `kernel` crate's `Instant` keeps its number to itself, which is right inside of the kernel but
-//! user space has to be told one.
+//! The `kernel` crate's `Instant` keeps its number to itself, which is right inside of the kernel
+//! but user space has to be told one.
 //!
 //! C headers: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h),
 //! [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h)

@@ -74,9 +74,7 @@ pub(crate) fn write_user<T: IntoBytes + Immutable>(to: UserPtr, value: &T) -> Re
 /// - `EFAULT` if it cannot be read.
 pub(crate) fn read_user_struct<T: FromBytes + IntoBytes + Immutable>(from: UserPtr) -> Result<T> {
     let size = read_user::<u32>(from)?;
-    let rest = (size as usize)
-        .checked_sub(size_of::<T>())
-        .ok_or(EINVAL)?;
+    let rest = (size as usize).checked_sub(size_of::<T>()).ok_or(EINVAL)?;
 
     if size as usize > PAGE_SIZE {
         return Err(E2BIG);
@@ -206,7 +204,7 @@ pub(crate) fn write_user_slice(to: UserPtr, bytes: &[u8]) -> usize {
             rest.as_ptr().cast(),
             rest.len(),
         )
-    } as usize;
+    };
 
     bytes.len().saturating_sub(left)
 }
@@ -293,7 +291,7 @@ fn has_smap() -> bool {
     const BIT: u32 = bindings::X86_FEATURE_SMAP % u32::BITS;
 
     // SAFETY: This is set up early at boot and not changed any more. Any bits make words.
-    let word = unsafe { (*(&raw const bindings::boot_cpu_data)).__bindgen_anon_3.x86_capability[WORD] };
+    let word = unsafe { bindings::boot_cpu_data.__bindgen_anon_3.x86_capability[WORD] };
 
     word >> BIT & 1 != 0
 }

@@ -61,7 +61,12 @@ pub(crate) fn ioctl(device: &Device, file: &OpenFile<Device>, cmd: u32, arg: Use
 ///
 /// Those of [`ioctl`].
 #[cfg(CONFIG_COMPAT)]
-pub(crate) fn compat_ioctl(device: &Device, file: &OpenFile<Device>, cmd: u32, arg: UserPtr) -> Result {
+pub(crate) fn compat_ioctl(
+    device: &Device,
+    file: &OpenFile<Device>,
+    cmd: u32,
+    arg: UserPtr,
+) -> Result {
     device.counters.count_ioctl();
 
     match cmd {

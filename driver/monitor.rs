@@ -90,7 +90,7 @@ impl Choice {
             0 => Self(0),
             // CAST: To the halves of the word. No choice is so old that the rest of the time
             // matters, as the monitor looks at least once an hour.
-            _ => Self((pid as u32 as u64) << 32 | jiffies() as u32 as u64),
+            _ => Self(u64::from(pid as u32) << 32 | u64::from(jiffies() as u32)),
         }
     }
 
@@ -100,9 +100,12 @@ impl Choice {
     }
 
     /// Returns the latest time since boot, in nanoseconds, at which the choice may have been made.
-    fn time(self, now: u64) -> u64 {
+    fn time(self) -> u64 {
         // CAST: The half that was kept.
-        now.saturating_sub(nanoseconds_since(self.0 as u32))
+        let elapsed = nanoseconds_since(self.0 as u32);
+
+        // This clock is to be read last, for the result must not be too early.
+        boottime().saturating_sub(elapsed)
     }
 }
 
@@ -310,7 +313,7 @@ impl Watch {
             return None;
         }
         for _ in 0..Self::ATTEMPTS {
-            match self.find(pid, sample.time) {
+            match self.find(pid) {
                 Found::Process(record) => {
                     self.start_time = Some(record.start_time);
                     sample.flags = uapi::PROCMON_SAMPLE_PROCESS;
@@ -334,14 +337,14 @@ impl Watch {
     }
 
     /// Looks for the process, and not for another one that has got the same ID since.
-    fn find(&self, pid: Pid, now: u64) -> Found {
+    fn find(&self, pid: Pid) -> Found {
         let found = Request::of_monitor(kernel::current!()).find(pid);
 
         match found {
             Found::Process(record) => {
                 let is_same = match self.start_time {
                     Some(start_time) => record.start_time == start_time,
-                    None => record.start_time <= self.choice.time(now),
+                    None => record.start_time <= self.choice.time(),
                 };
 
                 if is_same {

@@ -101,7 +101,10 @@ const GROUP_ENDS: [(u32, usize); 7] = [
     (uapi::PROCMON_GROUP_CPU, offset_of!(Record, uid)),
     (uapi::PROCMON_GROUP_CREDS, offset_of!(Record, minor_faults)),
     (uapi::PROCMON_GROUP_FAULTS, offset_of!(Record, vsize)),
-    (uapi::PROCMON_GROUP_MEM, offset_of!(Record, voluntary_switches)),
+    (
+        uapi::PROCMON_GROUP_MEM,
+        offset_of!(Record, voluntary_switches),
+    ),
     (uapi::PROCMON_GROUP_SCHED, offset_of!(Record, read_bytes)),
     (uapi::PROCMON_GROUP_IO, offset_of!(Record, cgroup_id)),
     (uapi::PROCMON_GROUP_CGROUP, size_of::<Record>()),

@@ -13,12 +13,10 @@
 /* Of the kernel's own types what is used here: the loader finds the offsets. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-typedef struct {
-	__u32 val;
-} kuid_t;
-
 struct cred {
-	kuid_t uid;
+	struct {
+		__u32 val;
+	} uid;
 };
 
 struct mm_struct {

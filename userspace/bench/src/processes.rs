@@ -179,7 +179,9 @@ fn scan_proc() -> Result<usize> {
     let mut text = [0; 1024];
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
-        let is_process = name.to_str().is_some_and(|name| name.parse::<u32>().is_ok());
+        let is_process = name
+            .to_str()
+            .is_some_and(|name| name.parse::<u32>().is_ok());
         if !is_process {
             continue;
         }
@@ -206,7 +208,10 @@ fn read_iterator(path: &Path) -> Result<usize> {
             read => bytes += read,
         }
     }
-    ensure!(bytes % ENTRY == 0 && bytes > 0, "{bytes} bytes are no records");
+    ensure!(
+        bytes % ENTRY == 0 && bytes > 0,
+        "{bytes} bytes are no records"
+    );
     Ok(bytes / ENTRY)
 }
 
@@ -279,7 +284,11 @@ fn watch(command: &str) -> Result<Cost> {
     let reader = thread::spawn(move || io::copy(&mut terminal, &mut io::sink()).unwrap_or(0));
     let time = || -> Result<f64> {
         let text = fs::read_to_string(format!("/proc/{child}/schedstat"))?;
-        Ok(text.split_ascii_whitespace().next().context("no time")?.parse()?)
+        Ok(text
+            .split_ascii_whitespace()
+            .next()
+            .context("no time")?
+            .parse()?)
     };
     // Beginning takes more.
     sleep(Duration::from_secs(SECONDS));
@@ -292,7 +301,9 @@ fn watch(command: &str) -> Result<Cost> {
         .collect();
     kill(child, Signal::SIGKILL)?;
     waitpid(child, None)?;
-    let shown = reader.join().map_err(|_| anyhow!("the reader has panicked"))?;
+    let shown = reader
+        .join()
+        .map_err(|_| anyhow!("the reader has panicked"))?;
     ensure!(shown > 1000, "it has shown nothing");
     Ok(Cost::of(rounds?))
 }
@@ -357,7 +368,10 @@ impl Processes {
 
 impl fmt::Display for Processes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nInstructions for each process, and a turn of the monitor")?;
+        writeln!(
+            f,
+            "\nInstructions for each process, and a turn of the monitor"
+        )?;
         write!(f, "\n{:28}", "sleeping processes")?;
         for count in &self.counts {
             write!(f, "{:>9}", count.processes)?;
@@ -372,7 +386,10 @@ impl fmt::Display for Processes {
                 }
             }
             let measured = line.target.and_then(|(processes, target)| {
-                let count = self.counts.iter().find(|count| count.processes == processes)?;
+                let count = self
+                    .counts
+                    .iter()
+                    .find(|count| count.processes == processes)?;
                 Some(((line.value)(count)?, target))
             });
             match measured {
@@ -383,7 +400,11 @@ impl fmt::Display for Processes {
         }
         if let [first, .., last] = &self.counts[..] {
             let growth = last.some.median / first.some.median - 1.0;
-            let verdict = if growth.abs() <= GROWTH { "ok" } else { "too much" };
+            let verdict = if growth.abs() <= GROWTH {
+                "ok"
+            } else {
+                "too much"
+            };
             writeln!(
                 f,
                 "from {} to {}: {:+.1} % for each, {verdict}",
@@ -438,10 +459,16 @@ mod tests {
     fn the_table_tells_what_misses_its_target() {
         let text = processes().to_string();
         let line = |name| text.lines().find(|line| line.starts_with(name)).unwrap();
-        assert!(line("snapshot, fields").ends_with("240      250      270  260 ok"), "{text}");
+        assert!(
+            line("snapshot, fields").ends_with("240      250      270  260 ok"),
+            "{text}"
+        );
         assert!(line("snapshot, all").ends_with("600  550 +50"), "{text}");
         assert!(line("/proc").ends_with("-    20000        -"), "{text}");
-        assert_eq!(line("from 1000 to 20000"), "from 1000 to 20000: +12.5 % for each, too much");
+        assert_eq!(
+            line("from 1000 to 20000"),
+            "from 1000 to 20000: +12.5 % for each, too much"
+        );
         assert!(line("top ").ends_with(" 0.42"), "{text}");
     }
 
@@ -449,7 +476,10 @@ mod tests {
     fn the_baseline_has_what_is_ours() {
         let rows: Vec<_> = processes().baseline().collect();
         assert_eq!(rows.len(), 4);
-        assert_eq!(rows[0], ("2000 processes: snapshot, fields as by BPF".to_owned(), 250));
+        assert_eq!(
+            rows[0],
+            ("2000 processes: snapshot, fields as by BPF".to_owned(), 250)
+        );
         assert_eq!(rows[3].1, 90_000);
     }
 

@@ -597,7 +597,10 @@ impl Caller {
             (!is_whole, Errno::EFAULT),
             (is_list && is_whole && size < arguments.len(), Errno::EINVAL),
             (is_list && is_whole && size > PAGE, Errno::E2BIG),
-            (is_list && is_whole && self.has_tail(list, room), Errno::E2BIG),
+            (
+                is_list && is_whole && self.has_tail(list, room),
+                Errno::E2BIG,
+            ),
             (is_list && is_whole && !is_good(list, self), Errno::EINVAL),
         ]);
         let stride = list.stride as usize;
@@ -849,7 +852,10 @@ fn check_samples(bytes: &[u8], stride: usize) -> Result<()> {
     let mut expected = None;
     for sample in bytes.chunks_exact(stride) {
         let sequence = u64::from_ne_bytes(sample[..8].try_into()?);
-        ensure!(sequence == expected.unwrap_or(sequence), "sample {sequence}");
+        ensure!(
+            sequence == expected.unwrap_or(sequence),
+            "sample {sequence}"
+        );
         expected = Some(sequence + 1);
         let flags = u32::from_ne_bytes(sample[16..20].try_into()?);
         ensure!(flags < 3, "flags {flags}");
@@ -859,7 +865,10 @@ fn check_samples(bytes: &[u8], stride: usize) -> Result<()> {
             flags != 0 || process.iter().all(|&byte| byte == 0),
             "a process in a sample without one"
         );
-        ensure!(sample[SAMPLE..].iter().all(|&byte| byte == 0), "bytes behind a sample");
+        ensure!(
+            sample[SAMPLE..].iter().all(|&byte| byte == 0),
+            "bytes behind a sample"
+        );
     }
     Ok(())
 }

@@ -38,7 +38,9 @@ fn load_and_use() {
     device.query(procfs::unused_pid()).unwrap();
     device.stats().unwrap();
     device.count().unwrap();
-    device.snapshot(&SnapshotOptions::new().groups(Groups::all())).unwrap();
+    device
+        .snapshot(&SnapshotOptions::new().groups(Groups::all()))
+        .unwrap();
     device.history(0).unwrap();
     device.sample_events().unwrap();
     device.wait_for_sample(Some(Duration::ZERO)).unwrap();
@@ -281,7 +283,9 @@ fn no_stale_bytes_in_answers() {
 #[test]
 fn no_stale_bytes_in_lists() {
     let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
-    guest_tests::eventually("the first sample", || sysfs::monitor().unwrap().samples == 1);
+    guest_tests::eventually("the first sample", || {
+        sysfs::monitor().unwrap().samples == 1
+    });
     let file = open();
     let child = Child::spawn(|| {
         nix::unistd::pause();
@@ -324,7 +328,10 @@ fn no_stale_bytes_in_lists() {
                 answer.extend(records.bytes(0, stride));
                 answer
             });
-            assert_eq!(first, second, "{command:#x}, stride {stride}, groups {groups:#x}");
+            assert_eq!(
+                first, second,
+                "{command:#x}, stride {stride}, groups {groups:#x}"
+            );
             assert_eq!(first[32..36], 1u32.to_ne_bytes());
             let rest = &first[arguments.len() + record..];
             assert!(rest.iter().all(|&byte| byte == 0), "stride {stride}");

@@ -22,9 +22,17 @@ const PROGRAM: &str = "/bin/procmonctl";
 /// Runs a command that must succeed and returns what it prints.
 fn succeed(arguments: &[&str]) -> String {
     let mut command = Command::new(PROGRAM);
-    let output = command.args(arguments).stdin(Stdio::null()).output().unwrap();
+    let output = command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{arguments:?}");
+    assert_eq!(
+        (output.status.code(), &*stderr),
+        (Some(0), ""),
+        "{arguments:?}"
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -47,7 +55,8 @@ fn sleeper(name: &'static std::ffi::CStr) -> Child {
         }
     });
     eventually("a name", || {
-        procfs::stat(child.pid()).is_some_and(|stat| stat.comm == name.to_bytes() && stat.state == 'S')
+        procfs::stat(child.pid())
+            .is_some_and(|stat| stat.comm == name.to_bytes() && stat.state == 'S')
     });
     child
 }
@@ -98,7 +107,10 @@ fn all_columns() {
     assert_eq!(process["policy"], "OTHER");
     assert_eq!(process["vsize"], stat.vsize);
     let age = process["age"].as_u64().unwrap();
-    assert_eq!(document["time"].as_u64().unwrap() - age, process["start"].as_u64().unwrap());
+    assert_eq!(
+        document["time"].as_u64().unwrap() - age,
+        process["start"].as_u64().unwrap()
+    );
 
     let csv = succeed(&["ps", "-o", "pid,comm,vsize,age", "--pid", &pid, "--csv"]);
     let mut lines = csv.lines();
@@ -106,7 +118,10 @@ fn all_columns() {
     let line = lines.next().unwrap();
     let expected = format!("{pid},\"a,\"\"b\"\" c\",{},", stat.vsize);
     assert!(line.starts_with(&expected), "{line}");
-    assert!(line[expected.len()..].parse::<f64>().unwrap() > 0.0, "{line}");
+    assert!(
+        line[expected.len()..].parse::<f64>().unwrap() > 0.0,
+        "{line}"
+    );
     assert_eq!(lines.next(), None);
     child.kill();
 }
@@ -114,7 +129,10 @@ fn all_columns() {
 /// The lines of `ps`, without that of the titles.
 fn ps(arguments: &[&str]) -> Vec<String> {
     let text = succeed(&[&["ps"], arguments].concat());
-    text.lines().skip(1).map(|line| line.trim().to_owned()).collect()
+    text.lines()
+        .skip(1)
+        .map(|line| line.trim().to_owned())
+        .collect()
 }
 
 /// Each filter lets through what it should.
@@ -169,7 +187,9 @@ fn trees_and_threads() {
     let tree = ps(&["-o", "pid,comm", "--tree"]);
     let line = |pid: &str| {
         let start = format!("{pid} ");
-        tree.iter().position(|line| line.starts_with(&start)).unwrap()
+        tree.iter()
+            .position(|line| line.starts_with(&start))
+            .unwrap()
     };
     let (parent, below) = (line(&own), line(&child.pid().to_string()));
     assert!(below > parent, "{tree:#?}");
@@ -195,12 +215,18 @@ fn terminals_and_pipes() {
     let pid = child.pid().to_string();
     let arguments = ["ps", "-o", "pid,user,state,rss,time,comm", "-p", &pid];
     let piped = succeed(&arguments);
-    assert!(piped.contains("abcdefghijklmno\n") && !piped.contains('\x1b'), "{piped}");
+    assert!(
+        piped.contains("abcdefghijklmno\n") && !piped.contains('\x1b'),
+        "{piped}"
+    );
     let mut terminal = Terminal::start(&[&[PROGRAM], &arguments[..]].concat(), 10, 30);
     assert_eq!(terminal.end(), 0);
     let lines = terminal.lines();
     assert!(lines[0].contains("PID USER"), "{lines:?}");
-    assert!(lines[1].contains(" abc") && !lines[1].contains("lmno"), "{lines:?}");
+    assert!(
+        lines[1].contains(" abc") && !lines[1].contains("lmno"),
+        "{lines:?}"
+    );
     assert_eq!(lines[2], "", "no line is broken in two");
     assert!(terminal.output.contains(&0x1b), "there are colours");
     child.kill();
@@ -213,7 +239,8 @@ fn top_on_a_terminal() {
     let bee = busy(c"busybee");
     let sloth = sleeper(c"sloth");
     let mut top = Terminal::start(&[PROGRAM, "top", "--delay", "0.3"], 30, 110);
-    let has = |text: &'static str| move |lines: &[String]| lines.iter().any(|line| line.contains(text));
+    let has =
+        |text: &'static str| move |lines: &[String]| lines.iter().any(|line| line.contains(text));
     top.wait_for("the busiest process", |lines| {
         // Below the header and the titles.
         lines[4..7].iter().any(|line| {
@@ -223,9 +250,15 @@ fn top_on_a_terminal() {
     });
     assert!(top.is_alternate());
     let lines = top.lines();
-    assert!(lines[0].starts_with("up ") && lines[0].contains(" load "), "{lines:?}");
+    assert!(
+        lines[0].starts_with("up ") && lines[0].contains(" load "),
+        "{lines:?}"
+    );
     assert!(lines[1].contains(" tasks, "), "{lines:?}");
-    assert!(lines[3].contains("PID USER") && lines[3].ends_with("COMMAND"), "{lines:?}");
+    assert!(
+        lines[3].contains("PID USER") && lines[3].ends_with("COMMAND"),
+        "{lines:?}"
+    );
 
     top.press("/slo");
     top.wait_for("the filter", |lines| {
@@ -235,7 +268,9 @@ fn top_on_a_terminal() {
     top.wait_for("details", has("CPU, up to"));
     top.wait_for("more details", has("ppid"));
     top.press("\x1b");
-    top.wait_for("all again", |lines| has("busybee")(lines) && !has("CPU, up to")(lines));
+    top.wait_for("all again", |lines| {
+        has("busybee")(lines) && !has("CPU, up to")(lines)
+    });
     top.press("?");
     top.wait_for("help", has("reverse the order"));
     top.press(" ");
@@ -251,7 +286,9 @@ fn top_on_a_terminal() {
     thread::sleep(Duration::from_secs(1));
     assert!(has("busybee")(&top.lines()), "paused");
     top.press("p");
-    top.wait_for("its end", |lines| !has("busybee")(lines) && has("sloth")(lines));
+    top.wait_for("its end", |lines| {
+        !has("busybee")(lines) && has("sloth")(lines)
+    });
     top.press("q");
     assert_eq!(top.end(), 0);
     assert!(!top.is_alternate());
@@ -271,7 +308,11 @@ fn top_elsewhere() {
     top.press("\x03");
     assert_eq!(top.end(), 0);
 
-    let output = Command::new(PROGRAM).arg("top").stdin(Stdio::null()).output().unwrap();
+    let output = Command::new(PROGRAM)
+        .arg("top")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("--batch"), "{stderr}");
@@ -303,12 +344,18 @@ fn history() {
     eventually("its end", is_gone);
 
     let document = json(&["history"]);
-    assert_eq!((&document["version"], &document["missed"]), (&1.into(), &0.into()));
+    assert_eq!(
+        (&document["version"], &document["missed"]),
+        (&1.into(), &0.into())
+    );
     assert_eq!(document["interval_ms"], 50);
     let samples = document["samples"].as_array().unwrap();
     assert_eq!(document["next"], samples.len() + 1);
     let last = samples.last().unwrap();
-    assert_eq!((&last["pid"], &last["gone"], &last["cpu"]), (&pid.into(), &true.into(), &Value::Null));
+    assert_eq!(
+        (&last["pid"], &last["gone"], &last["cpu"]),
+        (&pid.into(), &true.into(), &Value::Null)
+    );
     let used = samples.iter().filter_map(|sample| sample["cpu"].as_f64());
     assert!(used.fold(0.0, f64::max) > 20.0, "{samples:?}");
     let named = samples.iter().find(|sample| sample["comm"] == "busybee");
@@ -319,7 +366,14 @@ fn history() {
     assert!(csv.starts_with("sequence,time,processes,"), "{csv}");
     let table = succeed(&["history"]);
     assert_eq!(table.lines().count(), samples.len() + 1);
-    assert!(table.lines().last().unwrap().ends_with(&format!(" {pid} gone")), "{table}");
+    assert!(
+        table
+            .lines()
+            .last()
+            .unwrap()
+            .ends_with(&format!(" {pid} gone")),
+        "{table}"
+    );
     let later = succeed(&["history", "--from", &samples.len().to_string()]);
     assert_eq!(later.lines().count(), 2, "{later}");
     let plot = succeed(&["history", "--plot"]);
@@ -339,12 +393,18 @@ fn completions_and_manual() {
     let (_kernel, _module) = loaded("");
     for shell in ["bash", "zsh", "fish"] {
         let script = succeed(&["completions", shell]);
-        assert!(script.contains("procmonctl") && script.contains("history"), "{shell}");
+        assert!(
+            script.contains("procmonctl") && script.contains("history"),
+            "{shell}"
+        );
     }
     let directory = "/tmp/man";
     fs::create_dir_all(directory).unwrap();
     succeed(&["man", directory]);
     let page = fs::read_to_string(format!("{directory}/procmonctl-top.1")).unwrap();
-    assert!(page.starts_with(".ie") && page.contains("procmonctl-top"), "{page}");
+    assert!(
+        page.starts_with(".ie") && page.contains("procmonctl-top"),
+        "{page}"
+    );
     fs::remove_dir_all(directory).unwrap();
 }

@@ -166,7 +166,11 @@ fn info() {
     assert_eq!(words, [1, 0xff, 0x1f, 56, 184, 4096, 232, 56]);
     assert_eq!(region.bytes(32, 32), [0xaa; 32]);
     for (name, pointer) in bad_pointers(&region, 32) {
-        assert_eq!(raw::ioctl(open(), command, pointer), Err(Errno::EFAULT), "{name}");
+        assert_eq!(
+            raw::ioctl(open(), command, pointer),
+            Err(Errno::EFAULT),
+            "{name}"
+        );
     }
 }
 
@@ -186,7 +190,9 @@ fn fields_are_those_of_proc() {
         }
     });
     procfs::wait_for_state(nobody.pid(), 'S');
-    eventually("nobody", || record_of(nobody.pid()).credentials().unwrap().uid == 65534);
+    eventually("nobody", || {
+        record_of(nobody.pid()).credentials().unwrap().uid == 65534
+    });
     same_as_proc(&record_of(nobody.pid()));
     nobody.kill();
 
@@ -298,7 +304,11 @@ fn pieces() {
             assert_eq!(arguments.count as usize, capacity);
         }
         assert_eq!(pids, expected, "{capacity} at a time");
-        assert_eq!(calls, expected.len().div_ceil(capacity), "{capacity} at a time");
+        assert_eq!(
+            calls,
+            expected.len().div_ceil(capacity),
+            "{capacity} at a time"
+        );
     }
     children.into_iter().for_each(Child::kill);
 }
@@ -324,7 +334,12 @@ fn call(arguments: &mut uapi::procmon_snapshot) -> nix::Result<i32> {
     let bytes = region.bytes(0, size);
     if result.is_ok() {
         // SAFETY: Any bytes will do, and there are as many.
-        *arguments = unsafe { bytes.as_ptr().cast::<uapi::procmon_snapshot>().read_unaligned() };
+        *arguments = unsafe {
+            bytes
+                .as_ptr()
+                .cast::<uapi::procmon_snapshot>()
+                .read_unaligned()
+        };
     } else {
         // SAFETY: As above.
         let before = unsafe {
@@ -363,18 +378,28 @@ fn bad_arguments() {
         ("a ppid that is not used", |a| a.ppid = 1, Errno::EINVAL),
         ("a tgid that is not used", |a| a.tgid = -1, Errno::EINVAL),
         ("NULL", |a| a.records = 0, Errno::EFAULT),
-        ("a kernel address", |a| a.records = Ptr::KERNEL.as_ptr() as u64, Errno::EFAULT),
+        (
+            "a kernel address",
+            |a| a.records = Ptr::KERNEL.as_ptr() as u64,
+            Errno::EFAULT,
+        ),
     ];
     for (name, change, errno) in cases {
         let mut arguments = arguments(&region, 10);
         change(&mut arguments);
         assert_eq!(call(&mut arguments), Err(errno), "{name}");
-        assert!(region.bytes(0, region.size()).iter().all(|&byte| byte == 0), "{name}");
+        assert!(
+            region.bytes(0, region.size()).iter().all(|&byte| byte == 0),
+            "{name}"
+        );
     }
     let size = size_of::<uapi::procmon_snapshot>();
     for (name, pointer) in bad_pointers(&region, size) {
         let result = raw::ioctl(open(), uapi::PROCMON_SNAPSHOT.into(), pointer);
-        assert!(matches!(result, Err(Errno::EFAULT | Errno::EINVAL)), "{name}: {result:?}");
+        assert!(
+            matches!(result, Err(Errno::EFAULT | Errno::EINVAL)),
+            "{name}: {result:?}"
+        );
     }
 }
 
@@ -398,11 +423,13 @@ fn longer_arguments() {
             ..arguments(&records, 10)
         };
         // SAFETY: There are no gaps between the fields.
-        let bytes = unsafe { std::slice::from_raw_parts((&raw const arguments).cast::<u8>(), size) };
+        let bytes =
+            unsafe { std::slice::from_raw_parts((&raw const arguments).cast::<u8>(), size) };
         region.fill(0, bytes);
         region.fill(len - 1, &[tail]);
         // The number holds the size that the caller knows.
-        let command = u64::from(uapi::PROCMON_SNAPSHOT) & !(0x3fff << 16) | (len as u64 & 0x3fff) << 16;
+        let command =
+            u64::from(uapi::PROCMON_SNAPSHOT) & !(0x3fff << 16) | ((len as u64 & 0x3fff) << 16);
         let result = raw::ioctl(open(), command, region.start());
         assert_eq!(result, expected, "{len} bytes that end with {tail}");
         let count = u32::from_ne_bytes(region.bytes(32, 4).try_into().unwrap());
@@ -445,7 +472,12 @@ fn strides() {
             assert_eq!(groups.contains(Groups::MEMORY), stride >= 144);
             assert_eq!(bytes[4..44], expected[4..44]);
         }
-        assert!(region.bytes(stride, stride).iter().all(|&byte| byte == 0xaa));
+        assert!(
+            region
+                .bytes(stride, stride)
+                .iter()
+                .all(|&byte| byte == 0xaa)
+        );
     }
     child.kill();
 }
@@ -498,9 +530,15 @@ fn compat() {
         std::slice::from_raw_parts((&raw const expected).cast::<u8>(), size_of_val(&expected))
     };
     region.fill(0, bytes);
-    assert_eq!(compat::ioctl(open(), uapi::PROCMON_SNAPSHOT, region.start()), Ok(0));
+    assert_eq!(
+        compat::ioctl(open(), uapi::PROCMON_SNAPSHOT, region.start()),
+        Ok(0)
+    );
     assert_eq!(pid_in(&records, 0, RECORD), child.pid());
-    assert_eq!(compat::ioctl(open(), uapi::PROCMON_INFO, region.start()), Ok(0));
+    assert_eq!(
+        compat::ioctl(open(), uapi::PROCMON_INFO, region.start()),
+        Ok(0)
+    );
     assert_eq!(region.bytes(0, 4), 1u32.to_ne_bytes());
     child.kill();
 }
@@ -513,11 +551,17 @@ fn filters() {
     let only = |options: SnapshotOptions| -> Vec<_> {
         snapshot(&options).iter().map(Record::pid).collect()
     };
-    assert_eq!(only(SnapshotOptions::new().tgid(child.pid())), [child.pid()]);
+    assert_eq!(
+        only(SnapshotOptions::new().tgid(child.pid())),
+        [child.pid()]
+    );
     assert_eq!(only(SnapshotOptions::new().ppid(own_pid())), [child.pid()]);
     assert_eq!(only(SnapshotOptions::new().ppid(child.pid())), [0; 0]);
     assert_eq!(only(SnapshotOptions::new().uid(12345)), [0; 0]);
-    assert_eq!(only(SnapshotOptions::new().uid(0).ppid(own_pid())), [child.pid()]);
+    assert_eq!(
+        only(SnapshotOptions::new().uid(0).ppid(own_pid())),
+        [child.pid()]
+    );
     assert_eq!(only(SnapshotOptions::new().uid(1).ppid(own_pid())), [0; 0]);
     let users = snapshot(&SnapshotOptions::new().kernel_threads(false));
     assert!(users.iter().all(|record| !record.is_kernel_thread()));
@@ -558,7 +602,10 @@ fn threads() {
             assert_eq!(size(&record), size(&records[0]));
         }
         // What all threads have used is more than what each has.
-        let sum: Duration = records.iter().map(|record| record.cpu().unwrap().user).sum();
+        let sum: Duration = records
+            .iter()
+            .map(|record| record.cpu().unwrap().user)
+            .sum();
         assert!(processes[0].cpu().unwrap().user + Duration::from_millis(1) > sum / 2);
     });
 }
@@ -608,8 +655,14 @@ fn many_threads() {
     // Those of status are the leader's alone; the sum is at least what the living ones have.
     let threads = snapshot(&all().threads(true).tgid(child.pid()));
     assert_eq!(threads.len(), THREADS as usize + 1);
-    let sum: u64 = threads.iter().map(|thread| thread.switches().unwrap().voluntary).sum();
-    assert!(record.switches().unwrap().voluntary > sum, "20 threads have ended");
+    let sum: u64 = threads
+        .iter()
+        .map(|thread| thread.switches().unwrap().voluntary)
+        .sum();
+    assert!(
+        record.switches().unwrap().voluntary > sum,
+        "20 threads have ended"
+    );
     child.kill();
 }
 
@@ -766,7 +819,11 @@ fn ids_that_are_given_again() {
                     }
                     assert_eq!(record.comm().as_bytes(), name.to_bytes(), "{record:?}");
                     let credentials = record.credentials().unwrap();
-                    assert_eq!((credentials.uid, credentials.euid), (uid, uid), "{record:?}");
+                    assert_eq!(
+                        (credentials.uid, credentials.euid),
+                        (uid, uid),
+                        "{record:?}"
+                    );
                     let cpu = record.cpu().unwrap();
                     assert_eq!(cpu.nice, nice, "{record:?}");
                     starts.insert((record.pid(), cpu.start));
@@ -787,7 +844,10 @@ const PROGRAMS: [(&str, u32); 2] = [("/program-a", 0), ("/program-b", 65534)];
 #[ignore = "it is run by the test `programs`"]
 fn program() {
     let name = std::env::args_os().next().unwrap();
-    let other = PROGRAMS.iter().map(|(path, _)| path).find(|&&path| path != name);
+    let other = PROGRAMS
+        .iter()
+        .map(|(path, _)| path)
+        .find(|&&path| path != name);
     let error = Command::new(other.unwrap())
         .args(["--exact", "program", "--ignored", "--test-threads=2"])
         .exec();
@@ -902,7 +962,8 @@ impl Crowd {
         let pids = (1..=count).map(|index| {
             let top = stacks.at(index * PAGE).as_ptr().cast();
             // SAFETY: The stack is for this process alone, and large enough for one call.
-            let pid = unsafe { libc::clone(sleep, top, libc::CLONE_VM | libc::SIGCHLD, null_mut()) };
+            let pid =
+                unsafe { libc::clone(sleep, top, libc::CLONE_VM | libc::SIGCHLD, null_mut()) };
             Errno::result(pid).unwrap()
         });
         Self {

@@ -269,8 +269,7 @@ impl Device {
             };
             // SAFETY: PROCMON_SNAPSHOT takes and gives a procmon_snapshot, and fills so many
             // records of this size.
-            let command =
-                unsafe { Updater::<{ uapi::PROCMON_SNAPSHOT }, _>::new(&mut arguments) };
+            let command = unsafe { Updater::<{ uapi::PROCMON_SNAPSHOT }, _>::new(&mut arguments) };
             self.ioctl("take a snapshot by", command)?;
             let len = records.len() + arguments.count as usize;
             // SAFETY: So many were filled.
@@ -351,7 +350,8 @@ impl Device {
         }
     }
 
-    /// Begins to listen for new samples, for whoever does not ask for the [`history`](Self::history).
+    /// Begins to listen for new samples, for whoever does not ask for their
+    /// [`history`](Self::history).
     pub fn sample_events(&self) -> Result<SampleEvents<'_>> {
         let failed = |errno| Error::io("wait for", &self.path, errno);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;

@@ -150,7 +150,10 @@ mod tests {
         sample.0.flags = uapi::PROCMON_SAMPLE_GONE;
         assert_eq!(sample.chosen(), Chosen::Gone(7, None));
         sample.0.process.start_time = 5;
-        assert_eq!(sample.chosen(), Chosen::Gone(7, Some(Duration::from_nanos(5))));
+        assert_eq!(
+            sample.chosen(),
+            Chosen::Gone(7, Some(Duration::from_nanos(5)))
+        );
     }
 
     #[test]

@@ -224,7 +224,7 @@ impl Record {
         unsafe { &*(&raw const *raw).cast() }
     }
 
-    /// The groups that there are of it: some have no memory, or do not show everything to everybody.
+    /// The groups that there are of it: some have no memory, or do not show everybody everything.
     pub fn groups(&self) -> Groups {
         Groups::from_bits_truncate(self.0.groups)
     }
@@ -287,7 +287,7 @@ impl Record {
 
     /// Users and groups.
     pub fn credentials(&self) -> Option<Credentials> {
-        self.has(Groups::CREDENTIALS).then(|| Credentials {
+        self.has(Groups::CREDENTIALS).then_some(Credentials {
             uid: self.0.uid,
             euid: self.0.euid,
             gid: self.0.gid,
@@ -297,7 +297,7 @@ impl Record {
 
     /// Page faults.
     pub fn faults(&self) -> Option<Faults> {
-        self.has(Groups::FAULTS).then(|| Faults {
+        self.has(Groups::FAULTS).then_some(Faults {
             minor: self.0.minor_faults,
             major: self.0.major_faults,
         })
@@ -305,7 +305,7 @@ impl Record {
 
     /// Memory.
     pub fn memory(&self) -> Option<Memory> {
-        self.has(Groups::MEMORY).then(|| Memory {
+        self.has(Groups::MEMORY).then_some(Memory {
             virtual_size: self.0.vsize,
             anonymous: self.0.rss_anon,
             file: self.0.rss_file,
@@ -315,7 +315,7 @@ impl Record {
 
     /// Switches to another task.
     pub fn switches(&self) -> Option<Switches> {
-        self.has(Groups::SWITCHES).then(|| Switches {
+        self.has(Groups::SWITCHES).then_some(Switches {
             voluntary: self.0.voluntary_switches,
             involuntary: self.0.involuntary_switches,
         })
@@ -323,7 +323,7 @@ impl Record {
 
     /// Bytes from and to block devices.
     pub fn io(&self) -> Option<Io> {
-        self.has(Groups::IO).then(|| Io {
+        self.has(Groups::IO).then_some(Io {
             read: self.0.read_bytes,
             written: self.0.write_bytes,
         })

@@ -9,7 +9,7 @@ use clap::Args;
 use procmon::history::{Chosen, Sample, System};
 use procmon::snapshot::Record;
 use procmon::{Device, History};
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use ratatui::symbols::Marker;
 use ratatui::text::Line;
@@ -103,7 +103,11 @@ pub fn run(device: &Device, args: &HistoryArgs, out: &Output) -> anyhow::Result<
 
 fn rows(samples: &[Sample]) -> Vec<Row> {
     let cpu = cpu_percents(samples);
-    samples.iter().zip(cpu).map(|(sample, cpu)| row(sample, cpu)).collect()
+    samples
+        .iter()
+        .zip(cpu)
+        .map(|(sample, cpu)| row(sample, cpu))
+        .collect()
 }
 
 fn row(sample: &Sample, cpu: Option<f64>) -> Row {
@@ -138,7 +142,9 @@ fn row(sample: &Sample, cpu: Option<f64>) -> Row {
         cpu,
         utime: times.map(|times| nanoseconds(times.user)),
         stime: times.map(|times| nanoseconds(times.system)),
-        rss: record.and_then(Record::memory).map(|memory| memory.resident()),
+        rss: record
+            .and_then(Record::memory)
+            .map(|memory| memory.resident()),
     }
 }
 
@@ -169,7 +175,9 @@ fn table(history: &History) -> String {
     if history.missed() > 0 {
         text.push_str(&format!("{} samples are lost\n", history.missed()));
     }
-    text.push_str("  SAMPLE       TIME PROCS THREADS   R   D   Z FORKS   PID S  CPU%   RSS COMMAND\n");
+    text.push_str(
+        "  SAMPLE       TIME PROCS THREADS   R   D   Z FORKS   PID S  CPU%   RSS COMMAND\n",
+    );
     let cpu = cpu_percents(history.samples());
     for (sample, cpu) in history.samples().iter().zip(cpu) {
         let system = sample.system();
@@ -242,13 +250,13 @@ fn plot(history: &History, width: u16, height: u16) -> String {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
     chart.render(area, &mut buffer);
-    let lines = buffer.content().chunks(usize::from(width));
-    lines
-        .map(|line| {
-            let text: String = line.iter().map(|cell| cell.symbol()).collect();
-            format!("{}\n", text.trim_end())
-        })
-        .collect()
+    let mut text = String::new();
+    for line in buffer.content().chunks(usize::from(width)) {
+        text.extend(line.iter().map(Cell::symbol));
+        text.truncate(text.trim_end_matches(' ').len());
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]
@@ -296,8 +304,14 @@ mod tests {
     fn rows_have_what_there_is() {
         let rows = rows(&samples());
         assert_eq!((rows[0].pid, rows[0].gone), (None, false));
-        assert_eq!((rows[2].pid, rows[2].cpu, rows[2].rss), (Some(7), Some(25.0), Some(8192)));
-        assert_eq!((rows[3].pid, rows[3].gone, rows[3].rss), (Some(7), true, None));
+        assert_eq!(
+            (rows[2].pid, rows[2].cpu, rows[2].rss),
+            (Some(7), Some(25.0), Some(8192))
+        );
+        assert_eq!(
+            (rows[3].pid, rows[3].gone, rows[3].rss),
+            (Some(7), true, None)
+        );
     }
 
     #[test]
@@ -317,6 +331,9 @@ mod tests {
         assert!(text.contains("CPU %") && text.contains("25.0"), "{text}");
         let text = plot(&History::new(vec![sample(1, 0, 0)], 0), 60, 12);
         assert!(text.contains("running tasks"), "{text}");
-        assert_eq!(plot(&History::default(), 60, 12), "there are no samples yet\n");
+        assert_eq!(
+            plot(&History::default(), 60, 12),
+            "there are no samples yet\n"
+        );
     }
 }

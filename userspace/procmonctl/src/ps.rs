@@ -167,7 +167,9 @@ fn csv(
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(columns.iter().map(|column| column.key))?;
     for row in rows {
-        let cells = columns.iter().map(|column| column.value(row, context).plain());
+        let cells = columns
+            .iter()
+            .map(|column| column.value(row, context).plain());
         writer.write_record(cells)?;
     }
     out.bytes(&writer.into_inner()?)

@@ -109,7 +109,11 @@ pub fn time_text(time: Duration) -> String {
     let seconds = time.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     match seconds {
-        0..3600 => format!("{minutes}:{:02}.{:02}", seconds % 60, time.subsec_millis() / 10),
+        0..3600 => format!(
+            "{minutes}:{:02}.{:02}",
+            seconds % 60,
+            time.subsec_millis() / 10
+        ),
         3600..86400 => format!("{hours}:{:02}:{:02}", minutes % 60, seconds % 60),
         _ => format!("{days}d{:02}:{:02}", hours % 24, minutes % 60),
     }
@@ -244,7 +248,7 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Text(row.record.state().letter().to_string()))),
     column!("threads", "THR", Right, BASIC, "Number of threads",
         |row, _| Some(Value::Count(row.record.threads().into()))),
-    column!("cpu", "CPU%", Right, CPU, "Part of a CPU used: in its whole life, in top since the last refresh",
+    column!("cpu", "CPU%", Right, CPU, "Part of a CPU used, by top since the last refresh",
         |row, context| row.cpu_percent(context).map(Value::Percent)),
     column!("time", "TIME", Right, CPU, "User and system time",
         |row, _| row.cpu_time().map(Value::Time)),
@@ -284,14 +288,16 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Bytes(row.record.io()?.read))),
     column!("write", "WRITE", Right, IO, "Bytes written to block devices",
         |row, _| Some(Value::Bytes(row.record.io()?.written))),
-    column!("cgroup", "CGROUP", Right, CGROUP, "ID of the cgroup: the inode number of its directory",
+    column!("cgroup", "CGROUP", Right, CGROUP, "ID of the cgroup: inode number of its directory",
         |row, _| Some(Value::Count(row.record.cgroup_id()?))),
     column!("comm", "COMMAND", Left, BASIC, "Name",
         |row, _| Some(Value::Text(printable(row.record.comm().as_bytes())))),
 ];
 
 /// What `ps` shows by default.
-pub const DEFAULT: [&str; 8] = ["pid", "user", "state", "threads", "cpu", "rss", "time", "comm"];
+pub const DEFAULT: [&str; 8] = [
+    "pid", "user", "state", "threads", "cpu", "rss", "time", "comm",
+];
 
 /// The name of a scheduling policy as sched(7) has it, without "SCHED_".
 fn policy_name(policy: u32) -> String {
@@ -357,7 +363,10 @@ mod tests {
     #[test]
     fn values_for_programs_have_all_digits() {
         assert_eq!(Value::Bytes(123_456_789).plain(), "123456789");
-        assert_eq!(Value::Time(Duration::from_nanos(1_000_000_001)).plain(), "1.000000001");
+        assert_eq!(
+            Value::Time(Duration::from_nanos(1_000_000_001)).plain(),
+            "1.000000001"
+        );
         assert_eq!(Value::Absent.plain(), "");
         assert_eq!(Value::Absent.text(), "-");
         let json = |value| serde_json::to_string(&value).unwrap();

@@ -22,7 +22,11 @@ impl<'a> Table<'a> {
 
     /// The width of each column.
     pub fn widths(&self) -> Vec<usize> {
-        let mut widths: Vec<_> = self.columns.iter().map(|column| column.title.width()).collect();
+        let mut widths: Vec<_> = self
+            .columns
+            .iter()
+            .map(|column| column.title.width())
+            .collect();
         for row in &self.cells {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = cell.width().max(*width);
@@ -87,7 +91,10 @@ mod tests {
         let table = Table::new(&columns, cells);
         assert_eq!(table.widths(), [4, 5, 7]);
         let lines: Vec<_> = table.lines(None).collect();
-        assert_eq!(lines, [" PID USER  COMMAND", "   1 root  init", "4711 søren 日本 x"]);
+        assert_eq!(
+            lines,
+            [" PID USER  COMMAND", "   1 root  init", "4711 søren 日本 x"]
+        );
         let lines: Vec<_> = table.lines(Some(14)).collect();
         assert_eq!(lines, [" PID USER  COM", "   1 root  ini", "4711 søren 日"]);
     }

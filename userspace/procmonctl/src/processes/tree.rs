@@ -106,7 +106,14 @@ mod tests {
 
     #[test]
     fn children_stand_below_their_parents() {
-        let processes = [(1, 1, 0), (2, 2, 0), (3, 3, 1), (4, 4, 1), (5, 5, 3), (6, 6, 9)];
+        let processes = [
+            (1, 1, 0),
+            (2, 2, 0),
+            (3, 3, 1),
+            (4, 4, 1),
+            (5, 5, 3),
+            (6, 6, 9),
+        ];
         let expected = ["1", "├─ 3", "│  └─ 5", "└─ 4", "2", "6"];
         assert_eq!(arranged(&processes), expected);
     }

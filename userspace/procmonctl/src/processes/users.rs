@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn names_are_found_both_ways() {
-        let users = parse("root:x:0:0:root:/root:/bin/sh\n+\ntoor:x:0:0::/:\nwww:x:33:33\nbad:x:y:");
+        let users =
+            parse("root:x:0:0:root:/root:/bin/sh\n+\ntoor:x:0:0::/:\nwww:x:33:33\nbad:x:y:");
         let names = Names {
             users,
             groups: parse("adm:x:4:syslog\n"),

@@ -127,7 +127,10 @@ impl App {
 
     /// Takes over what is new.
     pub fn take(&mut self, snapshot: Snapshot, system: System) {
-        let elapsed = snapshot.time().saturating_sub(self.context.now).as_secs_f64();
+        let elapsed = snapshot
+            .time()
+            .saturating_sub(self.context.now)
+            .as_secs_f64();
         let mut before = std::mem::take(&mut self.past);
         self.cpu.clear();
         for record in snapshot.records() {
@@ -232,7 +235,8 @@ impl App {
 
     /// The process with the mark.
     pub fn selected_row(&self) -> Option<Row<'_>> {
-        self.selected_place().map(|index| self.row(self.rows[index]))
+        self.selected_place()
+            .map(|index| self.row(self.rows[index]))
     }
 
     /// Which part of a CPU the process with the mark has used, oldest first.
@@ -255,7 +259,9 @@ impl App {
     }
 
     fn pid_at(&self, index: usize) -> Option<i32> {
-        self.rows.get(index).map(|&place| self.row(place).record.pid())
+        self.rows
+            .get(index)
+            .map(|&place| self.row(place).record.pid())
     }
 
     /// In which row the mark is.
@@ -296,13 +302,18 @@ impl App {
     fn sort_by_next(&mut self, step: isize) {
         let columns = Self::columns();
         let count = columns.len();
-        let current = columns.iter().position(|column| *column == self.order.column);
+        let current = columns
+            .iter()
+            .position(|column| *column == self.order.column);
         let next = match current {
             Some(current) => (current + count).saturating_add_signed(step) % count,
             None => 0,
         };
         let column = columns[next];
-        self.sort_by(column.key, column.side == Side::Right && column.key != "pid");
+        self.sort_by(
+            column.key,
+            column.side == Side::Right && column.key != "pid",
+        );
     }
 
     /// Does what a key is for.
@@ -488,14 +499,20 @@ pub mod tests {
     #[test]
     fn typing_filters_by_name_or_id() {
         let mut app = app(&processes(), 10);
-        press(&mut app, &[KeyCode::Char('/'), KeyCode::Char('s'), KeyCode::Char('q')]);
+        press(
+            &mut app,
+            &[KeyCode::Char('/'), KeyCode::Char('s'), KeyCode::Char('q')],
+        );
         assert!(pids(&app).is_empty());
         press(&mut app, &[KeyCode::Backspace]);
         assert_eq!(pids(&app), [30]);
         assert_eq!(app.selected, Some(30));
         press(&mut app, &[KeyCode::Enter, KeyCode::Esc]);
         assert_eq!(pids(&app).len(), 3);
-        press(&mut app, &[KeyCode::Char('/'), KeyCode::Char('2'), KeyCode::Char('0')]);
+        press(
+            &mut app,
+            &[KeyCode::Char('/'), KeyCode::Char('2'), KeyCode::Char('0')],
+        );
         assert_eq!(pids(&app), [20]);
         press(&mut app, &[KeyCode::Esc]);
         assert_eq!(pids(&app).len(), 3);
@@ -505,16 +522,26 @@ pub mod tests {
     #[test]
     fn the_mark_moves_and_stays_with_its_process() {
         let mut app = app(&processes(), 10);
-        press(&mut app, &[KeyCode::Char('P'), KeyCode::Home, KeyCode::Down]);
+        press(
+            &mut app,
+            &[KeyCode::Char('P'), KeyCode::Home, KeyCode::Down],
+        );
         assert_eq!(app.selected, Some(20));
         press(&mut app, &[KeyCode::Char('r')]);
         assert_eq!(app.selected, Some(20));
         press(&mut app, &[KeyCode::End]);
         assert_eq!(app.selected, Some(1));
-        press(&mut app, &[KeyCode::Down, KeyCode::Up, KeyCode::Up, KeyCode::Up]);
+        press(
+            &mut app,
+            &[KeyCode::Down, KeyCode::Up, KeyCode::Up, KeyCode::Up],
+        );
         assert_eq!(app.selected, Some(30));
         show(&mut app, &processes()[..2], 11);
-        assert_eq!(app.selected, Some(20), "the first row, as the process is gone");
+        assert_eq!(
+            app.selected,
+            Some(20),
+            "the first row, as the process is gone"
+        );
     }
 
     #[test]

@@ -54,13 +54,21 @@ pub fn draw(app: &mut App, frame: &mut Frame) {
 /// What is said of the system.
 fn header_lines(app: &App) -> Vec<Line<'static>> {
     let records = app.records();
-    let count = |state| records.iter().filter(|record| record.state() == state).count();
-    let threads: u64 = records.iter().map(|record| u64::from(record.threads())).sum();
+    let count = |state| {
+        records
+            .iter()
+            .filter(|record| record.state() == state)
+            .count()
+    };
+    let threads: u64 = records
+        .iter()
+        .map(|record| u64::from(record.threads()))
+        .sum();
     let [one, five, fifteen] = app.system.load;
     let own = app.own_cpu().unwrap_or(0.0);
     vec![
         Line::from(format!(
-            "up {}, load {one:.2} {five:.2} {fifteen:.2}, CPUs {:.1} % busy, this program {own:.1} %",
+            "up {}, load {one:.2} {five:.2} {fifteen:.2}, CPUs {:.1} % busy, top itself {own:.1} %",
             time_text(app.context.now),
             app.busy,
         )),
@@ -196,7 +204,9 @@ fn draw_help(frame: &mut Frame) {
         .map(|(keys, text)| Line::from(format!(" {keys:<26} {text}")))
         .collect();
     let area = frame.area();
-    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let height = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(2);
     let area = Rect {
         x: area.x + area.width.saturating_sub(78) / 2,
         y: area.y + area.height.saturating_sub(height) / 2,
@@ -260,7 +270,7 @@ mod tests {
         let screen = screen(&mut shown(), 80, 8);
         assert_eq!(
             screen[0],
-            "up 1:02.00, load 0.00 0.00 0.00, CPUs 0.0 % busy, this program 0.0 %"
+            "up 1:02.00, load 0.00 0.00 0.00, CPUs 0.0 % busy, top itself 0.0 %"
         );
         assert_eq!(
             screen[1],
