@@ -7,6 +7,14 @@
 //!
 //! C header: [`include/asm-generic/rwonce.h`](srctree/include/asm-generic/rwonce.h)
 
+#[cfg(CONFIG_X86_64)]
+use core::sync::atomic::{
+    compiler_fence,
+    Ordering, //
+};
+
+#[cfg(not(CONFIG_X86_64))]
+use kernel::sync::atomic::Release;
 use kernel::sync::atomic::{
     Atomic,
     AtomicType, //
@@ -39,6 +47,20 @@ pub(crate) fn read_once<T: Word>(atomic: &Atomic<T>) -> T {
     // SAFETY: The reference is valid for reads. In the kernel's memory model a volatile access to a
     // word is an atomic one.
     unsafe { atomic.as_ptr().read_volatile() }
+}
+
+/// Writes what others may read meanwhile, after all that was read and written before, as the C
+/// macro `smp_store_release()` does.
+#[inline(always)]
+pub(crate) fn store_release<T: Word>(atomic: &Atomic<T>, value: T) {
+    // That is all that x86 needs, and it saves the call.
+    #[cfg(CONFIG_X86_64)]
+    {
+        compiler_fence(Ordering::Release);
+        write_once(atomic, value);
+    }
+    #[cfg(not(CONFIG_X86_64))]
+    atomic.store(value, Release);
 }
 
 /// Writes what others may read meanwhile, as the C macro `WRITE_ONCE()` does.

@@ -310,7 +310,9 @@ impl GivenIds {
     #[inline(always)]
     pub(crate) fn contains(&self, nr: Pid) -> bool {
         if self.before <= self.next {
-            (self.before..self.next).contains(&nr)
+            // With one comparison: what is lower than the lowest one becomes a large number.
+            // CAST: The difference is not negative.
+            (nr.wrapping_sub(self.before) as u32) < self.next.abs_diff(self.before)
         } else {
             nr >= self.before || (Self::BEGIN..self.next).contains(&nr)
         }

@@ -9,10 +9,7 @@ use core::cell::UnsafeCell;
 use kernel::{
     prelude::*,
     sync::{
-        atomic::{
-            Atomic,
-            Release, //
-        },
+        atomic::Atomic,
         LockClassKey, //
     }, //
 };
@@ -26,6 +23,7 @@ use super::{
     },
     once::{
         read_once,
+        store_release,
         write_once, //
     },
     rwlock::RwLock, //
@@ -52,8 +50,8 @@ pub(crate) use new_seqrwlock;
 ///
 /// # Invariants
 ///
-/// While there is more than one reference, the value is only accessed by words and atomically, and
-/// written only with the lock held for writing.
+/// While there is more than one reference, the value is written only by words, atomically and with
+/// the lock held for writing. Whoever does not hold it reads it in the same way.
 #[pin_data]
 pub(crate) struct SeqRwLock<T> {
     sequence: Atomic<u32>,
@@ -121,17 +119,20 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
     }
 
     /// Replaces the value by what a function makes of it.
+    #[inline(always)]
     pub(crate) fn update(&self, f: impl FnOnce(T) -> T) {
         let _guard = self.lock.write();
-        let new = f(self.load());
+        // SAFETY: The lock is held, so nobody writes the value, and it may be read in any way.
+        let old = unsafe { *self.value.get() };
+        let new = f(old);
         let sequence = read_once(&self.sequence);
 
         write_once(&self.sequence, sequence.wrapping_add(1));
         // ORDERING: See `read_with()`.
         smp_wmb();
-        self.store(new);
+        self.store(old, new);
         // ORDERING: See `read_with()`.
-        self.sequence.store(sequence.wrapping_add(2), Release);
+        store_release(&self.sequence, sequence.wrapping_add(2));
     }
 
     /// Returns the words of the value.
@@ -157,17 +158,26 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         value
     }
 
-    /// Writes the value. To be called with the lock held for writing.
-    fn store(&self, value: T) {
-        for (bytes, word) in value
-            .as_bytes()
-            .chunks_exact(size_of::<usize>())
-            .zip(self.words())
-        {
-            if let Ok(bytes) = bytes.try_into() {
-                write_once(word, usize::from_ne_bytes(bytes));
+    /// Writes those words of the value that are others than before.
+    /// To be called with the lock held for writing.
+    #[inline(always)]
+    fn store(&self, old: T, new: T) {
+        for (index, word) in self.words().iter().enumerate() {
+            let new = Self::word_of(&new, index);
+
+            if new != Self::word_of(&old, index) {
+                write_once(word, new);
             }
         }
+    }
+
+    #[inline(always)]
+    fn word_of(value: &T, index: usize) -> usize {
+        let start = index.wrapping_mul(size_of::<usize>());
+        let rest = value.as_bytes().get(start..).unwrap_or_default();
+
+        rest.first_chunk()
+            .map_or(0, |bytes| usize::from_ne_bytes(*bytes))
     }
 }
 

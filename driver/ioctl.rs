@@ -23,6 +23,7 @@ use crate::{
     },
     driver::{
         device::Device,
+        monitor::Choice,
         query::ProcessInfo,
         snapshot, //
     },
@@ -46,10 +47,7 @@ pub(crate) fn ioctl(device: &Device, file: &OpenFile<Device>, cmd: u32, arg: Use
         uapi::PROCMON_RESET => reset(device, file),
         uapi::PROCMON_GET_COUNT => get_count(device, arg),
         uapi::PROCMON_SET_FILTER => set_filter(device, file, arg),
-        uapi::PROCMON_INFO => write_user(arg, &snapshot::INFO),
-        _ if is(cmd, uapi::PROCMON_SNAPSHOT) => snapshot::snapshot(arg),
-        _ if is(cmd, uapi::PROCMON_HISTORY) => history(device, file, arg),
-        _ => Err(ENOTTY),
+        _ => same_for_all(device, file, cmd, arg),
     }
 }
 
@@ -75,6 +73,14 @@ pub(crate) fn compat_ioctl(
         uapi::PROCMON_RESET => reset(device, file),
         uapi::PROCMON_GET_COUNT => get_count(device, arg),
         uapi::PROCMON_SET_FILTER => set_filter(device, file, arg),
+        _ => same_for_all(device, file, cmd, arg),
+    }
+}
+
+/// Handles the commands with arguments that are the same for all word sizes.
+#[inline(never)]
+fn same_for_all(device: &Device, file: &OpenFile<Device>, cmd: u32, arg: UserPtr) -> Result {
+    match cmd {
         uapi::PROCMON_INFO => write_user(arg, &snapshot::INFO),
         _ if is(cmd, uapi::PROCMON_SNAPSHOT) => snapshot::snapshot(arg),
         _ if is(cmd, uapi::PROCMON_HISTORY) => history(device, file, arg),
@@ -169,9 +175,9 @@ fn query32(arg: UserPtr) -> Result {
 #[inline(never)]
 fn reset(device: &Device, file: &OpenFile<Device>) -> Result {
     require_writable(file)?;
-    device
-        .settings
-        .reset(&device.counters, || device.monitor.choose(0));
+    device.settings.reset(&device.counters, || {
+        device.monitor.choose(Choice::default())
+    });
     Ok(())
 }
 
@@ -189,9 +195,12 @@ fn set_filter(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result 
     if pid < 0 {
         return Err(EINVAL);
     }
+
+    let choice = Choice::of(pid);
+
     device
         .settings
-        .set_filter(pid, || device.monitor.choose(pid));
+        .set_filter(pid, || device.monitor.choose(choice));
     Ok(())
 }
 

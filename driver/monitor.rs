@@ -10,10 +10,7 @@ use kernel::{
     pid_namespace::PidNamespace,
     prelude::*,
     sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
+        atomic::Atomic,
         rcu,
         SpinLock, //
     },
@@ -28,6 +25,10 @@ use crate::{
             ThreadFn, //
         },
         namespaces::to_initial_pid,
+        once::{
+            read_once,
+            write_once, //
+        },
         pid::{
             for_each_pid,
             PidNamespaceExt,
@@ -79,18 +80,24 @@ pub(crate) struct Monitor {
 
 /// A process that was chosen at some time, in one word. Nobody has chosen if it is zero.
 #[derive(Clone, Copy, Default, Eq, PartialEq)]
-struct Choice(u64);
+pub(crate) struct Choice(u64);
 
 impl Choice {
     /// Stands for a process that the caller does not have.
     const NOBODY: Pid = Pid::MAX;
 
-    fn now(pid: Pid) -> Self {
+    /// Chooses the process that has an ID in the caller's PID namespace now, or none by 0.
+    #[inline(always)]
+    pub(crate) fn of(pid: Pid) -> Self {
         match pid {
             0 => Self(0),
             // CAST: To the halves of the word. No choice is so old that the rest of the time
             // matters, as the monitor looks at least once an hour.
-            _ => Self(u64::from(pid as u32) << 32 | u64::from(jiffies() as u32)),
+            _ => {
+                let pid = to_initial_pid(pid).unwrap_or(Self::NOBODY);
+
+                Self(u64::from(pid as u32) << 32 | u64::from(jiffies() as u32))
+            }
         }
     }
 
@@ -140,16 +147,11 @@ impl Monitor {
         *self.latest.lock()
     }
 
-    /// Chooses the process that has an ID in the caller's PID namespace now, or none by 0.
+    /// Makes a choice for [`ThreadFn::run`] to find.
     #[inline(always)]
-    pub(crate) fn choose(&self, pid: Pid) {
-        let pid = match pid {
-            0 => 0,
-            _ => to_initial_pid(pid).unwrap_or(Choice::NOBODY),
-        };
-
+    pub(crate) fn choose(&self, choice: Choice) {
         // The monitor may as well see this later.
-        self.choice.store(Choice::now(pid).0, Relaxed);
+        write_once(&self.choice, choice.0);
     }
 
     /// Sleeps until the next sample is due or the thread is to end.
@@ -181,7 +183,7 @@ impl ThreadFn for Monitor {
 
         while !thread.should_stop() {
             let sample = census.take();
-            let choice = Choice(self.choice.load(Relaxed));
+            let choice = Choice(read_once(&self.choice));
             let sample = watch.look(choice, sample);
 
             if let Some(sample) = &sample {

@@ -80,12 +80,12 @@ impl Settings {
 
     /// Sets the totals and the filter to zero, and calls a function before another filter is set.
     pub(crate) fn reset(&self, counters: &Counters, then: impl FnOnce()) {
-        self.values.update(|values| {
+        self.values.update(|_| {
             then();
             Values {
                 baseline: counters.totals(),
                 filter_pid: 0,
-                ..values
+                _padding: 0,
             }
         });
     }
@@ -95,8 +95,9 @@ impl Settings {
         self.values.update(|values| {
             then();
             Values {
+                baseline: values.baseline,
                 filter_pid: pid,
-                ..values
+                _padding: 0,
             }
         });
     }

@@ -409,6 +409,7 @@ impl<'a> Request<'a> {
 /// - `EINTR` if a fatal signal comes before the first record.
 /// - `EINVAL` if an argument is not as it should be.
 /// - `ENOMEM` if there is no memory.
+#[inline(never)]
 pub(crate) fn snapshot(arg: UserPtr) -> Result {
     let mut arguments: Arguments = read_user_struct(arg)?;
     let time = boottime();

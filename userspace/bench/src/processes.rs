@@ -6,7 +6,7 @@
 use std::ffi::CString;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::thread::{self, sleep};
 use std::time::Duration;
@@ -280,8 +280,15 @@ fn watch(command: &str) -> Result<Cost> {
             unsafe { libc::_exit(127) }
         }
     };
-    // What is written has to be read by somebody. This ends with the program.
-    let reader = thread::spawn(move || io::copy(&mut terminal, &mut io::sink()).unwrap_or(0));
+    // What is written has to be read by somebody. With the end of the program reading fails.
+    let reader = thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        let mut shown = 0;
+        while let Ok(read @ 1..) = terminal.read(&mut bytes) {
+            shown += read;
+        }
+        shown
+    });
     let time = || -> Result<f64> {
         let text = fs::read_to_string(format!("/proc/{child}/schedstat"))?;
         Ok(text

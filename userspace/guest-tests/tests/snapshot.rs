@@ -304,10 +304,11 @@ fn pieces() {
             assert_eq!(arguments.count as usize, capacity);
         }
         assert_eq!(pids, expected, "{capacity} at a time");
-        assert_eq!(
-            calls,
-            expected.len().div_ceil(capacity),
-            "{capacity} at a time"
+        // Others that came meanwhile may have been looked for.
+        let least = expected.len().div_ceil(capacity);
+        assert!(
+            (least..=least + 1).contains(&calls),
+            "{calls}, {capacity} at a time"
         );
     }
     children.into_iter().for_each(Child::kill);
@@ -804,8 +805,12 @@ fn ids_that_are_given_again() {
     in_pid_namespace(|| {
         // Each namespace has a limit of its own. The lowest 300 are given but once.
         fs::write("/proc/sys/kernel/pid_max", "320").unwrap();
+        for _ in 0..300 {
+            Child::spawn(|| {}).join();
+        }
         let parents = KINDS.map(parent);
         let device = Device::open().unwrap();
+        let again = if is_own_kernel() { 3 } else { 30 };
         let mut starts = BTreeSet::new();
         let mut seen = BTreeSet::new();
         eventually("numbers were given again", || {
@@ -830,7 +835,7 @@ fn ids_that_are_given_again() {
                     seen.insert(record.pid());
                 }
             }
-            starts.len() > seen.len() + 30
+            starts.len() > seen.len() + again
         });
         parents.into_iter().for_each(Child::kill);
     });
@@ -921,10 +926,13 @@ fn in_a_fork_bomb() {
             }
         }
     });
+    let _group = Group(bomb.pid());
     let device = Device::open().unwrap();
-    let mut most = 0;
-    for round in 0..100 {
-        let threads = round % 2 == 1;
+    let mut rounds = 0;
+    // Each ends that cannot start another one, so there are always some.
+    eventually("a bomb that goes off", || {
+        rounds += 1;
+        let threads = rounds % 2 == 1;
         let snapshot = device.snapshot(&all().threads(threads)).unwrap();
         let records = snapshot.records();
         complete(records, &stay);
@@ -933,13 +941,23 @@ fn in_a_fork_bomb() {
             assert_eq!(record.tgid(), record.pid(), "{record:?}");
             assert_eq!(record.credentials().unwrap().uid, 65534, "{record:?}");
         }
-        most = bombs.count().max(most);
-    }
-    // Each ends that cannot start another one.
-    assert!(most > 20, "{most}");
-    killpg(Pid::from_raw(bomb.pid()), Signal::SIGKILL).unwrap();
-    drop(bomb);
+        rounds > 100 && bombs.count() > 20
+    });
     stay.into_iter().for_each(Child::kill);
+}
+
+/// A process group, which is killed when this is dropped.
+struct Group(i32);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let group = Pid::from_raw(self.0);
+        // Until there is nobody any more: some may just have been started.
+        while killpg(group, Signal::SIGKILL).is_ok() {
+            let _ = waitpid(group, None);
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 /// Many processes, which share their memory so that there is enough.

@@ -2,7 +2,7 @@
 
 //! What `top` knows, and what keys do to it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::os::unix::ffi::OsStrExt;
 use std::process;
 use std::time::Duration;
@@ -37,8 +37,9 @@ pub enum Flow {
 type Identity = (i32, Duration);
 
 /// What is known of a process from before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Past {
+    identity: Identity,
     /// User and system time at the last refresh.
     time: Duration,
     /// The parts of a CPU that it has used, in per cent, oldest first.
@@ -70,7 +71,8 @@ pub struct App {
     snapshot: Snapshot,
     /// The part of a CPU that each process of the snapshot has used.
     cpu: Vec<Option<f64>>,
-    past: HashMap<Identity, Past>,
+    /// In the order of the IDs, as snapshots are.
+    past: Vec<Past>,
     /// The rows that are shown, by their places in the snapshot, and what stands before the names.
     rows: Vec<usize>,
     prefixes: Vec<String>,
@@ -99,7 +101,7 @@ impl App {
             busy: 0.0,
             snapshot: Snapshot::default(),
             cpu: Vec::new(),
-            past: HashMap::new(),
+            past: Vec::new(),
             rows: Vec::new(),
             prefixes: Vec::new(),
         }
@@ -131,7 +133,8 @@ impl App {
             .time()
             .saturating_sub(self.context.now)
             .as_secs_f64();
-        let mut before = std::mem::take(&mut self.past);
+        let mut past = Vec::with_capacity(snapshot.records().len());
+        let mut before = std::mem::take(&mut self.past).into_iter().peekable();
         self.cpu.clear();
         for record in snapshot.records() {
             let Some(cpu) = record.cpu() else {
@@ -140,21 +143,30 @@ impl App {
             };
             let time = cpu.user + cpu.system;
             let identity = (record.pid(), cpu.start);
-            let past = before.remove(&identity);
-            let is_new = past.is_none();
-            let mut past = past.unwrap_or_default();
-            let used = (!is_new && elapsed > 0.0)
-                .then(|| time.saturating_sub(past.time).as_secs_f64() / elapsed * 100.0);
-            past.time = time;
-            if let Some(used) = used {
-                if past.cpu.len() == PAST {
-                    past.cpu.pop_front();
+            while before.next_if(|past| past.identity < identity).is_some() {}
+            let mut used = None;
+            let now = match before.next_if(|past| past.identity == identity) {
+                Some(mut known) => {
+                    if elapsed > 0.0 {
+                        let part = time.saturating_sub(known.time).as_secs_f64() / elapsed * 100.0;
+                        if known.cpu.len() == PAST {
+                            known.cpu.pop_front();
+                        }
+                        known.cpu.push_back(part);
+                        used = Some(part);
+                    }
+                    Past { time, ..known }
                 }
-                past.cpu.push_back(used);
-            }
+                None => Past {
+                    identity,
+                    time,
+                    cpu: VecDeque::new(),
+                },
+            };
             self.cpu.push(used);
-            self.past.insert(identity, past);
+            past.push(now);
         }
+        self.past = past;
         self.context.now = snapshot.time();
         self.snapshot = snapshot;
         self.busy = system.busy_since(&self.system);
@@ -242,8 +254,11 @@ impl App {
     /// Which part of a CPU the process with the mark has used, oldest first.
     pub fn selected_past(&self) -> Option<&VecDeque<f64>> {
         let record = self.selected_row()?.record;
-        let past = self.past.get(&(record.pid(), record.cpu()?.start))?;
-        Some(&past.cpu)
+        let identity = (record.pid(), record.cpu()?.start);
+        let place = self
+            .past
+            .binary_search_by_key(&identity, |past| past.identity);
+        Some(&self.past[place.ok()?].cpu)
     }
 
     /// Which part of a CPU this program has used.
