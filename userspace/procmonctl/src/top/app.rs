@@ -129,10 +129,9 @@ impl App {
 
     /// Takes over what is new.
     pub fn take(&mut self, snapshot: Snapshot, system: System) {
-        let elapsed = snapshot
-            .time()
-            .saturating_sub(self.context.now)
-            .as_secs_f64();
+        let last = self.context.now;
+        let elapsed = snapshot.time().saturating_sub(last).as_secs_f64();
+        let percent = |time: Duration| time.as_secs_f64() / elapsed * 100.0;
         let mut past = Vec::with_capacity(snapshot.records().len());
         let mut before = std::mem::take(&mut self.past).into_iter().peekable();
         self.cpu.clear();
@@ -144,11 +143,13 @@ impl App {
             let time = cpu.user + cpu.system;
             let identity = (record.pid(), cpu.start);
             while before.next_if(|past| past.identity < identity).is_some() {}
-            let mut used = None;
+            // Who is new since the last refresh has used all of its time since then.
+            let is_new = !last.is_zero() && cpu.start >= last && elapsed > 0.0;
+            let mut used = is_new.then(|| percent(time));
             let now = match before.next_if(|past| past.identity == identity) {
                 Some(mut known) => {
                     if elapsed > 0.0 {
-                        let part = time.saturating_sub(known.time).as_secs_f64() / elapsed * 100.0;
+                        let part = percent(time.saturating_sub(known.time));
                         if known.cpu.len() == PAST {
                             known.cpu.pop_front();
                         }
@@ -490,8 +491,9 @@ pub mod tests {
         };
         raw.tgid = 5;
         show(&mut app, &[raw.into()], 12);
+        // All of its two seconds are of the two since the last refresh.
         let used: Vec<_> = app.rows().map(|(row, _)| row.cpu).collect();
-        assert_eq!(used, [None]);
+        assert_eq!(used, [Some(100.0)]);
     }
 
     #[test]

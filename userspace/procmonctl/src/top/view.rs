@@ -136,6 +136,9 @@ fn draw_table(app: &mut App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
+/// The width of a field in the details, with its name and a space between.
+const FIELD: u16 = 22;
+
 fn draw_details(app: &App, frame: &mut Frame, area: Rect) {
     let Some(row) = app.selected_row() else {
         return;
@@ -148,8 +151,10 @@ fn draw_details(app: &App, frame: &mut Frame, area: Rect) {
     let block = Block::bordered().title(title);
     let inner = block.inner(area);
     frame.render_widget(block, area);
+    // Whole fields on the left, and the rest for the past.
+    let width = (inner.width * 3 / 5 / FIELD).max(1) * FIELD;
     let [fields, spark] =
-        Layout::horizontal([Constraint::Min(40), Constraint::Percentage(40)]).areas(inner);
+        Layout::horizontal([Constraint::Length(width), Constraint::Min(0)]).areas(inner);
 
     // All columns, as many side by side as there is room for.
     let cells: Vec<_> = COLUMNS
