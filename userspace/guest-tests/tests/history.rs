@@ -170,7 +170,7 @@ fn forks_when_ids_begin_anew() {
     let sleepers: Vec<_> = (0..20).map(|_| sleeper()).collect();
     // Fewer where each takes long.
     let (room, count) = if is_own_kernel() {
-        (100, 300)
+        (50, 120)
     } else {
         (400, 1200)
     };
