@@ -358,7 +358,11 @@ impl App {
                 self.is_tree = !self.is_tree;
                 self.arrange();
             }
-            KeyCode::Char('H') => self.selection.threads = !self.selection.threads,
+            KeyCode::Char('H') => {
+                self.selection.threads = !self.selection.threads;
+                // What a process has used is not what its main thread has.
+                self.past.clear();
+            }
             KeyCode::Enter => self.shows_details = !self.shows_details,
             KeyCode::Esc => {
                 self.shows_details = false;
@@ -494,6 +498,15 @@ pub mod tests {
         // All of its two seconds are of the two since the last refresh.
         let used: Vec<_> = app.rows().map(|(row, _)| row.cpu).collect();
         assert_eq!(used, [Some(100.0)]);
+    }
+
+    #[test]
+    fn the_time_of_a_process_is_not_that_of_its_main_thread() {
+        let mut app = app(&[process(5, 1, "worker", 100)], 10);
+        press(&mut app, &[KeyCode::Char('H')]);
+        show(&mut app, &[process(5, 1, "worker", 2100)], 12);
+        let used: Vec<_> = app.rows().map(|(row, _)| row.cpu).collect();
+        assert_eq!(used, [None]);
     }
 
     #[test]

@@ -60,8 +60,10 @@ fn header_lines(app: &App) -> Vec<Line<'static>> {
             .filter(|record| record.state() == state)
             .count()
     };
+    // With one record for each thread, each has the number of all.
     let threads: u64 = records
         .iter()
+        .filter(|record| record.pid() == record.tgid())
         .map(|record| u64::from(record.threads()))
         .sum();
     let [one, five, fifteen] = app.system.load;
