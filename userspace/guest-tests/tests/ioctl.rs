@@ -154,16 +154,22 @@ fn t35_query_pid() {
     let file = open();
     for pattern in [0xaa, 0x55] {
         let query = Region::with(&[pattern; QUERY_SIZE + 8]);
-        query.fill(0, &2i32.to_ne_bytes());
-        assert_eq!(ioctl(&file, QUERY_PID, query.start()), Ok(0));
-        assert_eq!(int_at(&query, 0), 2);
-        assert_eq!(query.bytes(4, 16), *b"kthreadd\0\0\0\0\0\0\0\0");
-        assert_eq!(long_at(&query, 24), 0);
-        assert_eq!(
-            query.bytes(QUERY_SIZE, 8),
-            [pattern; 8],
-            "behind the structure"
-        );
+        // One name is as long as a word, and one is shorter.
+        for (pid, comm) in [
+            (1i32, b"init\0\0\0\0\0\0\0\0\0\0\0\0"),
+            (2, b"kthreadd\0\0\0\0\0\0\0\0"),
+        ] {
+            query.fill(0, &pid.to_ne_bytes());
+            assert_eq!(ioctl(&file, QUERY_PID, query.start()), Ok(0));
+            assert_eq!(int_at(&query, 0), pid);
+            assert_eq!(query.bytes(4, 16), *comm);
+            assert_eq!(long_at(&query, 24) == 0, pid == 2);
+            assert_eq!(
+                query.bytes(QUERY_SIZE, 8),
+                [pattern; 8],
+                "behind the structure"
+            );
+        }
     }
 }
 

@@ -905,7 +905,11 @@ fn programs() {
 #[test]
 fn in_a_fork_bomb() {
     let (_kernel, _module) = loaded("");
-    let (most, least) = if is_own_kernel() { (60, 30) } else { (200, 100) };
+    let (most, least) = if is_own_kernel() {
+        (60, 30)
+    } else {
+        (200, 100)
+    };
     let stay: Vec<_> = (0..70).map(|_| sleeper()).collect();
     let bomb = Child::spawn(|| {
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();
