@@ -21,7 +21,7 @@ use guest_tests::child::{Child, as_nobody, in_pid_namespace, in_user_namespace};
 use guest_tests::memory::{PAGE, Ptr, Region, bad_pointers};
 use guest_tests::{compat, eventually, is_own_kernel, loaded, open, procfs, raw, stats};
 use nix::errno::Errno;
-use nix::sys::prctl::set_name;
+use nix::sys::prctl::{self, set_name};
 use nix::sys::ptrace;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, kill, killpg, signal};
@@ -208,6 +208,8 @@ fn fields_are_those_of_proc() {
 fn a_process_that_was_at_work() {
     let (_kernel, _module) = loaded("");
     let child = Child::spawn(|| {
+        // With huge pages there would be few faults.
+        prctl::set_thp_disable(true).unwrap();
         let mut sum = 0u64;
         let memory = vec![1u8; 4 << 20];
         for _ in 0..5 {
