@@ -27,6 +27,8 @@ use kernel::{
     types::Opaque, //
 };
 
+use crate::abstractions::compat::smp_rmb;
+
 /// Wraps the kernel's `struct pid`: what a process ID refers to, in each namespace that has one.
 ///
 /// References are valid under RCU.
@@ -339,9 +341,11 @@ pub(crate) trait TaskIds {
     /// Returns the process ID.
     fn process_nr_in(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Pid;
 
-    /// Returns the process ID of the parent, or 0 if it is outside of the namespace or the task has
-    /// been waited for.
-    fn parent_nr_in(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Pid;
+    /// Returns the process ID of the parent, or 0 if it is outside of the namespace.
+    ///
+    /// There is none when the task has been waited for. Whoever gets one knows that what it read of
+    /// the task before was read of one that had its ID.
+    fn parent_nr_in(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Pid>;
 }
 
 /// Whether this is the namespace that all tasks are in.
@@ -386,26 +390,46 @@ impl TaskIds for Task {
     }
 
     #[inline(always)]
-    fn parent_nr_in(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Pid {
+    fn parent_nr_in(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Pid> {
+        // What is read from here on is not read before what was read until now.
+        smp_rmb();
+
         // SAFETY: The task is valid, and its parent changes under our eyes, hence volatile. Tasks
         // are freed by RCU. Each has a parent, and one that has been waited for, whose parent may
         // be gone, has no ID any more.
         let parent = unsafe {
             if ptr::read_volatile(&raw const (*self.as_ptr()).thread_pid).is_null() {
-                return 0;
+                return None;
             }
             ptr::read_volatile(&raw const (*self.as_ptr()).real_parent)
         };
 
         // SAFETY: See above; a `Task` is laid out as a `task_struct`.
-        unsafe { &*parent.cast::<Task>() }.process_nr_in(ns, guard)
+        Some(unsafe { &*parent.cast::<Task>() }.process_nr_in(ns, guard))
     }
 }
 
 #[kunit_tests(procmon_pid)]
 mod tests {
     use super::*;
-    use crate::abstractions::task::TaskExt;
+    use crate::abstractions::{
+        kthread::{
+            tests::run_in_threads,
+            CurrentThread, //
+        },
+        task::TaskExt, //
+    };
+    use kernel::{
+        new_mutex,
+        sync::{
+            aref::ARef,
+            Arc, //
+        },
+        time::{
+            delay::fsleep,
+            Delta, //
+        }, //
+    };
 
     /// The first ID of a namespace from a number on.
     fn first<'g>(
@@ -554,10 +578,40 @@ mod tests {
 
                 assert_eq!(task.process_nr_in(ns, &guard), nr);
                 // init and kthreadd have no parent among the processes.
-                assert_eq!(task.parent_nr_in(ns, &guard), 0);
+                assert_eq!(task.parent_nr_in(ns, &guard), Some(0));
             }
             Ok(())
         })
+    }
+
+    #[test]
+    fn who_has_been_waited_for_has_no_parent() -> Result {
+        let ended = Arc::pin_init(new_mutex!(None), GFP_KERNEL)?;
+        let result = ended.clone();
+
+        run_in_threads::<1>(move |_: &CurrentThread| {
+            let task: &Task = kernel::current!();
+
+            // Threads of the kernel are started by kthreadd, which also waits for them.
+            assert_eq!(
+                task.parent_nr_in(PidNamespace::initial(), &rcu::read_lock()),
+                Some(2)
+            );
+            *result.lock() = Some(ARef::from(task));
+        })?;
+
+        let task = ended.lock().take().ok_or(ESRCH)?;
+
+        for _ in 0..1000 {
+            if task
+                .parent_nr_in(PidNamespace::initial(), &rcu::read_lock())
+                .is_none()
+            {
+                return Ok(());
+            }
+            fsleep(Delta::from_millis(10));
+        }
+        Err(ETIMEDOUT)
     }
 
     #[test]

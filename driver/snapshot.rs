@@ -129,10 +129,20 @@ pub(crate) struct Request<'a> {
 pub(crate) enum Found {
     /// This is it.
     Process(Record),
-    /// It is executing a program.
+    /// It is executing a program, and to be looked for again.
     Busy,
     /// There is none.
     Nobody,
+}
+
+/// Whether a task still is what its ID stands for.
+enum Presence {
+    /// It is.
+    Here,
+    /// Its process lives on, perhaps with another thread as its leader.
+    Replaced,
+    /// The process has been waited for.
+    Gone,
 }
 
 /// Why there are no more records for the moment.
@@ -218,7 +228,7 @@ impl<'a> Request<'a> {
         // What is filled in and what is stopped at may be the next process as well.
         match stop {
             _ if count == 1 && record.pid == pid => Found::Process(record),
-            Stop::Wait(nr, _) if nr == pid => Found::Busy,
+            Stop::Wait(nr, _) | Stop::At(nr) if nr == pid => Found::Busy,
             _ => Found::Nobody,
         }
     }
@@ -264,14 +274,21 @@ impl<'a> Request<'a> {
             if self.flags & FILTERS != 0 && !self.lets_pass(task, &guard) {
                 return ControlFlow::Continue(());
             }
-            if let Some(record) = free.next() {
-                self.describe::<THREADS>(nr, task, record, &guard);
+
+            let Some(record) = free.next() else {
+                return ControlFlow::Break(Stop::At(nr));
+            };
+            let presence = self.describe::<THREADS>(nr, task, record, &guard);
+
+            if matches!(presence, Presence::Here) && exec.is_still(task) {
+                return ControlFlow::Continue(());
             }
-            if !exec.is_still(task) {
-                is_last_good = false;
-                return ControlFlow::Break(Stop::Wait(nr, task.into()));
-            }
-            ControlFlow::Continue(())
+            is_last_good = false;
+            ControlFlow::Break(match presence {
+                Presence::Here => Stop::Wait(nr, task.into()),
+                Presence::Replaced => Stop::At(nr),
+                Presence::Gone => Stop::At(nr.wrapping_add(1)),
+            })
         });
         let stop = match walk {
             Walk::End => Stop::End,
@@ -283,19 +300,21 @@ impl<'a> Request<'a> {
         (used.wrapping_sub(usize::from(!is_last_good)), stop)
     }
 
-    /// Whether there is to be a record of a task.
+    /// Whether there is to be a record of a task, if it still is there.
     #[inline(never)]
     fn lets_pass(&self, task: &Task, guard: &rcu::Guard) -> bool {
         !(self.has(uapi::PROCMON_SNAPSHOT_NO_KTHREADS) && task.flags().is_kernel_thread()
             || self.has(uapi::PROCMON_SNAPSHOT_BY_TGID)
                 && task.process_nr_in(self.pid_ns, guard) != self.tgid
             || self.has(uapi::PROCMON_SNAPSHOT_BY_PPID)
-                && task.parent_nr_in(self.pid_ns, guard) != self.ppid
+                && task
+                    .parent_nr_in(self.pid_ns, guard)
+                    .is_some_and(|ppid| ppid != self.ppid)
             || self.has(uapi::PROCMON_SNAPSHOT_BY_UID)
                 && self.user_ns.uid(task, guard) != Some(self.uid))
     }
 
-    /// Fills in a record.
+    /// Fills in a record. It is of use only if the task was still there after that.
     #[inline(always)]
     fn describe<const THREADS: bool>(
         &self,
@@ -303,7 +322,7 @@ impl<'a> Request<'a> {
         task: &Task,
         record: &mut Record,
         guard: &rcu::Guard,
-    ) {
+    ) -> Presence {
         let flags = task.flags();
 
         record.groups = self.groups;
@@ -313,12 +332,10 @@ impl<'a> Request<'a> {
         } else {
             pid
         };
-        record.ppid = task.parent_nr_in(self.pid_ns, guard);
         // CAST: The states are single bits far below the sign.
         record.state = task.reported_state() as c_int;
         record.flags = u32::from(flags.is_kernel_thread()) * uapi::PROCMON_TASK_KTHREAD
             | u32::from(flags.is_exiting()) * uapi::PROCMON_TASK_EXITING;
-        record.threads = task.thread_count();
         record.comm = task.comm();
 
         if self.wants(uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO) {
@@ -354,6 +371,20 @@ impl<'a> Request<'a> {
         }
         if self.wants(uapi::PROCMON_GROUP_CGROUP) {
             record.cgroup_id = task.cgroup_id(guard);
+        }
+
+        // The last thread is counted off before it loses its ID.
+        record.threads = task.thread_count();
+        if record.threads == 0 {
+            return Presence::Gone;
+        }
+
+        match task.parent_nr_in(self.pid_ns, guard) {
+            Some(ppid) => {
+                record.ppid = ppid;
+                Presence::Here
+            }
+            None => Presence::Replaced,
         }
     }
 

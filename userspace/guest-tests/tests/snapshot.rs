@@ -758,9 +758,10 @@ fn cgroups() {
 }
 
 /// Fails unless records are in order, and those who are there all the time are among them. Each is
-/// there once, as they are in order.
+/// there once, as they are in order. None has been waited for.
 fn complete(records: &[Record], stay: &[Child]) {
     assert!(records.is_sorted_by(|a, b| a.pid() < b.pid()));
+    assert!(records.iter().all(|record| record.threads() > 0));
     let pids: BTreeSet<_> = records.iter().map(Record::pid).collect();
     for child in stay {
         assert!(pids.contains(&child.pid()), "{} is not there", child.pid());
@@ -785,7 +786,7 @@ fn in_a_storm() {
             let records = snapshot.records();
             complete(records, &stay);
             for record in records.iter().filter(|record| record.comm() == "true") {
-                assert_eq!(record.ppid(), own_pid());
+                assert_eq!(record.ppid(), own_pid(), "{record:?}");
             }
         }
         stop.store(true, Ordering::Relaxed);
@@ -886,7 +887,7 @@ fn programs() {
         .spawn()
         .unwrap();
     let device = Device::open().unwrap();
-    let options = all().tgid(child.id().try_into().unwrap());
+    let options = all().tgid(child.id().try_into().unwrap()).ppid(own_pid());
     let mut seen = [0; PROGRAMS.len()];
     eventually("both programs", || {
         let snapshot = device.snapshot(&options).unwrap();
@@ -894,6 +895,7 @@ fn programs() {
         let [record] = snapshot.records() else {
             panic!("{:?}", snapshot.records());
         };
+        assert_eq!(record.ppid(), own_pid(), "{record:?}");
         for (count, (path, uid)) in seen.iter_mut().zip(PROGRAMS) {
             // The thread that takes the place of the first one has another name.
             if Path::new("/").join(record.comm()) == Path::new(path) {

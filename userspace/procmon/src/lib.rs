@@ -10,7 +10,8 @@
 //! the system calls themselves.
 //!
 //! ```no_run
-//! use procmon::{Device, State, sysfs};
+//! use procmon::snapshot::Groups;
+//! use procmon::{Device, SnapshotOptions, State, sysfs};
 //!
 //! # fn main() -> procmon::Result<()> {
 //! let mut device = Device::open()?;
@@ -20,6 +21,12 @@
 //! if let Some(process) = device.query(1)? {
 //!     println!("{:?} is {}", process.comm, process.state);
 //!     assert_ne!(process.state, State::Zombie);
+//! }
+//! let options = SnapshotOptions::new().groups(Groups::MEMORY).kernel_threads(false);
+//! for record in &device.snapshot(&options)? {
+//!     if let Some(memory) = record.memory() {
+//!         println!("{} {:?} {}", record.pid(), record.comm(), memory.resident());
+//!     }
 //! }
 //! println!("{} calls so far", sysfs::stats()?.per_cpu_ops);
 //! # Ok(())

@@ -130,6 +130,15 @@ impl Snapshot {
     }
 }
 
+impl<'a> IntoIterator for &'a Snapshot {
+    type Item = &'a Record;
+    type IntoIter = std::slice::Iter<'a, Record>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.records.iter()
+    }
+}
+
 /// A process or thread in a snapshot.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(transparent)]

@@ -135,7 +135,7 @@ impl App {
         let mut past = Vec::with_capacity(snapshot.records().len());
         let mut before = std::mem::take(&mut self.past).into_iter().peekable();
         self.cpu.clear();
-        for record in snapshot.records() {
+        for record in &snapshot {
             let Some(cpu) = record.cpu() else {
                 self.cpu.push(None);
                 continue;
