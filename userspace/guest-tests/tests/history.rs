@@ -323,8 +323,8 @@ fn another_process_with_the_same_id() {
             });
         }
         child.kill();
-        // Later than the clock by which the choice is dated can tell.
-        thread::sleep(Duration::from_millis(50));
+        // Later than the clock by which the choice is dated can tell: some ticks.
+        thread::sleep(Duration::from_millis(200));
         let other = Child::spawn_with_pid(pid, || {
             loop {
                 pause();
