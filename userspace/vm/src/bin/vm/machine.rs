@@ -13,8 +13,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::prctl;
-use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::pipe2;
 use vm::protocol::{EXIT_PORT, REPORT_PORT, STDERR_PORT, STDIN_PORT, STDOUT_PORT};
@@ -32,6 +30,23 @@ use crate::session::{self, Collector, Run, Session};
 ///   cryptography, half of the time, and calibrations.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 ignore_loglevel printk.devkmsg=on log_buf_len=4M \
     panic=-1 oops=panic no_hash_pointers cryptomgr.notests no_timer_check tsc=reliable";
+
+/// Becomes QEMU, beside a process that kills it when their standard input ends: that is a pipe of
+/// ours, which ends with us however we do. The build root's processes are told to die with their
+/// parents as well, but each only after it has started.
+const RUN_QEMU: &str = r#"
+    exec 3<&0 </dev/null
+    {
+        # The sockets are to close when QEMU is gone.
+        for fd in /proc/self/fd/*; do
+            fd=${fd##*/}
+            [ "$fd" -le 3 ] || eval "exec $fd>&-"
+        done
+        read -r _
+        kill -KILL $$
+    } <&3 2>/dev/null &
+    exec "$0" "$@" 3<&-
+"#;
 
 /// How QEMU runs the guest's code.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,6 +108,9 @@ impl Machine<'_> {
         let mut passed = Passed::default();
         let mut qemu = Command::new(self.runner);
         qemu.args([
+            "bash",
+            "-c",
+            RUN_QEMU,
             "qemu-system-x86_64",
             "-nodefaults",
             "-no-user-config",
@@ -146,13 +164,11 @@ impl Machine<'_> {
 
         let (complaints, complaints_writer) =
             pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe")?;
-        qemu.stdin(Stdio::null())
+        qemu.stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(complaints_writer);
         // Away from the keyboard: Ctrl-C is for us, who then stop it.
         qemu.process_group(0);
-        // SAFETY: Only makes a system call between fork and exec.
-        unsafe { qemu.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGKILL)?)) };
         let signals = session::catch_signals()?;
         let child = qemu
             .spawn()

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{Shutdown, shutdown};
-use nix::unistd;
+use nix::unistd::{self, Pid};
 use vm::protocol::{ACKNOWLEDGMENT, END_OF_LOG, Report};
 use vm::pump::{Pump, wait};
 
@@ -211,8 +211,11 @@ impl Session {
     }
 
     fn stop(&mut self) {
-        // Both fail only if QEMU is gone already.
-        let _ = self.child.kill();
+        // QEMU and those who run it are a process group. Until the first of them has been waited
+        // for, the number is nobody else's.
+        if let (Ok(None), Ok(group)) = (self.child.try_wait(), self.child.id().try_into()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
         let _ = self.child.wait();
     }
 }
