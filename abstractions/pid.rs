@@ -391,7 +391,8 @@ impl TaskIds for Task {
 
     #[inline(always)]
     fn parent_nr_in(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Pid> {
-        // What is read from here on is not read before what was read until now.
+        // ORDERING: This comes after all that was read of the task. An ID that is still there now
+        // was there then.
         smp_rmb();
 
         // SAFETY: The task is valid, and its parent changes under our eyes, hence volatile. Tasks
