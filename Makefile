@@ -28,7 +28,7 @@ module:
 	@scripts/kbuild modules
 
 procmonctl:
-	@cd userspace && ../scripts/buildroot cargo build --release -p procmonctl
+	@scripts/cargo build --release -p procmonctl
 	@cp $(CACHE)/target/x86_64-unknown-linux-gnu/release/procmonctl .
 
 # The guest boots a kernel of scripts/kernel, whatever the running one is.
@@ -38,7 +38,7 @@ ifneq ($(filter-out debian,$(KERNEL)),)
 else
 	@KDIR="$${KDIR:-$$(scripts/kernel)/build}" scripts/kbuild modules
 endif
-	@cd userspace && ../scripts/buildroot cargo build $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-q) \
+	@scripts/cargo build $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-q) \
 		--release -p procmonctl -p vm
 
 install:
