@@ -12,6 +12,7 @@ use core::ptr;
 
 use kernel::{
     bindings,
+    prelude::*,
     task::{
         CurrentTask,
         Task, //
@@ -20,10 +21,16 @@ use kernel::{
 
 /// Whether the caller may trace each process of the system, but for what security modules think.
 pub(crate) fn caller_may_trace_all() -> bool {
-    // Without a word in the audit log: what is not allowed is left out, and is no failure.
+    // Without a word in the audit log: what is not allowed is left out, and is no failure. Linux 7.2
+    // has no `capable_noaudit()`, which is this for the initial namespace.
     // CAST: The number of a capability is small.
-    // SAFETY: This may be called by any task for itself.
-    unsafe { bindings::capable_noaudit(bindings::CAP_SYS_PTRACE as i32) }
+    // SAFETY: This may be called by any task for itself, and the namespace is static.
+    unsafe {
+        bindings::ns_capable_noaudit(
+            &raw mut bindings::init_user_ns,
+            bindings::CAP_SYS_PTRACE as c_int,
+        )
+    }
 }
 
 /// Whether a task is a thread of the caller's process.
