@@ -62,6 +62,7 @@ struct procmon_query {
 #define PROCMON_GROUP_SCHED	(1 << 5)
 #define PROCMON_GROUP_IO	(1 << 6)	/* Only of whom the caller may trace. */
 #define PROCMON_GROUP_CGROUP	(1 << 7)
+#define PROCMON_GROUP_RUNTIME	(1 << 8)	/* Since ABI version 2. */
 
 /* Flags of PROCMON_SNAPSHOT. */
 #define PROCMON_SNAPSHOT_THREADS	(1 << 0)	/* A record for each thread. */
@@ -73,6 +74,11 @@ struct procmon_query {
 /* Bits of procmon_record.flags. */
 #define PROCMON_TASK_KTHREAD	(1 << 0)	/* A kernel thread. */
 #define PROCMON_TASK_EXITING	(1 << 1)	/* On its way out, or a zombie. */
+/*
+ * The process was executing a program and did not finish soon: fields may be of the program before
+ * and of the one after. Since ABI version 2.
+ */
+#define PROCMON_TASK_MIXED	(1 << 2)
 
 /*
  * What is told about one process, or with PROCMON_SNAPSHOT_THREADS about one thread.
@@ -120,6 +126,8 @@ struct procmon_record {
 	__u64 write_bytes;
 	/* CGROUP */
 	__u64 cgroup_id;	/* In the unified hierarchy: inode number of its directory. */
+	/* RUNTIME. A record of ABI version 1 ends before it. */
+	__u64 runtime;		/* Time on a CPU in ns, as the scheduler counts it: exact. */
 };
 
 /* Result of PROCMON_INFO: what PROCMON_SNAPSHOT of this module can do. */
@@ -134,7 +142,7 @@ struct procmon_info {
 	__u32 history_size;	/* sizeof(struct procmon_history). */
 };
 
-#define PROCMON_ABI_VERSION 1
+#define PROCMON_ABI_VERSION 2
 
 /*
  * Argument of PROCMON_SNAPSHOT.
@@ -192,6 +200,9 @@ struct procmon_sample {
 
 /*
  * Argument of PROCMON_HISTORY, which may grow as that of PROCMON_SNAPSHOT may.
+ *
+ * The smallest stride is the size of a sample of ABI version 1, 232 bytes. A group of the process
+ * that the stride has no room for is left out.
  *
  * Of the samples the last ones are kept, as many as the parameter "history" says. Those between the
  * one that was wanted and the first one that is delivered are lost.

@@ -42,13 +42,14 @@ pub(crate) struct Usage {
     pub(crate) read_bytes: u64,
     /// Bytes written to block devices.
     pub(crate) write_bytes: u64,
+    /// Time on a CPU in nanoseconds, as the scheduler counts it.
+    pub(crate) runtime: u64,
 }
 
 /// The sums before the times are adjusted.
 #[derive(Clone, Copy)]
 struct Sums {
     usage: Usage,
-    runtime: u64,
 }
 
 /// Reads a field that others may change meanwhile.
@@ -94,8 +95,8 @@ impl Sums {
                     } else {
                         0
                     },
+                    runtime: read!((*signal).sum_sched_runtime),
                 },
-                runtime: read!((*signal).sum_sched_runtime),
             }
         }
     }
@@ -125,8 +126,8 @@ impl Sums {
                     } else {
                         0
                     },
+                    runtime: read!((*task).se.sum_exec_runtime),
                 },
-                runtime: read!((*task).se.sum_exec_runtime),
             }
         }
     }
@@ -145,8 +146,8 @@ impl Sums {
                 involuntary_switches: a.involuntary_switches.wrapping_add(b.involuntary_switches),
                 read_bytes: a.read_bytes.wrapping_add(b.read_bytes),
                 write_bytes: a.write_bytes.wrapping_add(b.write_bytes),
+                runtime: a.runtime.wrapping_add(b.runtime),
             },
-            runtime: self.runtime.wrapping_add(other.runtime),
         }
     }
 }
@@ -272,12 +273,19 @@ unsafe fn adjust(sums: Sums, previous: *mut bindings::prev_cputime) -> (u64, u64
     });
 
     // It has not run since, as most of all processes at most times.
-    if utime.wrapping_add(stime) >= sums.runtime {
+    if utime.wrapping_add(stime) >= sums.usage.runtime {
         return (utime, stime);
     }
 
     // SAFETY: By the safety requirements.
-    unsafe { adjust_slowly(sums.runtime, sums.usage.utime, sums.usage.stime, previous) }
+    unsafe {
+        adjust_slowly(
+            sums.usage.runtime,
+            sums.usage.utime,
+            sums.usage.stime,
+            previous,
+        )
+    }
 }
 
 /// # Safety

@@ -2,6 +2,8 @@
 
 //! The recorder: the last samples of the monitor, for whoever comes later.
 
+use core::mem::offset_of;
+
 use kernel::{
     new_poll_condvar,
     new_spinlock,
@@ -23,16 +25,23 @@ use crate::{
             write_user, //
         }, //
     },
-    driver::output::Output,
+    driver::{
+        output::Output,
+        snapshot::room_for, //
+    },
     uapi::{
         self,
         procmon_history as Arguments,
+        procmon_record as Record,
         procmon_sample as Sample, //
     }, //
 };
 
 /// How many samples are copied while the lock is held.
 const BATCH: usize = 32;
+
+/// The size of a sample of ABI version 1, whose record lacks the run time.
+const MIN_STRIDE: usize = offset_of!(Sample, process) + offset_of!(Record, runtime);
 
 /// The last samples, each with a number.
 #[pin_data]
@@ -141,7 +150,7 @@ impl Recorder {
             capacity,
             ..
         } = arguments;
-        let stride_is_good = (size_of::<Sample>()..=PAGE_SIZE).contains(&(stride as usize))
+        let stride_is_good = (MIN_STRIDE..=PAGE_SIZE).contains(&(stride as usize))
             && stride % (align_of::<Sample>() as u32) == 0;
 
         if flags != 0 || !stride_is_good {
@@ -152,13 +161,15 @@ impl Recorder {
         }
 
         let sees_all = ptrace::caller_may_trace_all();
+        let room = room_for((stride as usize).saturating_sub(offset_of!(Sample, process)))
+            | uapi::PROCMON_GROUP_BASIC;
         let mut samples = zeroed_vec::<Sample>(BATCH.min(capacity as usize), GFP_KERNEL)?;
         let mut output = Output::new(arguments.samples, stride, capacity)?;
         let mut next = arguments.sequence;
 
         let failed = loop {
-            let room = samples.len().min(output.left() as usize);
-            let batch = samples.get_mut(..room).unwrap_or_default();
+            let len = samples.len().min(output.left() as usize);
+            let batch = samples.get_mut(..len).unwrap_or_default();
             let (count, oldest, newest) = {
                 let ring = self.ring.lock();
 
@@ -168,6 +179,9 @@ impl Recorder {
 
             arguments.oldest = oldest;
             arguments.newest = newest;
+            batch
+                .iter_mut()
+                .for_each(|sample| sample.process.groups &= room);
             if !sees_all {
                 batch.iter_mut().for_each(hide_io);
             }

@@ -64,7 +64,8 @@ const GROUPS: u32 = uapi::PROCMON_GROUP_BASIC
     | uapi::PROCMON_GROUP_MEM
     | uapi::PROCMON_GROUP_SCHED
     | uapi::PROCMON_GROUP_IO
-    | uapi::PROCMON_GROUP_CGROUP;
+    | uapi::PROCMON_GROUP_CGROUP
+    | uapi::PROCMON_GROUP_RUNTIME;
 
 const FLAGS: u32 = uapi::PROCMON_SNAPSHOT_THREADS
     | uapi::PROCMON_SNAPSHOT_NO_KTHREADS
@@ -97,7 +98,7 @@ const MAX_NODES: usize = 16;
 const MIN_STRIDE: usize = offset_of!(Record, cpu).next_multiple_of(align_of::<Record>());
 
 /// The end of each group's fields in a record.
-const GROUP_ENDS: [(u32, usize); 7] = [
+const GROUP_ENDS: [(u32, usize); 8] = [
     (uapi::PROCMON_GROUP_CPU, offset_of!(Record, uid)),
     (uapi::PROCMON_GROUP_CREDS, offset_of!(Record, minor_faults)),
     (uapi::PROCMON_GROUP_FAULTS, offset_of!(Record, vsize)),
@@ -107,8 +108,17 @@ const GROUP_ENDS: [(u32, usize); 7] = [
     ),
     (uapi::PROCMON_GROUP_SCHED, offset_of!(Record, read_bytes)),
     (uapi::PROCMON_GROUP_IO, offset_of!(Record, cgroup_id)),
-    (uapi::PROCMON_GROUP_CGROUP, size_of::<Record>()),
+    (uapi::PROCMON_GROUP_CGROUP, offset_of!(Record, runtime)),
+    (uapi::PROCMON_GROUP_RUNTIME, size_of::<Record>()),
 ];
+
+/// Returns the groups that a record of a size has room for, besides the one that is always there.
+pub(crate) fn room_for(size: usize) -> u32 {
+    GROUP_ENDS
+        .into_iter()
+        .filter(|&(_, end)| end <= size)
+        .fold(0, |room, (group, _)| room | group)
+}
 
 /// What is wanted of whom.
 pub(crate) struct Request<'a> {
@@ -185,11 +195,7 @@ impl<'a> Request<'a> {
             return Err(EINVAL);
         }
 
-        let room = GROUP_ENDS
-            .into_iter()
-            .filter(|&(_, end)| end <= stride as usize)
-            .fold(0, |room, (group, _)| room | group);
-        let groups = groups & room | uapi::PROCMON_GROUP_BASIC;
+        let groups = groups & room_for(stride as usize) | uapi::PROCMON_GROUP_BASIC;
 
         Ok(Self {
             caller,
@@ -340,7 +346,9 @@ impl<'a> Request<'a> {
 
         if self.wants(uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO) {
             self.describe_usage::<THREADS, true>(task, record, guard);
-        } else if self.wants(uapi::PROCMON_GROUP_CPU | uapi::PROCMON_GROUP_FAULTS) {
+        } else if self.wants(
+            uapi::PROCMON_GROUP_CPU | uapi::PROCMON_GROUP_FAULTS | uapi::PROCMON_GROUP_RUNTIME,
+        ) {
             self.describe_usage::<THREADS, false>(task, record, guard);
         }
         if self.wants(uapi::PROCMON_GROUP_CREDS) {
@@ -413,6 +421,9 @@ impl<'a> Request<'a> {
         if self.wants(uapi::PROCMON_GROUP_FAULTS) {
             record.minor_faults = usage.minor_faults;
             record.major_faults = usage.major_faults;
+        }
+        if self.wants(uapi::PROCMON_GROUP_RUNTIME) {
+            record.runtime = usage.runtime;
         }
         if ALL && self.wants(uapi::PROCMON_GROUP_SCHED) {
             record.voluntary_switches = usage.voluntary_switches;

@@ -384,7 +384,7 @@ const LIST_SIZES: [u32; 8] = [56, 64, 120, 4096, 4097, 55, 0, u32::MAX];
 
 /// Sizes of records, those of groups, and what is none.
 const STRIDES: [u32; 14] = [
-    184, 232, 48, 80, 112, 144, 176, 192, 256, 4096, 0, 40, 188, 4104,
+    192, 232, 48, 80, 112, 144, 176, 184, 256, 4096, 0, 40, 188, 4104,
 ];
 
 const CAPACITIES: [u32; 8] = [64, 1, 2, 65, 20, 1000, 0, u32::MAX];
@@ -399,7 +399,7 @@ impl<'a> Arbitrary<'a> for List {
             4..=6 => ListKind::History,
             _ => ListKind::Snapshot,
         };
-        let usual = if kind == ListKind::History { 232 } else { 184 };
+        let usual = if kind == ListKind::History { 240 } else { 192 };
         let mut list = Self {
             kind,
             compat: flavour & 8 != 0,
@@ -407,7 +407,8 @@ impl<'a> Arbitrary<'a> for List {
             size: 56,
             tail: 0,
             flags: 0,
-            groups: u32::from(input.arbitrary::<u8>()?),
+            // The first eight groups and, by a spare bit, the ninth.
+            groups: u32::from(input.arbitrary::<u8>()?) | u32::from(flavour & 16) << 4,
             cursor: Value::Number(0),
             stride: usual,
             capacity: *input.choose(&CAPACITIES)?,

@@ -791,7 +791,7 @@ impl Caller {
 /// Whether the arguments of a list are as they should be, but for their size.
 fn is_good(list: &List, caller: &Caller) -> bool {
     const FLAGS: u32 = 31;
-    const GROUPS: u32 = 255;
+    const GROUPS: u32 = 511;
 
     let least = match list.kind {
         ListKind::Snapshot => 48,

@@ -253,9 +253,9 @@ fn lists() {
         let arguments = Region::new_low(PAGE);
         let records = Region::new_low(20 * PAGE);
         for (name, command, stride) in [
-            ("SNAPSHOT", uapi::PROCMON_SNAPSHOT, 184u32),
-            ("SNAPSHOT, other stride", uapi::PROCMON_SNAPSHOT, 192),
-            ("HISTORY", uapi::PROCMON_HISTORY, 232),
+            ("SNAPSHOT", uapi::PROCMON_SNAPSHOT, 192u32),
+            ("SNAPSHOT, other stride", uapi::PROCMON_SNAPSHOT, 184),
+            ("HISTORY", uapi::PROCMON_HISTORY, 240),
         ] {
             let mut bytes = [0; 56];
             bytes[0..4].copy_from_slice(&56u32.to_ne_bytes());

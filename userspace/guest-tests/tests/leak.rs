@@ -293,13 +293,15 @@ fn no_stale_bytes_in_lists() {
     procfs::wait_for_state(child.pid(), 'S');
     let records = Region::new(PAGE);
     for (command, record, stride) in [
-        (uapi::PROCMON_SNAPSHOT, 184, 184u32),
-        (uapi::PROCMON_SNAPSHOT, 184, 256),
+        (uapi::PROCMON_SNAPSHOT, 192, 192u32),
+        (uapi::PROCMON_SNAPSHOT, 192, 256),
+        (uapi::PROCMON_SNAPSHOT, 184, 184),
         (uapi::PROCMON_SNAPSHOT, 48, 48),
+        (uapi::PROCMON_HISTORY, 240, 240),
+        (uapi::PROCMON_HISTORY, 240, 512),
         (uapi::PROCMON_HISTORY, 232, 232),
-        (uapi::PROCMON_HISTORY, 232, 512),
     ] {
-        for groups in [0, 0xff, 0b1010_1010, 0b0101_0100] {
+        for groups in [0, 0x1ff, 0b0_1010_1010, 0b1_0101_0100] {
             let mut arguments = [0; 56];
             arguments[0..4].copy_from_slice(&56u32.to_ne_bytes());
             if command == uapi::PROCMON_SNAPSHOT {

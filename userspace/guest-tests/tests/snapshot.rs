@@ -163,7 +163,7 @@ fn info() {
         .chunks(4)
         .map(|bytes| u32::from_ne_bytes(bytes.try_into().unwrap()))
         .collect();
-    assert_eq!(words, [1, 0xff, 0x1f, 56, 184, 4096, 232, 56]);
+    assert_eq!(words, [2, 0x1ff, 0x1f, 56, 192, 4096, 240, 56]);
     assert_eq!(region.bytes(32, 32), [0xaa; 32]);
     for (name, pointer) in bad_pointers(&region, 32) {
         assert_eq!(
@@ -372,12 +372,12 @@ fn bad_arguments() {
         ("a huge size", |a| a.size = 1 << 20, Errno::E2BIG),
         ("an unknown flag", |a| a.flags = 1 << 5, Errno::EINVAL),
         ("all flags", |a| a.flags = u32::MAX, Errno::EINVAL),
-        ("an unknown group", |a| a.groups = 1 << 8, Errno::EINVAL),
+        ("an unknown group", |a| a.groups = 1 << 9, Errno::EINVAL),
         ("a negative cursor", |a| a.cursor = -1, Errno::EINVAL),
         ("no capacity", |a| a.capacity = 0, Errno::EINVAL),
         ("no stride", |a| a.stride = 0, Errno::EINVAL),
         ("a short stride", |a| a.stride = 40, Errno::EINVAL),
-        ("an odd stride", |a| a.stride = 188, Errno::EINVAL),
+        ("an odd stride", |a| a.stride = 196, Errno::EINVAL),
         ("a long stride", |a| a.stride = 4104, Errno::EINVAL),
         ("a uid that is not used", |a| a.uid = 1, Errno::EINVAL),
         ("a ppid that is not used", |a| a.ppid = 1, Errno::EINVAL),
@@ -472,7 +472,8 @@ fn strides() {
             assert_eq!(bytes[..len], expected[..len]);
             assert!(bytes[len..].iter().all(|&byte| byte == 0));
         } else {
-            assert!(!groups.contains(Groups::CGROUP));
+            assert!(!groups.contains(Groups::RUNTIME));
+            assert_eq!(groups.contains(Groups::CGROUP), stride >= 184);
             assert_eq!(groups.contains(Groups::CPU), stride >= 80);
             assert_eq!(groups.contains(Groups::MEMORY), stride >= 144);
             assert_eq!(bytes[4..44], expected[4..44]);
@@ -544,7 +545,7 @@ fn compat() {
         compat::ioctl(open(), uapi::PROCMON_INFO, region.start()),
         Ok(0)
     );
-    assert_eq!(region.bytes(0, 4), 1u32.to_ne_bytes());
+    assert_eq!(region.bytes(0, 4), 2u32.to_ne_bytes());
     child.kill();
 }
 

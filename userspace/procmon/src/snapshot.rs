@@ -30,6 +30,8 @@ bitflags! {
         const IO = uapi::PROCMON_GROUP_IO;
         /// [`Record::cgroup_id`].
         const CGROUP = uapi::PROCMON_GROUP_CGROUP;
+        /// [`Record::runtime`].
+        const RUNTIME = uapi::PROCMON_GROUP_RUNTIME;
     }
 }
 
@@ -282,6 +284,12 @@ impl Record {
         self.0.flags & uapi::PROCMON_TASK_EXITING != 0
     }
 
+    /// Whether it was executing a program and did not finish soon: fields may be of the program
+    /// before and of the one after.
+    pub fn is_mixed(&self) -> bool {
+        self.0.flags & uapi::PROCMON_TASK_MIXED != 0
+    }
+
     /// Times and scheduling.
     pub fn cpu(&self) -> Option<Cpu> {
         self.has(Groups::CPU).then(|| Cpu {
@@ -341,6 +349,12 @@ impl Record {
     /// The ID of its cgroup, which is the inode number of that directory.
     pub fn cgroup_id(&self) -> Option<u64> {
         self.has(Groups::CGROUP).then_some(self.0.cgroup_id)
+    }
+
+    /// The time that it spent on CPUs, as the scheduler counts it.
+    pub fn runtime(&self) -> Option<Duration> {
+        self.has(Groups::RUNTIME)
+            .then(|| Duration::from_nanos(self.0.runtime))
     }
 
     fn has(&self, group: Groups) -> bool {

@@ -64,12 +64,13 @@ const _: () = {
 
 const _: () = {
     assert!(size_of::<procmon_info>() == 32);
-    assert!(size_of::<procmon_record>() == 184);
+    assert!(size_of::<procmon_record>() == 192);
     assert!(size_of::<procmon_snapshot>() == 56);
-    assert!(size_of::<procmon_sample>() == 232);
+    assert!(size_of::<procmon_sample>() == 240);
     assert!(size_of::<procmon_history>() == 56);
     assert!(offset_of!(procmon_record, cpu) == 44);
     assert!(offset_of!(procmon_record, cgroup_id) == 176);
+    assert!(offset_of!(procmon_record, runtime) == 184);
     assert!(offset_of!(procmon_sample, process) == 48);
     assert!(PROCMON_INFO == 0x8020_5005);
     assert!(PROCMON_SNAPSHOT == 0xC038_5006);
