@@ -18,7 +18,7 @@ pub fn of(module: &Path) -> Result<u64> {
     let size = file
         .sections()
         .filter(|section| match section.flags() {
-            SectionFlags::Elf { sh_flags } => sh_flags & u64::from(SHF_ALLOC) != 0,
+            SectionFlags::Elf { sh_flags, .. } => sh_flags.contains(SHF_ALLOC),
             _ => false,
         })
         .map(|section| section.size())

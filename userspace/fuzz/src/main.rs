@@ -148,7 +148,7 @@ fn explore(
         if news.any() {
             corpus.push(input[..news.used].to_vec());
         }
-        if session.executions % RELOAD == 0 {
+        if session.executions.is_multiple_of(RELOAD) {
             session.reload()?;
         }
         if shown.elapsed() > PROGRESS {

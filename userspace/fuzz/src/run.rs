@@ -797,7 +797,7 @@ fn is_good(list: &List, caller: &Caller) -> bool {
         ListKind::Snapshot => 48,
         _ => 232,
     };
-    let stride_is_good = (least..=4096).contains(&list.stride) && list.stride % 8 == 0;
+    let stride_is_good = (least..=4096).contains(&list.stride) && list.stride.is_multiple_of(8);
     match list.kind {
         ListKind::Info => true,
         ListKind::History => list.flags == 0 && stride_is_good,

@@ -5,6 +5,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZeroU16;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -49,7 +50,11 @@ impl Terminal {
             ForkptyResult::Parent { child, master } => Self {
                 program: child,
                 file: master.into(),
-                parser: vt100::Parser::new(rows, columns, 0),
+                parser: vt100::Parser::new(
+                    NonZeroU16::new(rows).expect("a terminal has lines"),
+                    NonZeroU16::new(columns).expect("a terminal has columns"),
+                    0,
+                ),
                 output: Vec::new(),
             },
             ForkptyResult::Child => {
@@ -84,7 +89,7 @@ impl Terminal {
     pub fn lines(&self) -> Vec<String> {
         let screen = self.parser.screen();
         let (_, columns) = screen.size();
-        let lines = screen.rows(0, columns);
+        let lines = screen.rows(0, columns.get());
         lines.map(|line| line.trim_end().to_owned()).collect()
     }
 

@@ -82,13 +82,12 @@ fn interact(
         terminal.draw(|frame| view::draw(app, frame))?;
         // Keys are answered at once, and what is new comes when it is due.
         if event::poll(next.saturating_duration_since(Instant::now()))? {
-            match event::read()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    if app.key(key) == Flow::Quit {
-                        return Ok(());
-                    }
-                }
-                _ => {}
+            let event = event::read()?;
+            if let Event::Key(key) = event
+                && key.kind != KeyEventKind::Release
+                && app.key(key) == Flow::Quit
+            {
+                return Ok(());
             }
         }
         if Instant::now() >= next {

@@ -57,13 +57,12 @@ fn kvm_works(options: &Options) -> Result<bool> {
         .cache
         .join(format!("accel-{:016x}", hasher.finish()));
     let entry = |works: bool| format!("{}\n{key}", if works { "kvm" } else { "no kvm" });
-    if let Ok(present) = fs::read_to_string(&cache) {
-        if let Some(works) = [true, false]
+    if let Ok(present) = fs::read_to_string(&cache)
+        && let Some(works) = [true, false]
             .into_iter()
             .find(|&works| present == entry(works))
-        {
-            return Ok(works);
-        }
+    {
+        return Ok(works);
     }
     eprintln!(
         "vm: looking whether KVM works here (once, up to {} s)",

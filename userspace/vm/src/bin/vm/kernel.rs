@@ -16,7 +16,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use object::Endianness;
-use object::elf::FileHeader64;
+use object::elf::{FileHeader64, NoteType};
 use object::read::elf::{FileHeader, ProgramHeader};
 use ruzstd::decoding::StreamingDecoder;
 
@@ -31,7 +31,7 @@ const PAYLOAD_VERSION: u16 = 0x208;
 const SECTOR_SIZE: usize = 512;
 
 /// XEN_ELFNOTE_PHYS32_ENTRY, the entry point of PVH.
-const PVH_NOTE: (&[u8], u32) = (b"Xen", 18);
+const PVH_NOTE: (&[u8], NoteType) = (b"Xen", NoteType(18));
 
 /// Opens a kernel in the form that boots fastest.
 pub fn open(path: &Path) -> Result<OwnedFd> {
