@@ -7,6 +7,7 @@
 
 pub(crate) mod accounting;
 pub(crate) mod compat;
+pub(crate) mod cputime;
 pub(crate) mod cred;
 pub(crate) mod exec;
 pub(crate) mod iov;

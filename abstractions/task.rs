@@ -104,8 +104,17 @@ impl Iterator for RcuList<'_> {
 unsafe fn next_rcu(link: *mut bindings::list_head) -> *mut bindings::list_head {
     // SAFETY: By the safety requirements. The read is volatile because the list may change under
     // our eyes; what it leads to is read through an address dependency.
-    unsafe { ptr::read_volatile(&raw const (*link).next) }
+    unsafe { read!((*link).next) }
 }
+
+/// Reads a place in memory that others may change at the same time, as `READ_ONCE()` does. It is
+/// read in one go if it is no larger than a word and aligned, and no reference to it is made.
+macro_rules! read {
+    ($($place:tt)*) => {
+        ::core::ptr::read_volatile(&raw const $($place)*)
+    };
+}
+pub(crate) use read;
 
 /// Reads what the kernel changes without a lock and without marking it, which it means to.
 ///
@@ -174,8 +183,7 @@ impl Memory {
     pub(crate) fn virtual_size(&self) -> usize {
         // SAFETY: The address space is valid. Its size is read without the mmap lock, as
         // `/proc/PID/stat` does, hence volatile.
-        let pages =
-            unsafe { ptr::read_volatile(&raw const (*self.0.get()).__bindgen_anon_1.total_vm) };
+        let pages = unsafe { read!((*self.0.get()).__bindgen_anon_1.total_vm) };
 
         (pages as usize) << PAGE_SHIFT
     }
@@ -204,13 +212,20 @@ impl Memory {
 
     #[inline(always)]
     fn counter(&self, kind: c_uint) -> i64 {
-        // SAFETY: The address space is valid. The counter changes under our eyes, hence volatile.
+        const { assert!(bindings::NR_MM_COUNTERS == 4) };
+
+        // SAFETY: The address space is valid. No reference is made to the counters, which change
+        // at any time.
+        let counters = unsafe { &raw const (*self.0.get()).__bindgen_anon_1.rss_stat };
+
+        // SAFETY: There is a counter for each kind.
         unsafe {
-            (*self.0.get())
-                .__bindgen_anon_1
-                .rss_stat
-                .get(kind as usize)
-                .map_or(0, |counter| ptr::read_volatile(&raw const counter.count))
+            read!(
+                (*counters
+                    .cast::<bindings::percpu_counter>()
+                    .add(kind as usize))
+                .count
+            )
         }
     }
 }
@@ -232,16 +247,8 @@ impl<'a> TaskLock<'a> {
     #[inline(always)]
     fn new(task: &'a Task) -> Self {
         // SAFETY: The task is valid, and its lock initialised.
-        unsafe {
-            let lock = &raw mut (*task.as_ptr()).alloc_lock;
-
-            // Without the function that is there only to call this one. A `spinlock_t` is nothing
-            // but a `raw_spinlock_t` there.
-            #[cfg(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK))]
-            bindings::_raw_spin_lock(lock.cast());
-            #[cfg(not(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK)))]
-            bindings::spin_lock(lock);
-        }
+        // TIME: The lock is a leaf that is held for some loads and stores, here and in the kernel.
+        unsafe { bindings::spin_lock(&raw mut (*task.as_ptr()).alloc_lock) };
         Self(task, NotThreadSafe)
     }
 }
@@ -250,14 +257,7 @@ impl Drop for TaskLock<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: This thread has taken the lock in `new()`.
-        unsafe {
-            let lock = &raw mut (*self.0.as_ptr()).alloc_lock;
-
-            #[cfg(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK))]
-            bindings::_raw_spin_unlock(lock.cast());
-            #[cfg(not(all(not(CONFIG_PREEMPT_RT), CONFIG_UNINLINE_SPIN_UNLOCK)))]
-            bindings::spin_unlock(lock);
-        }
+        unsafe { bindings::spin_unlock(&raw mut (*self.0.as_ptr()).alloc_lock) };
     }
 }
 
@@ -265,7 +265,7 @@ impl Drop for TaskLock<'_> {
 pub(crate) trait TaskExt {
     /// Returns the name, which ends with a NUL and is filled up with NULs.
     ///
-    /// A name that is changed meanwhile may come out as a mix of old and new.
+    /// A name that is being changed may come out as a mix of old and new.
     fn comm(&self) -> [u8; TASK_COMM_LEN];
 
     /// Returns the state that `/proc/PID/stat` shows, as one of the bits of `TASK_REPORT` or
@@ -277,7 +277,7 @@ pub(crate) trait TaskExt {
     fn virtual_size(&self) -> usize;
 
     /// Calls a function with the task's address space, unless it is a kernel thread or has given
-    /// that up. The function must be short: the lock of the task is held meanwhile.
+    /// that up. The function must be short, since the lock of the task is held for as long.
     fn with_memory<R>(&self, f: impl FnOnce(&Memory) -> R) -> Option<R>;
 
     /// Returns the flags as they are at this moment.
@@ -324,10 +324,10 @@ impl TaskExt for Task {
 
     fn reported_state(&self) -> c_uint {
         // SAFETY: The task is valid; both fields change without a lock, hence volatile.
-        let state = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).__state) };
+        let state = unsafe { read!((*self.as_ptr()).__state) };
         let exit_state = data_race(|| {
             // SAFETY: As above.
-            unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).exit_state) }
+            unsafe { read!((*self.as_ptr()).exit_state) }
         });
 
         reported_state(state, exit_state as c_uint)
@@ -356,13 +356,13 @@ impl TaskExt for Task {
     #[inline(always)]
     fn flags(&self) -> Flags {
         // SAFETY: The task is valid; the flags change without a lock, hence volatile.
-        Flags(unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).flags) })
+        Flags(unsafe { read!((*self.as_ptr()).flags) })
     }
 
     #[inline(always)]
     fn thread_count(&self) -> u32 {
         // SAFETY: A task keeps its `signal_struct` until it is freed itself.
-        let count = unsafe { ptr::read_volatile(&raw const (*(*self.as_ptr()).signal).nr_threads) };
+        let count = unsafe { read!((*(*self.as_ptr()).signal).nr_threads) };
 
         // CAST: It is not negative.
         count as u32
@@ -370,41 +370,41 @@ impl TaskExt for Task {
 
     #[inline(always)]
     fn cpu(&self) -> u32 {
-        #[cfg(all(CONFIG_SMP, CONFIG_THREAD_INFO_IN_TASK))]
+        #[cfg(CONFIG_SMP)]
         // SAFETY: The task is valid; this changes without a lock, hence volatile.
-        return unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).thread_info.cpu) };
-        #[cfg(not(all(CONFIG_SMP, CONFIG_THREAD_INFO_IN_TASK)))]
+        return unsafe { read!((*self.as_ptr()).thread_info.cpu) };
+        #[cfg(not(CONFIG_SMP))]
         0
     }
 
     #[inline(always)]
     fn nice(&self) -> c_int {
         // SAFETY: The task is valid; this changes without a lock, hence volatile.
-        let priority = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).static_prio) };
+        let priority = unsafe { read!((*self.as_ptr()).static_prio) };
 
         // As `PRIO_TO_NICE()` does.
-        priority.wrapping_sub(DEFAULT_PRIO)
+        // CAST: It is small.
+        priority.wrapping_sub(bindings::DEFAULT_PRIO as c_int)
     }
 
     #[inline(always)]
     fn policy(&self) -> c_uint {
         // SAFETY: The task is valid; this changes without a lock, hence volatile.
-        unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).policy) }
+        unsafe { read!((*self.as_ptr()).policy) }
     }
 
     #[inline(always)]
     fn start_boottime(&self) -> u64 {
         // SAFETY: The task is valid; this changes when a thread takes the place of its leader,
         // hence volatile.
-        unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).start_boottime) }
+        unsafe { read!((*self.as_ptr()).start_boottime) }
     }
 
     fn fatal_signal_pending(&self) -> bool {
         const SIGKILL: u64 = 1 << (bindings::SIGKILL.wrapping_sub(1));
 
         // SAFETY: The task is valid; its signals change under our eyes, hence volatile.
-        let pending =
-            unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).pending.signal.sig[0]) };
+        let pending = unsafe { read!((*self.as_ptr()).pending.signal.sig[0]) };
 
         self.signal_pending() && pending as u64 & SIGKILL != 0
     }
@@ -415,7 +415,7 @@ impl TaskExt for Task {
         // SAFETY: The set of cgroups that a task has is replaced but its cgroup of the unified
         // hierarchy is not changed. All of these are freed by RCU, and each task has them.
         return unsafe {
-            let set = ptr::read_volatile(&raw const (*self.as_ptr()).cgroups);
+            let set = read!((*self.as_ptr()).cgroups);
 
             (*(*(*set).dfl_cgrp).kn).id
         };
@@ -435,9 +435,6 @@ impl TaskExt for Task {
         })
     }
 }
-
-/// The priority of a nice value of 0: `DEFAULT_PRIO`, a macro that bindgen does not see through.
-const DEFAULT_PRIO: c_int = 120;
 
 /// The bits `PF_*` of a task.
 #[derive(Clone, Copy)]

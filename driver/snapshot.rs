@@ -26,6 +26,7 @@ use crate::{
     abstractions::{
         accounting::TaskAccounting,
         compat::zeroed_vec,
+        cputime::Times,
         cred::UserNamespace,
         exec::{
             wait_for_exec,
@@ -411,9 +412,15 @@ impl<'a> Request<'a> {
         };
 
         if self.wants(uapi::PROCMON_GROUP_CPU) {
+            let times = if THREADS {
+                Times::of_thread(task)
+            } else {
+                task.group_times(&usage)
+            };
+
             record.cpu = task.cpu();
-            record.utime = usage.utime;
-            record.stime = usage.stime;
+            record.utime = times.user;
+            record.stime = times.system;
             record.start_time = task.start_boottime();
             record.nice = task.nice();
             record.policy = task.policy();
