@@ -100,8 +100,8 @@ struct procmon_record {
 	char comm[PROCMON_COMM_LEN];	/* Name of the main thread, NUL-padded. */
 	/* CPU */
 	__u32 cpu;		/* CPU that the main thread runs on, or ran on last. */
-	__u64 utime;		/* User time in ns. */
-	__u64 stime;		/* System time in ns. */
+	__u64 utime;		/* User time in ns, as /proc/PID/stat has it. */
+	__u64 stime;		/* System time in ns: an estimate, as is the user time. */
 	__u64 start_time;	/* Start of the main thread, in ns since boot. */
 	__s32 nice;		/* -20 to 19, of the main thread. */
 	__u32 policy;		/* SCHED_*, of the main thread. */
@@ -155,6 +155,9 @@ struct procmon_info {
  *
  * Records come in the order of their PIDs. A process that is there from the first call to the last
  * one of a snapshot is in it exactly once, however many calls it takes.
+ *
+ * The call waits for no lock that another process may hold for long. It looks a few times at a
+ * process that is executing a program, and then describes it with PROCMON_TASK_MIXED set.
  */
 struct procmon_snapshot {
 	__u32 size;		/* In: size of this struct. */
@@ -180,8 +183,7 @@ struct procmon_snapshot {
  * chosen.
  *
  * The same process is meant in all samples until the filter is set again. When it is gone, a last
- * sample says so, and no other ones are recorded until then, so that its past stays. A process that
- * is executing a program at that moment may be missing in a sample. PIDs, users and groups are
+ * sample says so, and no other ones are recorded until then, so that its past stays. PIDs, users and groups are
  * those of the initial namespaces.
  */
 struct procmon_sample {

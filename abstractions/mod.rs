@@ -10,6 +10,7 @@ pub(crate) mod compat;
 pub(crate) mod cputime;
 pub(crate) mod cred;
 pub(crate) mod exec;
+pub(crate) mod given_ids;
 pub(crate) mod iov;
 pub(crate) mod kthread;
 pub(crate) mod miscdevice;

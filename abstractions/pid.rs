@@ -2,21 +2,12 @@
 
 //! Process IDs: walking over those of a namespace, and the tasks that they stand for.
 //!
-//! C headers: [`include/linux/pid.h`](srctree/include/linux/pid.h),
-//! [`include/linux/idr.h`](srctree/include/linux/idr.h),
-//! [`include/linux/radix-tree.h`](srctree/include/linux/radix-tree.h)
+//! C header: [`include/linux/pid.h`](srctree/include/linux/pid.h)
 
-use core::{
-    ops::ControlFlow,
-    ptr::{
-        self,
-        NonNull, //
-    }, //
-};
+use core::ops::ControlFlow;
 
 use kernel::{
     bindings,
-    container_of,
     pid_namespace::PidNamespace,
     prelude::*,
     sync::rcu,
@@ -27,7 +18,11 @@ use kernel::{
     types::Opaque, //
 };
 
-use crate::abstractions::compat::smp_rmb;
+use crate::abstractions::{
+    compat::smp_rmb,
+    given_ids::GivenIds,
+    task::read, //
+};
 
 /// Wraps the kernel's `struct pid`: what a process ID refers to, in each namespace that has one.
 ///
@@ -37,6 +32,7 @@ pub(crate) struct PidRef(Opaque<bindings::pid>);
 
 impl PidRef {
     /// Returns the task that has this as its thread ID.
+    #[inline(always)]
     pub(crate) fn task<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Task> {
         self.find_task(TaskKind::Thread, guard)
     }
@@ -45,81 +41,37 @@ impl PidRef {
     ///
     /// While a thread that executes a program takes the place of the leader, this is the one or the
     /// other, and never nothing.
+    #[inline(always)]
     pub(crate) fn thread_group_leader<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Task> {
         self.find_task(TaskKind::Process, guard)
     }
 
     #[inline(always)]
-    fn find_task<'a>(&'a self, kind: TaskKind, guard: &'a rcu::Guard) -> Option<&'a Task> {
-        let link = self.link(kind)?;
+    fn find_task<'a>(&'a self, kind: TaskKind, _guard: &'a rcu::Guard) -> Option<&'a Task> {
+        let kind = match kind {
+            TaskKind::Thread => bindings::pid_type_PIDTYPE_PID,
+            TaskKind::Process => bindings::pid_type_PIDTYPE_TGID,
+        };
 
-        // SAFETY: The link is that of this kind.
-        Some(unsafe { Self::task_of_link(link, kind, guard) })
-    }
-
-    /// Returns the link of the task that has this as an ID of a type, as `pid_task()` finds it.
-    #[inline(always)]
-    fn link(&self, kind: TaskKind) -> Option<NonNull<bindings::hlist_node>> {
-        let pid = self.0.get();
-
-        // SAFETY: The struct is valid, and the list is changed by RCU list operations, hence
-        // volatile.
-        NonNull::new(unsafe {
-            ptr::read_volatile(&raw const (*pid).tasks.get(kind.index())?.first)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// The link must have been returned by [`PidRef::link`] for the same kind under the same guard.
-    #[inline(always)]
-    unsafe fn task_of_link<'a>(
-        link: NonNull<bindings::hlist_node>,
-        kind: TaskKind,
-        _guard: &'a rcu::Guard,
-    ) -> &'a Task {
-        // A task has an array of links, one for each type.
-        // SAFETY: By the safety requirements, this is the offset of an element from the first one.
-        let first = unsafe { link.as_ptr().sub(kind.index()) };
-
-        // SAFETY: By the safety requirements this is a task's link, and tasks are freed by RCU.
+        // SAFETY: The struct is valid and RCU is held, which tasks are freed by.
         // CAST: A `Task` is laid out as a `task_struct`.
         unsafe {
-            &*container_of!(
-                first.cast::<[bindings::hlist_node; 4]>(),
-                bindings::task_struct,
-                pid_links
-            )
-            .cast::<Task>()
+            bindings::pid_task(self.0.get(), kind)
+                .cast::<Task>()
+                .as_ref()
         }
     }
 
-    /// Returns the number in a namespace, or 0 if there is none, as `pid_nr_ns()` does.
+    /// Returns the number in a namespace, or 0 if there is none.
     #[inline(always)]
     pub(crate) fn nr_in(&self, ns: &PidNamespace) -> Pid {
-        let (pid, ns) = (self.0.get(), ns.as_ptr());
-
-        // SAFETY: Both are valid, and these fields never change.
-        let (level, depth) = unsafe { ((*ns).level, (*pid).level) };
-
-        if level > depth {
-            return 0;
-        }
-
-        // SAFETY: There is a number for each level up to that of the struct.
-        let upid = unsafe { &*(*pid).numbers.as_ptr().add(level as usize) };
-
-        if ptr::eq(upid.ns, ns) {
-            upid.nr
-        } else {
-            0
-        }
+        // SAFETY: Both are valid.
+        unsafe { bindings::pid_nr_ns(self.0.get(), ns.as_ptr()) }
     }
 
-    /// Returns the number in the initial namespace, as `pid_nr()` does.
+    /// Returns the number in the initial namespace.
     pub(crate) fn initial_nr(&self) -> Pid {
-        // SAFETY: The struct is valid. There is a number for each level, and this never changes.
-        unsafe { (*(*self.0.get()).numbers.as_ptr()).nr }
+        self.nr_in(PidNamespace::initial())
     }
 
     /// # Safety
@@ -140,102 +92,93 @@ pub(crate) enum TaskKind {
     Process,
 }
 
-impl TaskKind {
-    #[inline(always)]
-    fn index(self) -> usize {
-        match self {
-            Self::Thread => bindings::pid_type_PIDTYPE_PID as usize,
-            Self::Process => bindings::pid_type_PIDTYPE_TGID as usize,
-        }
-    }
-}
-
 /// How a walk over process IDs has ended.
 pub(crate) enum Walk<B> {
     /// There are no more.
     End,
-    /// It was long enough, and goes on with this number.
+    /// The budget is spent, and it goes on with this number.
     Pause(Pid),
     /// The callback has ended it.
     Break(B),
 }
 
+/// The work that may be done within one read-side critical section of RCU, counted in IDs and
+/// threads that are visited.
+pub(crate) struct Budget {
+    limit: usize,
+    used: usize,
+}
+
+impl Budget {
+    /// Creates a budget for so many visits, which must be at least one.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, used: 0 }
+    }
+
+    /// Takes the visit of an ID from the budget, if there is one left.
+    #[inline(always)]
+    fn take_id(&mut self) -> bool {
+        let is_left = self.used < self.limit;
+
+        if is_left {
+            self.used = self.used.saturating_add(1);
+        }
+        is_left
+    }
+
+    /// Takes the visits of all threads of a process from the budget, if they are left.
+    ///
+    /// For the first ID of a walk they are granted in any case: the threads of a process are summed
+    /// up at once or not at all.
+    #[inline(always)]
+    pub(crate) fn take_threads(&mut self, count: usize) -> bool {
+        let used = self.used.saturating_add(count);
+        let is_granted = used <= self.limit || self.used <= 1;
+
+        if is_granted {
+            self.used = used;
+        }
+        is_granted
+    }
+}
+
 /// Calls a function for each process ID of a namespace, from a number on, in ascending order.
 ///
-/// One that is there for as long as this takes is met exactly once. What else comes and goes
-/// meanwhile may be met or not. After a pause, another walk from there on meets the same as one
+/// One that is there for as long as this takes is met exactly once. Others that come or go during
+/// that time may be met or not. After a pause, another walk from there on meets the same as one
 /// without a pause would have done.
 ///
-/// This goes through the nodes of the radix tree, while `find_ge_pid()` begins at its root for each
-/// ID. After so many nodes as given by `most` it pauses.
+/// TIME: Each ID that is met is one visit of the budget, from which the function may take as well.
+/// Finding it takes a descent in the tree of IDs.
 #[inline(always)]
 pub(crate) fn for_each_pid<'g, B>(
     ns: &'g PidNamespace,
     first: Pid,
-    most: usize,
+    mut budget: Budget,
     _guard: &'g rcu::Guard,
-    mut f: impl FnMut(Pid, &'g PidRef) -> ControlFlow<B>,
+    mut f: impl FnMut(Pid, &'g PidRef, &mut Budget) -> ControlFlow<B>,
 ) -> Walk<B> {
-    /// The lowest bits of an entry of the tree tell what it is. For a pointer they are zero.
-    const INTERNAL: usize = 2;
+    let mut next = first.max(0);
 
-    // SAFETY: The namespace is valid.
-    let (tree, base) = unsafe {
-        let idr = &raw const (*ns.as_ptr()).idr;
-
-        (&raw const (*idr).idr_rt, (*idr).idr_base as c_ulong)
-    };
-    let mut iter: bindings::radix_tree_iter = Zeroable::zeroed();
-
-    iter.next_index = c_ulong::try_from(first).unwrap_or(0).saturating_sub(base);
-    for _ in 0..most {
-        // SAFETY: The tree is valid, and its nodes are freed by RCU.
-        let mut slot = unsafe { bindings::radix_tree_next_chunk(tree, &raw mut iter, 0) };
-
-        if slot.is_null() {
+    loop {
+        // SAFETY: The namespace is valid, and IDs are freed by RCU, which is held.
+        let found = unsafe { PidRef::from_ptr(bindings::find_ge_pid(next, ns.as_ptr())) };
+        let Some(pid) = found else {
             return Walk::End;
-        }
-
-        let slots = match iter.node.is_null() {
-            // What the tree consists of.
-            true => 1,
-            // What is left of the node.
-            false => iter.next_index.wrapping_sub(iter.index),
         };
-        let start = slot;
-        // SAFETY: There are as many slots in the node.
-        let end = unsafe { slot.add(slots) };
 
-        while slot != end {
-            // SAFETY: This is one of the slots, which are valid under RCU. Entries change under our
-            // eyes, hence volatile; what they lead to is read through an address dependency.
-            let entry = unsafe { ptr::read_volatile(slot) };
-            // To count them along would take a register more.
-            let index = || {
-                iter.index.wrapping_add(
-                    (slot.addr().wrapping_sub(start.addr()) / size_of_val(&entry)) as c_ulong,
-                )
-            };
+        // An ID never changes, so this is at least what was asked for. Were it not, the walk would
+        // go on nevertheless.
+        let nr = pid.nr_in(ns).max(next);
 
-            if entry.addr() & INTERNAL != 0 {
-                // The tree has changed, and this part of it is to be looked up again.
-                iter.next_index = index();
-                break;
-            }
-            // SAFETY: The entries of the tree are the IDs of the namespace, which are freed by RCU,
-            // and null.
-            if let Some(pid) = unsafe { PidRef::from_ptr(entry.cast()) } {
-                // CAST: IDs are far below the largest number.
-                if let ControlFlow::Break(result) = f(index().wrapping_add(base) as Pid, pid) {
-                    return Walk::Break(result);
-                }
-            }
-            // SAFETY: There was a slot, so this is at most their end.
-            slot = unsafe { slot.add(1) };
+        if !budget.take_id() {
+            return Walk::Pause(nr);
         }
+        if let ControlFlow::Break(result) = f(nr, pid, &mut budget) {
+            return Walk::Break(result);
+        }
+        next = nr.saturating_add(1);
     }
-    // CAST: As above.
-    Walk::Pause(iter.next_index.wrapping_add(base) as Pid)
 }
 
 /// Calls a function for each task of a kind, as [`for_each_pid`] does for all IDs.
@@ -244,19 +187,19 @@ pub(crate) fn for_each_task<'g, B>(
     ns: &'g PidNamespace,
     kind: TaskKind,
     first: Pid,
-    most: usize,
+    budget: Budget,
     guard: &'g rcu::Guard,
-    mut f: impl FnMut(Pid, &'g Task) -> ControlFlow<B>,
+    mut f: impl FnMut(Pid, &'g Task, &mut Budget) -> ControlFlow<B>,
 ) -> Walk<B> {
-    for_each_pid(ns, first, most, guard, |nr, pid| match pid.link(kind) {
-        // With `Option<&Task>` the compiler would look for null twice.
-        // SAFETY: The link is that of this kind.
-        Some(link) => f(nr, unsafe { PidRef::task_of_link(link, kind, guard) }),
-        None => ControlFlow::Continue(()),
+    for_each_pid(ns, first, budget, guard, |nr, pid, budget| {
+        match pid.find_task(kind, guard) {
+            Some(task) => f(nr, task, budget),
+            None => ControlFlow::Continue(()),
+        }
     })
 }
 
-/// What the `kernel` crate's [`PidNamespace`] does not tell.
+/// Additions to the `kernel` crate's [`PidNamespace`].
 pub(crate) trait PidNamespaceExt {
     /// Returns the initial namespace, which all tasks are in.
     fn initial() -> &'static Self;
@@ -273,66 +216,7 @@ impl PidNamespaceExt for PidNamespace {
     }
 
     fn given_since(&self, before: Pid) -> GivenIds {
-        let ns = self.as_ptr();
-
-        // SAFETY: The namespace is valid, and these change under our eyes, hence volatile.
-        unsafe {
-            GivenIds {
-                before,
-                // CAST: IDs are far below the largest number.
-                next: ptr::read_volatile(&raw const (*ns).idr.idr_next) as Pid,
-                end: ptr::read_volatile(&raw const (*ns).pid_max),
-            }
-        }
-    }
-}
-
-/// The IDs of a namespace that were given to new tasks within some time.
-///
-/// It must not be so long that more were given than there are IDs. Those that were in use already
-/// were passed over, and are among these too.
-#[derive(Clone, Copy)]
-pub(crate) struct GivenIds {
-    before: Pid,
-    next: Pid,
-    end: Pid,
-}
-
-impl GivenIds {
-    /// The lower ones are not given again: `RESERVED_PIDS`.
-    // CAST: It is small.
-    const BEGIN: Pid = bindings::RESERVED_PIDS as Pid;
-
-    /// The ID that comes next.
-    pub(crate) fn next(&self) -> Pid {
-        self.next
-    }
-
-    /// Whether an ID is one of these.
-    #[inline(always)]
-    pub(crate) fn contains(&self, nr: Pid) -> bool {
-        if self.before <= self.next {
-            // With one comparison: what is lower than the lowest one becomes a large number.
-            // CAST: The difference is not negative.
-            (nr.wrapping_sub(self.before) as u32) < self.next.abs_diff(self.before)
-        } else {
-            nr >= self.before || (Self::BEGIN..self.next).contains(&nr)
-        }
-    }
-
-    /// How many these are.
-    pub(crate) fn count(&self) -> u32 {
-        let count = if self.before <= self.next {
-            self.next.wrapping_sub(self.before)
-        } else {
-            self.end
-                .saturating_sub(self.before)
-                .max(0)
-                .saturating_add(self.next.saturating_sub(Self::BEGIN).max(0))
-        };
-
-        // It is not negative.
-        u32::try_from(count).unwrap_or(0)
+        GivenIds::since(self, before)
     }
 }
 
@@ -343,50 +227,18 @@ pub(crate) trait TaskIds {
 
     /// Returns the process ID of the parent, or 0 if it is outside of the namespace.
     ///
-    /// There is none when the task has been waited for. Whoever gets one knows that what it read of
-    /// the task before was read of one that had its ID.
+    /// There is none when the task has been waited for. If there is one, what was read of the task
+    /// before was read while it had its ID.
     fn parent_nr_in(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Pid>;
-}
-
-/// Whether this is the namespace that all tasks are in.
-#[inline(always)]
-fn is_initial(ns: &PidNamespace) -> bool {
-    // SAFETY: The namespace is valid, and this never changes.
-    unsafe { (*ns.as_ptr()).level == 0 }
-}
-
-/// What is not for everybody.
-trait TaskNumbers {
-    /// Returns the process ID in the initial namespace, without a call.
-    fn tgid_nr(&self) -> Pid;
-}
-
-impl TaskNumbers for Task {
-    #[inline(always)]
-    fn tgid_nr(&self) -> Pid {
-        // SAFETY: The task is valid, and this never changes.
-        unsafe { (*self.as_ptr()).tgid }
-    }
 }
 
 impl TaskIds for Task {
     #[inline(always)]
     fn process_nr_in(&self, ns: &PidNamespace, _guard: &rcu::Guard) -> Pid {
-        if is_initial(ns) {
-            return self.tgid_nr();
+        // SAFETY: The task and the namespace are valid. A task that has been waited for has none.
+        unsafe {
+            bindings::__task_pid_nr_ns(self.as_ptr(), bindings::pid_type_PIDTYPE_TGID, ns.as_ptr())
         }
-
-        // SAFETY: A task keeps its `signal_struct` until it is freed itself. The IDs are freed by
-        // RCU, and there are none any more when it has been waited for.
-        let pid = unsafe {
-            let signal = (*self.as_ptr()).signal;
-
-            PidRef::from_ptr(ptr::read_volatile(
-                &raw const (*signal).pids[bindings::pid_type_PIDTYPE_TGID as usize],
-            ))
-        };
-
-        pid.map_or(0, |pid| pid.nr_in(ns))
     }
 
     #[inline(always)]
@@ -399,10 +251,10 @@ impl TaskIds for Task {
         // are freed by RCU. Each has a parent, and one that has been waited for, whose parent may
         // be gone, has no ID any more.
         let parent = unsafe {
-            if ptr::read_volatile(&raw const (*self.as_ptr()).thread_pid).is_null() {
+            if read!((*self.as_ptr()).thread_pid).is_null() {
                 return None;
             }
-            ptr::read_volatile(&raw const (*self.as_ptr()).real_parent)
+            read!((*self.as_ptr()).real_parent)
         };
 
         // SAFETY: See above; a `Task` is laid out as a `task_struct`.
@@ -420,6 +272,7 @@ mod tests {
         },
         task::TaskExt, //
     };
+    use core::ptr;
     use kernel::{
         new_mutex,
         sync::{
@@ -432,13 +285,17 @@ mod tests {
         }, //
     };
 
+    fn endless() -> Budget {
+        Budget::new(usize::MAX)
+    }
+
     /// The first ID of a namespace from a number on.
     fn first<'g>(
         ns: &'g PidNamespace,
         from: Pid,
         guard: &'g rcu::Guard,
     ) -> Option<(Pid, &'g PidRef)> {
-        match for_each_pid(ns, from, usize::MAX, guard, |nr, pid| {
+        match for_each_pid(ns, from, endless(), guard, |nr, pid, _| {
             ControlFlow::Break((nr, pid))
         }) {
             Walk::Break(found) => Some(found),
@@ -457,7 +314,7 @@ mod tests {
             let guard = rcu::read_lock();
             let mut previous = 0;
 
-            let walk = for_each_pid(ns, 0, usize::MAX, &guard, |nr, pid| {
+            let walk = for_each_pid(ns, 0, endless(), &guard, |nr, pid, _| {
                 assert!(nr > previous);
                 assert_eq!(pid.nr_in(ns), nr);
                 previous = nr;
@@ -492,7 +349,7 @@ mod tests {
             let mut count = 0u32;
 
             loop {
-                let walk = for_each_pid(ns, next, 1, &guard, |_, _| {
+                let walk = for_each_pid(ns, next, Budget::new(7), &guard, |_, _, _| {
                     count = count.wrapping_add(1);
                     ControlFlow::<()>::Continue(())
                 });
@@ -508,7 +365,7 @@ mod tests {
 
             let mut at_once = 0u32;
 
-            for_each_pid(ns, 0, usize::MAX, &guard, |_, _| {
+            for_each_pid(ns, 0, endless(), &guard, |_, _, _| {
                 at_once = at_once.wrapping_add(1);
                 ControlFlow::<()>::Continue(())
             });
@@ -520,12 +377,60 @@ mod tests {
     }
 
     #[test]
+    fn a_walk_visits_no_more_than_its_budget() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+            let (mut next, mut longest, mut sections) = (0, 0usize, 0usize);
+
+            // Each ID stands for itself and two more visits.
+            loop {
+                let mut visits = 0usize;
+                let walk = for_each_pid(ns, next, Budget::new(10), &guard, |nr, _, budget| {
+                    if !budget.take_threads(2) {
+                        visits += 1;
+                        return ControlFlow::Break(nr);
+                    }
+                    visits += 3;
+                    ControlFlow::Continue(())
+                });
+
+                longest = longest.max(visits);
+                sections += 1;
+                match walk {
+                    Walk::Pause(nr) | Walk::Break(nr) => {
+                        assert!(nr > next);
+                        next = nr;
+                    }
+                    Walk::End => break,
+                }
+            }
+            assert_eq!(longest, 10);
+            assert!(sections > 3);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_budget_grants_the_threads_of_the_first_process() {
+        let mut budget = Budget::new(10);
+
+        assert!(budget.take_id() && budget.take_threads(1000));
+        assert!(!budget.take_id() && !budget.take_threads(1));
+
+        let mut budget = Budget::new(10);
+
+        assert!(budget.take_id() && budget.take_id());
+        assert!(!budget.take_threads(9) && budget.take_threads(8));
+        assert!(!budget.take_id());
+    }
+
+    #[test]
     fn leaders_have_the_id_of_their_process() -> Result {
         with_namespace(|ns| {
             let guard = rcu::read_lock();
             let mut leaders = 0u32;
 
-            for_each_pid(ns, 0, usize::MAX, &guard, |nr, pid| {
+            for_each_pid(ns, 0, endless(), &guard, |nr, pid, _| {
                 if let Some(leader) = pid.thread_group_leader(&guard) {
                     leaders = leaders.wrapping_add(1);
                     assert_eq!(leader.tgid(), nr);
@@ -613,34 +518,6 @@ mod tests {
             fsleep(Delta::from_millis(10));
         }
         Err(ETIMEDOUT)
-    }
-
-    #[test]
-    fn given_ids() {
-        let given = |before, next| GivenIds {
-            before,
-            next,
-            end: 1000,
-        };
-
-        assert_eq!(given(400, 400).count(), 0);
-        assert_eq!(given(400, 410).count(), 10);
-        for (nr, is_given) in [(399, false), (400, true), (409, true), (410, false)] {
-            assert_eq!(given(400, 410).contains(nr), is_given);
-        }
-
-        // From the end to the first ones that are given again.
-        let anew = given(990, 305);
-
-        assert_eq!(anew.count(), 10 + 5);
-        for nr in [990, 999, 300, 304] {
-            assert!(anew.contains(nr));
-        }
-        for nr in [1, 299, 305, 989] {
-            assert!(!anew.contains(nr));
-        }
-        // The end may have become lower meanwhile.
-        assert_eq!(given(2000, 305).count(), 5);
     }
 
     #[test]

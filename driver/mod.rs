@@ -21,6 +21,7 @@ pub(crate) mod ioctl;
 pub(crate) mod message;
 pub(crate) mod monitor;
 pub(crate) mod output;
+pub(crate) mod patience;
 pub(crate) mod query;
 pub(crate) mod recorder;
 pub(crate) mod settings;

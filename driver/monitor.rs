@@ -31,6 +31,7 @@ use crate::{
         },
         pid::{
             for_each_pid,
+            Budget,
             PidNamespaceExt,
             Walk, //
         },
@@ -46,10 +47,7 @@ use crate::{
     },
     driver::{
         recorder::Recorder,
-        snapshot::{
-            Found,
-            Request, //
-        }, //
+        snapshot::Request, //
     },
     uapi::{
         self,
@@ -221,8 +219,8 @@ impl Default for Census {
 }
 
 impl Census {
-    /// How many nodes of the tree of IDs are looked at while RCU is held: one has 64.
-    const NODES: usize = 1;
+    /// How many IDs are visited while RCU is held.
+    const VISITS: usize = 64;
 
     /// Counts what there is now.
     fn take(&mut self) -> Sample {
@@ -240,7 +238,8 @@ impl Census {
 
         loop {
             let guard = rcu::read_lock();
-            let walk = for_each_pid(ns, next, Self::NODES, &guard, |nr, pid| {
+            let budget = Budget::new(Self::VISITS);
+            let walk = for_each_pid(ns, next, budget, &guard, |nr, pid, _| {
                 let Some(thread) = pid.task(&guard) else {
                     return ControlFlow::<()>::Continue(());
                 };
@@ -294,9 +293,6 @@ struct Watch {
 }
 
 impl Watch {
-    /// How often a process is looked at that is executing a program.
-    const ATTEMPTS: usize = 3;
-
     /// Adds the process to a sample of the system. Returns nothing if nothing is to be recorded any
     /// more because it is gone.
     fn look(&mut self, choice: Choice, mut sample: Sample) -> Option<Sample> {
@@ -314,48 +310,33 @@ impl Watch {
         if self.is_gone {
             return None;
         }
-        for _ in 0..Self::ATTEMPTS {
-            match self.find(pid) {
-                Found::Process(record) => {
-                    self.start_time = Some(record.start_time);
-                    sample.flags = uapi::PROCMON_SAMPLE_PROCESS;
-                    sample.process = record;
-                    break;
-                }
-                Found::Busy => cond_resched(),
-                Found::Nobody => {
-                    self.is_gone = true;
-                    sample.flags = uapi::PROCMON_SAMPLE_GONE;
-                    sample.process = Record {
-                        pid,
-                        start_time: self.start_time.unwrap_or(0),
-                        ..Zeroable::zeroed()
-                    };
-                    break;
-                }
+        match self.find(pid) {
+            Some(record) => {
+                self.start_time = Some(record.start_time);
+                sample.flags = uapi::PROCMON_SAMPLE_PROCESS;
+                sample.process = record;
+            }
+            None => {
+                self.is_gone = true;
+                sample.flags = uapi::PROCMON_SAMPLE_GONE;
+                sample.process = Record {
+                    pid,
+                    start_time: self.start_time.unwrap_or(0),
+                    ..Zeroable::zeroed()
+                };
             }
         }
         Some(sample)
     }
 
     /// Looks for the process, and not for another one that has got the same ID since.
-    fn find(&self, pid: Pid) -> Found {
-        let found = Request::of_monitor(kernel::current!()).find(pid);
+    fn find(&self, pid: Pid) -> Option<Record> {
+        let record = Request::of_monitor(kernel::current!()).find(pid)?;
+        let is_same = match self.start_time {
+            Some(start_time) => record.start_time == start_time,
+            None => record.start_time <= self.choice.time(),
+        };
 
-        match found {
-            Found::Process(record) => {
-                let is_same = match self.start_time {
-                    Some(start_time) => record.start_time == start_time,
-                    None => record.start_time <= self.choice.time(),
-                };
-
-                if is_same {
-                    found
-                } else {
-                    Found::Nobody
-                }
-            }
-            _ => found,
-        }
+        is_same.then_some(record)
     }
 }

@@ -11,10 +11,7 @@ use kernel::{
     page::PAGE_SIZE,
     pid_namespace::PidNamespace,
     prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    },
+    sync::rcu,
     task::{
         CurrentTask,
         Pid,
@@ -28,12 +25,10 @@ use crate::{
         compat::zeroed_vec,
         cputime::Times,
         cred::UserNamespace,
-        exec::{
-            wait_for_exec,
-            ExecId, //
-        },
+        exec::ExecId,
         pid::{
             for_each_task,
+            Budget,
             PidNamespaceExt,
             TaskIds,
             TaskKind,
@@ -50,7 +45,10 @@ use crate::{
             write_user, //
         }, //
     },
-    driver::output::Output,
+    driver::{
+        output::Output,
+        patience::Patience, //
+    },
     uapi::{
         self,
         procmon_record as Record,
@@ -92,8 +90,16 @@ pub(crate) const INFO: uapi::procmon_info = uapi::procmon_info {
 /// How many records are collected before they are copied to user space, while RCU is held.
 const BATCH: usize = 64;
 
-/// How many nodes of the tree of IDs are looked at while RCU is held, if there is little in them.
-const MAX_NODES: usize = 16;
+/// How many IDs and threads are visited while RCU is held. A process of more threads is visited by
+/// itself.
+const VISITS: usize = 1024;
+
+/// The groups that are summed up over all threads of a process.
+const USAGE: u32 = uapi::PROCMON_GROUP_CPU
+    | uapi::PROCMON_GROUP_FAULTS
+    | uapi::PROCMON_GROUP_SCHED
+    | uapi::PROCMON_GROUP_IO
+    | uapi::PROCMON_GROUP_RUNTIME;
 
 /// A stride has to have room for the group that is always there.
 const MIN_STRIDE: usize = offset_of!(Record, cpu).next_multiple_of(align_of::<Record>());
@@ -136,16 +142,6 @@ pub(crate) struct Request<'a> {
     sees_all: bool,
 }
 
-/// What became of looking for one process.
-pub(crate) enum Found {
-    /// This is it.
-    Process(Record),
-    /// It is executing a program, and to be looked for again.
-    Busy,
-    /// There is none.
-    Nobody,
-}
-
 /// Whether a task still is what its ID stands for.
 enum Presence {
     /// It is.
@@ -162,8 +158,8 @@ enum Stop {
     End,
     /// It goes on with this ID.
     At(Pid),
-    /// It goes on with this ID, when the task has come to its new program.
-    Wait(Pid, ARef<Task>),
+    /// It goes on with this ID, and the process is executing a program.
+    Again(Pid),
 }
 
 impl<'a> Request<'a> {
@@ -226,17 +222,22 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Looks for one process.
-    pub(crate) fn find(&self, pid: Pid) -> Found {
+    /// Looks for one process. Sleeps if it is executing a program, but not for long.
+    pub(crate) fn find(&self, pid: Pid) -> Option<Record> {
         let mut records = [Zeroable::zeroed()];
-        let (count, stop) = self.fill(pid, &mut records);
-        let [record] = records;
+        let mut patience = Patience::new();
 
-        // What is filled in and what is stopped at may be the next process as well.
-        match stop {
-            _ if count == 1 && record.pid == pid => Found::Process(record),
-            Stop::Wait(nr, _) | Stop::At(nr) if nr == pid => Found::Busy,
-            _ => Found::Nobody,
+        // TIME: As often as the patience allows. Then it is described as it is.
+        loop {
+            let (count, stop) = self.fill(pid, &mut records, &patience);
+            let [record] = records;
+
+            // What is filled in and what is stopped at may be the next process as well.
+            match stop {
+                _ if count == 1 && record.pid == pid => return Some(record),
+                Stop::Again(nr) if nr == pid => patience.wait_for(pid),
+                _ => return None,
+            }
         }
     }
 
@@ -249,16 +250,22 @@ impl<'a> Request<'a> {
     }
 
     /// Fills in records of tasks from an ID on. Returns how many.
-    fn fill(&self, first: Pid, records: &mut [Record]) -> (usize, Stop) {
+    fn fill(&self, first: Pid, records: &mut [Record], patience: &Patience) -> (usize, Stop) {
         if self.has(uapi::PROCMON_SNAPSHOT_THREADS) {
-            self.fill_with::<true>(first, records)
+            self.fill_with::<true>(first, records, patience)
         } else {
-            self.fill_with::<false>(first, records)
+            self.fill_with::<false>(first, records, patience)
         }
     }
 
     #[inline(never)]
-    fn fill_with<const THREADS: bool>(&self, first: Pid, records: &mut [Record]) -> (usize, Stop) {
+    fn fill_with<const THREADS: bool>(
+        &self,
+        first: Pid,
+        records: &mut [Record],
+        patience: &Patience,
+    ) -> (usize, Stop) {
+        // TIME: RCU is held for as many visits as the budget has, or for one process.
         let guard = rcu::read_lock();
         let room = records.len();
         let mut free = records.iter_mut();
@@ -269,34 +276,55 @@ impl<'a> Request<'a> {
         } else {
             TaskKind::Process
         };
-        let walk = for_each_task(self.pid_ns, kind, first, MAX_NODES, &guard, |nr, task| {
-            if free.len() == 0 {
-                return ControlFlow::Break(Stop::At(nr));
-            }
+        let budget = Budget::new(VISITS);
+        let walk = for_each_task(
+            self.pid_ns,
+            kind,
+            first,
+            budget,
+            &guard,
+            |nr, task, budget| {
+                if free.len() == 0 {
+                    return ControlFlow::Break(Stop::At(nr));
+                }
 
-            let Some(exec) = ExecId::of(task) else {
-                return ControlFlow::Break(Stop::Wait(nr, task.into()));
-            };
+                let exec = ExecId::of(task);
 
-            if self.flags & FILTERS != 0 && !self.lets_pass(task, &guard) {
-                return ControlFlow::Continue(());
-            }
+                // Whom nobody has asked for is not waited for.
+                if self.flags & FILTERS != 0 && !self.lets_pass(task, &guard) {
+                    return ControlFlow::Continue(());
+                }
+                if !THREADS && !budget.take_threads(self.visits(task)) {
+                    return ControlFlow::Break(Stop::At(nr));
+                }
 
-            let Some(record) = free.next() else {
-                return ControlFlow::Break(Stop::At(nr));
-            };
-            let presence = self.describe::<THREADS>(nr, task, record, &guard);
+                let may_be_mixed = patience.exhausted_by() == Some(nr);
 
-            if matches!(presence, Presence::Here) && exec.is_still(task) {
-                return ControlFlow::Continue(());
-            }
-            is_last_good = false;
-            ControlFlow::Break(match presence {
-                Presence::Here => Stop::Wait(nr, task.into()),
-                Presence::Replaced => Stop::At(nr),
-                Presence::Gone => Stop::At(nr.wrapping_add(1)),
-            })
-        });
+                if exec.is_none() && !may_be_mixed {
+                    return ControlFlow::Break(Stop::Again(nr));
+                }
+
+                let Some(record) = free.next() else {
+                    return ControlFlow::Break(Stop::At(nr));
+                };
+                let presence = self.describe::<THREADS>(nr, task, record, &guard);
+                let is_whole = matches!(presence, Presence::Here)
+                    && exec.is_some_and(|exec| exec.is_still(task));
+
+                if is_whole {
+                    return ControlFlow::Continue(());
+                }
+                if may_be_mixed && !matches!(presence, Presence::Gone) {
+                    record.flags |= uapi::PROCMON_TASK_MIXED;
+                    return ControlFlow::Continue(());
+                }
+                is_last_good = false;
+                ControlFlow::Break(match presence {
+                    Presence::Here | Presence::Replaced => Stop::Again(nr),
+                    Presence::Gone => Stop::At(nr.wrapping_add(1)),
+                })
+            },
+        );
         let stop = match walk {
             Walk::End => Stop::End,
             Walk::Pause(nr) => Stop::At(nr),
@@ -305,6 +333,16 @@ impl<'a> Request<'a> {
         let used = room.wrapping_sub(free.len());
 
         (used.wrapping_sub(usize::from(!is_last_good)), stop)
+    }
+
+    /// Returns how many threads are visited to describe the process of a task.
+    #[inline(always)]
+    fn visits(&self, task: &Task) -> usize {
+        if self.wants(USAGE) {
+            task.thread_count() as usize
+        } else {
+            0
+        }
     }
 
     /// Whether there is to be a record of a task, if it still is there.
@@ -347,9 +385,7 @@ impl<'a> Request<'a> {
 
         if self.wants(uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO) {
             self.describe_usage::<THREADS, true>(task, record, guard);
-        } else if self.wants(
-            uapi::PROCMON_GROUP_CPU | uapi::PROCMON_GROUP_FAULTS | uapi::PROCMON_GROUP_RUNTIME,
-        ) {
+        } else if self.wants(USAGE) {
             self.describe_usage::<THREADS, false>(task, record, guard);
         }
         if self.wants(uapi::PROCMON_GROUP_CREDS) {
@@ -393,7 +429,10 @@ impl<'a> Request<'a> {
                 record.ppid = ppid;
                 Presence::Here
             }
-            None => Presence::Replaced,
+            None => {
+                record.ppid = 0;
+                Presence::Replaced
+            }
         }
     }
 
@@ -467,11 +506,15 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
     let batch = BATCH.min(arguments.capacity as usize);
     let mut records = zeroed_vec(batch, GFP_KERNEL)?;
     let mut output = Output::new(arguments.records, arguments.stride, arguments.capacity)?;
+    let mut patience = Patience::new();
     let mut next = arguments.cursor;
 
+    // TIME: Each round gives at least one record, ends, looks at one process again for which there
+    // is little patience, or has spent the budget on other IDs, of which there is a limit.
     let failed = loop {
         let room = batch.min(output.left() as usize);
-        let (count, stop) = request.fill(next, records.get_mut(..room).unwrap_or_default());
+        let batch = records.get_mut(..room).unwrap_or_default();
+        let (count, stop) = request.fill(next, batch, &patience);
         let filled = records.get(..count).unwrap_or_default();
 
         let written = output.write(filled);
@@ -486,11 +529,9 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
                 break None;
             }
             Stop::At(nr) => next = nr,
-            Stop::Wait(nr, task) => {
+            Stop::Again(nr) => {
                 next = nr;
-                if let Err(error) = wait_for_exec(&task) {
-                    break Some(error);
-                }
+                patience.wait_for(nr);
             }
         }
         if output.left() == 0 {
