@@ -20,6 +20,8 @@ use kernel::{
     }, //
 };
 
+use crate::abstractions::task::read;
+
 /// User and group IDs of a task.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Ids {
@@ -55,39 +57,42 @@ impl<'a> UserNamespace<'a> {
         }
     }
 
-    /// Returns the IDs of a task. Those that this namespace does not have are the overflow IDs.
+    /// Returns the IDs of a task. An ID that this namespace does not have is the overflow ID.
     #[inline(always)]
     pub(crate) fn ids(&self, task: &Task, _guard: &rcu::Guard) -> Ids {
-        // SAFETY: A task's credentials are replaced but not changed, and are freed by RCU.
-        let cred = unsafe { &*ptr::read_volatile(&raw const (*task.as_ptr()).real_cred) };
+        // SAFETY: A task's credentials are replaced and freed by RCU. Their IDs do not change, but
+        // other fields do, so that no reference to all of them is made.
+        let ids = unsafe {
+            let cred = read!((*task.as_ptr()).real_cred);
 
-        let ids = Ids {
-            uid: cred.uid.val,
-            euid: cred.euid.val,
-            gid: cred.gid.val,
-            egid: cred.egid.val,
+            Ids {
+                uid: (*cred).uid.val,
+                euid: (*cred).euid.val,
+                gid: (*cred).gid.val,
+                egid: (*cred).egid.val,
+            }
         };
 
         if self.is_initial {
             ids
         } else {
-            self.translate(cred)
+            self.translate(ids)
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn translate(&self, cred: &bindings::cred) -> Ids {
+    fn translate(&self, ids: Ids) -> Ids {
         // SAFETY: The namespace is valid.
-        let user = |uid| unsafe { bindings::from_kuid_munged(self.ns, uid) };
+        let user = |val| unsafe { bindings::from_kuid_munged(self.ns, bindings::kuid_t { val }) };
         // SAFETY: As above.
-        let group = |gid| unsafe { bindings::from_kgid_munged(self.ns, gid) };
+        let group = |val| unsafe { bindings::from_kgid_munged(self.ns, bindings::kgid_t { val }) };
 
         Ids {
-            uid: user(cred.uid),
-            euid: user(cred.euid),
-            gid: group(cred.gid),
-            egid: group(cred.egid),
+            uid: user(ids.uid),
+            euid: user(ids.euid),
+            gid: group(ids.gid),
+            egid: group(ids.egid),
         }
     }
 
@@ -95,7 +100,7 @@ impl<'a> UserNamespace<'a> {
     #[inline(always)]
     pub(crate) fn uid(&self, task: &Task, _guard: &rcu::Guard) -> Option<u32> {
         // SAFETY: As in `ids()`.
-        let uid = unsafe { (*ptr::read_volatile(&raw const (*task.as_ptr()).real_cred)).uid };
+        let uid = unsafe { (*read!((*task.as_ptr()).real_cred)).uid };
         // SAFETY: The namespace is valid.
         let uid = unsafe { bindings::from_kuid(self.ns, uid) };
 

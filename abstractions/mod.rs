@@ -6,6 +6,7 @@
 //! for any caller that is safe code. All of procmon's `unsafe` code is in here.
 
 pub(crate) mod accounting;
+pub(crate) mod comm;
 pub(crate) mod compat;
 pub(crate) mod cputime;
 pub(crate) mod cred;

@@ -33,8 +33,7 @@ unsafe impl<T: Sized + 'static> Word for *mut T where *mut T: AtomicType {}
 unsafe impl Word for i32 {}
 // SAFETY: As above.
 unsafe impl Word for u32 {}
-#[cfg(CONFIG_64BIT)]
-// SAFETY: There are 64 bits to a word.
+// SAFETY: There are 64 bits to a word, on which the module insists.
 unsafe impl Word for u64 {}
 // SAFETY: That is a word.
 unsafe impl Word for usize {}

@@ -115,7 +115,7 @@ impl<const N: usize> PerCpuCounters<N> {
                 let counters = unsafe { self.on_cpu(cpu) };
 
                 for (sum, counter) in sums.iter_mut().zip(counters) {
-                    *sum = sum.wrapping_add(read_counter(counter));
+                    *sum = sum.wrapping_add(read_once(counter));
                 }
             }
         }
@@ -149,16 +149,6 @@ impl<const N: usize> PerCpuCounters<N> {
         // atomic or, in `inc()`, one instruction of the counter's own CPU.
         unsafe { &*self.base.as_ptr().wrapping_byte_add(offset).cast() }
     }
-}
-
-/// Reads a counter, of which no CPU may read one half after the other.
-#[inline]
-fn read_counter(counter: &Atomic<u64>) -> u64 {
-    #[cfg(CONFIG_64BIT)]
-    return read_once(counter);
-
-    #[cfg(not(CONFIG_64BIT))]
-    counter.load(kernel::sync::atomic::Relaxed)
 }
 
 impl<const N: usize> Drop for PerCpuCounters<N> {

@@ -26,7 +26,6 @@ mod generated {
 pub(crate) use generated::*;
 
 // Sizes, offsets and numbers that programs were built with, whatever becomes of the header.
-#[cfg(CONFIG_64BIT)]
 const _: () = {
     assert!(size_of::<procmon_stats>() == 40);
     assert!(offset_of!(procmon_stats, total_reads) == 8);

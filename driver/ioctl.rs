@@ -123,7 +123,7 @@ fn get_stats32(device: &Device, arg: UserPtr) -> Result {
 fn stats(device: &Device) -> uapi::procmon_stats {
     let report = device.settings.report(&device.counters);
 
-    // CAST: The fields are as wide as a machine word, and on 32 bits wrap as its counters do.
+    // CAST: The fields are as wide as a machine word, which is as wide as the counters.
     uapi::procmon_stats {
         total_opens: report.since_reset.opens as c_ulong,
         total_reads: report.since_reset.reads as c_ulong,
