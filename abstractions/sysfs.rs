@@ -25,7 +25,7 @@ pub(crate) trait Attribute<T> {
     /// The name of the file.
     const NAME: &'static CStr;
 
-    /// Writes what the file holds, a page at the most.
+    /// Writes what the file holds, less than a page.
     fn show(data: &T, out: &mut Formatter<'_>) -> fmt::Result;
 }
 
@@ -118,12 +118,13 @@ impl<R: FromDevice, A: Attribute<R::Data>> RawAttribute<R, A> {
         // SAFETY: By the safety requirements, and sysfs waits for this call before it removes the
         // attribute.
         let data = unsafe { R::from_device(dev) };
-        // SAFETY: By the safety requirements; nobody else uses the page meanwhile.
-        let page = unsafe { slice::from_raw_parts_mut(page.cast::<u8>(), PAGE_SIZE) };
+        // A full page is an overflow to sysfs, which complains about it in the log.
+        // SAFETY: By the safety requirements; nothing else uses the page during this call.
+        let page = unsafe { slice::from_raw_parts_mut(page.cast::<u8>(), PAGE_SIZE - 1) };
         let mut out = Formatter::new(page);
 
         from_result(|| {
-            // All there is to fail is that the page is full.
+            // The only failure is that the page is full.
             A::show(data, &mut out).map_err(|_| E2BIG)?;
             Ok(isize::try_from(out.bytes_written())?)
         })
@@ -167,3 +168,57 @@ macro_rules! impl_attribute_list {
 impl_attribute_list!(A);
 impl_attribute_list!(A, B);
 impl_attribute_list!(A, B, C);
+
+#[kunit_tests(procmon_sysfs)]
+mod tests {
+    use super::*;
+    use kernel::fmt::Write;
+
+    /// A registration of devices that are not there.
+    struct NoDevice;
+
+    // SAFETY: There is nothing to return the data of, and no data.
+    unsafe impl FromDevice for NoDevice {
+        type Data = ();
+
+        unsafe fn from_device<'a>(_dev: *mut bindings::device) -> &'a () {
+            &()
+        }
+    }
+
+    /// A file of `N` bytes.
+    struct Bytes<const N: usize>;
+
+    impl<const N: usize> Attribute<()> for Bytes<N> {
+        const NAME: &'static CStr = c"bytes";
+
+        fn show((): &(), out: &mut Formatter<'_>) -> fmt::Result {
+            (0..N).try_for_each(|_| out.write_char('x'))
+        }
+    }
+
+    fn show<const N: usize>() -> Result<isize> {
+        let mut page = KBox::new([0u8; PAGE_SIZE], GFP_KERNEL)?;
+
+        // SAFETY: The page is initialised, and `NoDevice` takes any device.
+        Ok(unsafe {
+            RawAttribute::<NoDevice, Bytes<N>>::show(
+                ptr::null_mut(),
+                ptr::null_mut(),
+                page.as_mut_ptr().cast(),
+            )
+        })
+    }
+
+    #[test]
+    fn a_full_page_is_refused() -> Result {
+        // CAST: These are small.
+        let refused = E2BIG.to_errno() as isize;
+
+        assert_eq!(show::<0>()?, 0);
+        assert_eq!(show::<{ PAGE_SIZE - 1 }>()?, PAGE_SIZE as isize - 1);
+        assert_eq!(show::<PAGE_SIZE>()?, refused);
+        assert_eq!(show::<{ PAGE_SIZE + 1 }>()?, refused);
+        Ok(())
+    }
+}
