@@ -22,12 +22,14 @@ use kernel::{
     }, //
 };
 
+// The plain ones of these are inline functions of C on kernels without preemption, which Rust cannot
+// call. These are functions of the kernel whatever its model of preemption is.
 #[cfg(not(CONFIG_PREEMPT_RT))]
 use bindings::{
-    _raw_read_lock as read_lock,
-    _raw_read_unlock as read_unlock,
-    _raw_write_lock as write_lock,
-    _raw_write_unlock as write_unlock, //
+    _raw_read_lock_bh as read_lock,
+    _raw_read_unlock_bh as read_unlock,
+    _raw_write_lock_bh as write_lock,
+    _raw_write_unlock_bh as write_unlock, //
 };
 #[cfg(CONFIG_PREEMPT_RT)]
 use bindings::{
@@ -39,9 +41,10 @@ use bindings::{
 
 /// A value that many may read or one may change at a time.
 ///
-/// Waits by spinning, so a guard must not be held across anything that sleeps. A reader may come in
-/// while another one holds the lock and a writer waits only in interrupt context: do not take the
-/// same lock twice.
+/// Waits by spinning, so a guard must not be held across anything that sleeps. Soft interrupts are
+/// off as long as there is one, as with `read_lock_bh()`, so the lock is for process context. A
+/// reader may come in while another one holds the lock and a writer waits only in interrupt context:
+/// do not take the same lock twice.
 ///
 /// On a `PREEMPT_RT` kernel the lock sleeps, as the C one does there.
 #[pin_data]
@@ -73,6 +76,9 @@ impl<T> RwLock<T> {
     }
 
     /// Takes the lock for reading.
+    ///
+    /// TIME: Those who wait are let in in turn, so this waits as long as all before it, on as many
+    /// CPUs as there are, hold the lock. The same goes for [`Self::write`].
     pub(crate) fn read(&self) -> ReadGuard<'_, T> {
         // SAFETY: The lock was initialised by `new()`.
         unsafe { read_lock(self.raw.get()) };
@@ -113,6 +119,17 @@ unsafe fn rwlock_init(
         bindings::__rwlock_init(slot, name.as_char_ptr(), key.as_ptr())
     };
 
+    // What the macro `init_rwbase_rt()` does to all fields that there are.
+    #[cfg(CONFIG_PREEMPT_RT)]
+    const _: () = {
+        const fn fields(rwbase: &bindings::rwbase_rt) {
+            let bindings::rwbase_rt {
+                readers: _,
+                rtmutex: _,
+            } = rwbase;
+        }
+        let _ = fields;
+    };
     #[cfg(CONFIG_PREEMPT_RT)]
     // SAFETY: By the safety requirements.
     unsafe {
@@ -141,7 +158,7 @@ impl<T> Deref for ReadGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: The lock is held for reading, so nobody has `&mut` access.
+        // SAFETY: The lock is held for reading, so there is no `&mut` access.
         unsafe { &*self.lock.data.get() }
     }
 }
