@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Single values in user space.
+//! Single values and slices in user space.
 //!
-//! The `kernel` crate's `UserSlice` copies slices, of which the kernel checks at run time that they
-//! lie within one object. Of a value the compiler knows that, as in C, where the check is left out
-//! for a size that is constant.
+//! The `kernel` crate's `UserSlice` takes other traits for that, which types from bindgen do not
+//! have, and does not say how much of a slice could be written.
 //!
 //! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h)
 
@@ -30,16 +29,16 @@ use zerocopy::Immutable;
 #[inline]
 pub(crate) fn read_user<T: FromBytes>(from: UserPtr) -> Result<T> {
     let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: There is room for a `T`.
-    let failed = unsafe {
-        copy_from_user(
+    // SAFETY: There is room for a `T`, and any address may be read from.
+    let left = unsafe {
+        bindings::_copy_from_user(
             value.as_mut_ptr().cast(),
             from.as_const_ptr(),
             size_of::<T>(),
         )
     };
 
-    if failed {
+    if left != 0 {
         return Err(EFAULT);
     }
     // SAFETY: All bytes of it were written, and any will do.
@@ -53,11 +52,12 @@ pub(crate) fn read_user<T: FromBytes>(from: UserPtr) -> Result<T> {
 /// `EFAULT` if it cannot be written, as a whole.
 #[inline]
 pub(crate) fn write_user<T: IntoBytes + Immutable>(to: UserPtr, value: &T) -> Result {
-    // SAFETY: All bytes of the value are initialised.
-    let failed =
-        unsafe { copy_to_user(to.as_mut_ptr(), ptr::from_ref(value).cast(), size_of::<T>()) };
+    // SAFETY: All bytes of the value are initialised, and any address may be written to.
+    let left = unsafe {
+        bindings::_copy_to_user(to.as_mut_ptr(), ptr::from_ref(value).cast(), size_of::<T>())
+    };
 
-    if failed {
+    if left != 0 {
         return Err(EFAULT);
     }
     Ok(())
@@ -115,183 +115,13 @@ pub(crate) fn clear_user(to: UserPtr, len: usize) -> bool {
     true
 }
 
-/// Whether to copy a word by functions of the kernel that are made for that, as the C macros
-/// `get_user()` and `put_user()` do. They have a calling convention of their own, and neither the
-/// checks nor the injected faults of debug kernels.
-const HAS_WORDS: bool = cfg!(all(
-    CONFIG_X86_64,
-    not(CONFIG_UML),
-    not(CONFIG_DEBUG_ATOMIC_SLEEP),
-    not(CONFIG_FAULT_INJECTION_USERCOPY)
-));
-
-/// Returns whether the copy failed.
-///
-/// # Safety
-///
-/// `to` must be valid for writes of `len` bytes.
-#[inline(always)]
-unsafe fn copy_from_user(to: *mut c_void, from: *const c_void, len: usize) -> bool {
-    #[cfg(all(CONFIG_X86_64, not(CONFIG_UML)))]
-    if HAS_WORDS && len == size_of::<u32>() {
-        let value: u32;
-        let error: usize;
-
-        // SAFETY: The function takes any address. This is all that it changes.
-        unsafe {
-            kernel::asm!(
-                "call {function}";
-                function = sym bindings::__get_user_4,
-                inout("rax") from.addr() => error,
-                out("rdx") value,
-            )
-        };
-        // SAFETY: By the safety requirements.
-        unsafe { to.cast::<u32>().write_unaligned(value) };
-        return error != 0;
-    }
-
-    // SAFETY: By the safety requirements; any address may be read from.
-    unsafe { bindings::_copy_from_user(to, from, len) != 0 }
-}
-
-/// Returns whether the copy failed.
-///
-/// # Safety
-///
-/// `from` must be valid for reads of `len` bytes, which must be initialised.
-#[inline(always)]
-unsafe fn copy_to_user(to: *mut c_void, from: *const c_void, len: usize) -> bool {
-    #[cfg(all(CONFIG_X86_64, not(CONFIG_UML)))]
-    if HAS_WORDS && len == size_of::<u32>() {
-        // SAFETY: By the safety requirements.
-        let value = unsafe { from.cast::<u32>().read_unaligned() };
-        let error: usize;
-
-        // SAFETY: The function takes any address. It changes no register but these and `rbx`, which
-        // inline assembly has to preserve.
-        unsafe {
-            kernel::asm!(
-                "mov %rbx, {rbx}; call {function}; mov {rbx}, %rbx";
-                function = sym bindings::__put_user_4,
-                rbx = out(reg) _,
-                inout("rcx") to.addr() => error,
-                in("rax") value,
-            )
-        };
-        return error != 0;
-    }
-
-    // SAFETY: By the safety requirements; any address may be written to.
-    unsafe { bindings::_copy_to_user(to, from, len) != 0 }
-}
-
 /// Writes bytes to user space, and returns how many could be written, from the first one on.
 ///
 /// This may sleep.
 pub(crate) fn write_user_slice(to: UserPtr, bytes: &[u8]) -> usize {
-    let copied = copy_words(to, bytes);
-
-    if copied == bytes.len() {
-        return copied;
-    }
-
-    let rest = bytes.get(copied..).unwrap_or_default();
     // SAFETY: There are as many bytes, and they are initialised; any address may be written to.
-    let left = unsafe {
-        bindings::_copy_to_user(
-            to.wrapping_byte_add(copied).as_mut_ptr(),
-            rest.as_ptr().cast(),
-            rest.len(),
-        )
-    };
+    let left =
+        unsafe { bindings::copy_to_user(to.as_mut_ptr(), bytes.as_ptr().cast(), bytes.len()) };
 
     bytes.len().saturating_sub(left)
-}
-
-/// Writes bytes to user space by words, as far as this is possible.
-///
-/// For what the kernel has just put down in words that is fewer steps than its own functions take,
-/// which go by bytes on most of today's CPUs. Returns how many bytes were written.
-#[cfg(all(
-    CONFIG_X86_64,
-    not(CONFIG_UML),
-    not(CONFIG_KASAN),
-    not(CONFIG_KMSAN),
-    not(CONFIG_DEBUG_ATOMIC_SLEEP),
-    not(CONFIG_FAULT_INJECTION_USERCOPY)
-))]
-fn copy_words(to: UserPtr, bytes: &[u8]) -> usize {
-    /// EX_TYPE_UACCESS: an access to user space, after which to go on elsewhere if it faults.
-    const KIND: u32 = 3;
-    /// What all kernels have for user space, whatever the CPU can address.
-    const END: usize = (1 << 47) - kernel::page::PAGE_SIZE;
-
-    let start = to.as_mut_ptr().addr();
-    let words = bytes.len() / size_of::<u64>();
-    let mut left = words;
-
-    if start.checked_add(bytes.len()).is_none_or(|end| end > END) {
-        return 0;
-    }
-    // SAFETY: The address is one of user space, which the CPU is told to let pass, and an access
-    // that faults nevertheless ends the loop. There are as many words to read.
-    unsafe {
-        if has_smap() {
-            kernel::asm!(
-                "stac; 1: rep movsq; 2: clac;
-                .pushsection __ex_table, \"a\";
-                .balign 4; .long 1b - .; .long 2b - .; .long {kind};
-                .popsection";
-                kind = const KIND,
-                inout("rcx") left,
-                inout("rdi") start => _,
-                inout("rsi") bytes.as_ptr() => _,
-            );
-        } else {
-            kernel::asm!(
-                "1: rep movsq; 2:;
-                .pushsection __ex_table, \"a\";
-                .balign 4; .long 1b - .; .long 2b - .; .long {kind};
-                .popsection";
-                kind = const KIND,
-                inout("rcx") left,
-                inout("rdi") start => _,
-                inout("rsi") bytes.as_ptr() => _,
-            );
-        }
-    }
-    words.saturating_sub(left).wrapping_mul(size_of::<u64>())
-}
-
-/// What takes checks and injected faults is left to the functions of the kernel.
-#[cfg(not(all(
-    CONFIG_X86_64,
-    not(CONFIG_UML),
-    not(CONFIG_KASAN),
-    not(CONFIG_KMSAN),
-    not(CONFIG_DEBUG_ATOMIC_SLEEP),
-    not(CONFIG_FAULT_INJECTION_USERCOPY)
-)))]
-fn copy_words(_to: UserPtr, _bytes: &[u8]) -> usize {
-    0
-}
-
-/// Whether the CPU keeps the kernel from user space but where it says otherwise (SMAP).
-#[cfg(all(
-    CONFIG_X86_64,
-    not(CONFIG_UML),
-    not(CONFIG_KASAN),
-    not(CONFIG_KMSAN),
-    not(CONFIG_DEBUG_ATOMIC_SLEEP),
-    not(CONFIG_FAULT_INJECTION_USERCOPY)
-))]
-fn has_smap() -> bool {
-    const WORD: usize = (bindings::X86_FEATURE_SMAP / u32::BITS) as usize;
-    const BIT: u32 = bindings::X86_FEATURE_SMAP % u32::BITS;
-
-    // SAFETY: This is set up early at boot and not changed any more. Any bits make words.
-    let word = unsafe { bindings::boot_cpu_data.__bindgen_anon_3.x86_capability[WORD] };
-
-    word >> BIT & 1 != 0
 }
