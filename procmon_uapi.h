@@ -12,6 +12,18 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+/*
+ * The device holds one message. write(2) replaces it as a whole; splice(2) and sendfile(2) do, too,
+ * with each piece that they hand over. A read from offset 0 that gets a part of the message begins a
+ * pass: until a read of that open file has come to the end, reads from other offsets go on in the
+ * same message, though it may have been replaced in between.
+ *
+ * PROCMON_KEPT_MESSAGES replaced messages are kept for such passes, the last ones that passes have
+ * read a part of. The next read of a pass whose message is not kept any more fails with ESTALE,
+ * once, which ends the pass: begin again at offset 0.
+ */
+#define PROCMON_KEPT_MESSAGES 4
+
 /* Size of a process name in procmon_query, with its terminating NUL. */
 #define PROCMON_COMM_LEN 16
 

@@ -27,7 +27,8 @@ use kernel::{
     sync::{
         atomic::{
             Atomic,
-            Full, //
+            Full,
+            Relaxed, //
         },
         poll::PollTable, //
     },
@@ -46,14 +47,14 @@ use super::{
         smp_mb,
         this_module, //
     },
-    iov::iov_iter_ubuf,
-    once::read_once,
     percpu::PerCpuCounters,
     sysfs::{
         AttributeGroups,
         FromDevice, //
     }, //
 };
+
+mod kunit;
 
 /// What poll(2) tells of a file: there is something to read.
 pub(crate) const POLLIN: u32 = bindings::POLLIN | bindings::POLLRDNORM;
@@ -78,7 +79,11 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     /// dropped.
     fn reader(&self) -> impl PinInit<Self::Reader, Error>;
 
-    /// Handles read(2), pread(2), readv(2) and the like: reads from `offset` on and moves it.
+    /// Is told that a file which has a reader is released, before that is dropped.
+    fn released(&self, reader: &Self::Reader);
+
+    /// Handles read(2), pread(2), readv(2), splice(2) and the like: reads from `offset` on and moves
+    /// it.
     ///
     /// Returns the number of bytes that were read, 0 at the end.
     fn read(
@@ -88,7 +93,7 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
         to: &mut IovIterDest<'_>,
     ) -> Result<usize>;
 
-    /// Handles write(2), pwrite(2), writev(2) and the like.
+    /// Handles write(2), pwrite(2), writev(2), splice(2) and the like.
     ///
     /// Returns the number of bytes that were taken.
     fn write(&self, from: &mut IovIterSource<'_>) -> Result<usize>;
@@ -213,6 +218,8 @@ impl<T: MiscDevice> PinnedDrop for MiscDeviceRegistration<T> {
         // From here on the number of opened files stays what it is, and that of released files only
         // grows, so they are equal only if there is no file left, even if the sum is not read in
         // one go.
+        // TIME: As long as a file is open. When a module is unloaded there is none, since each holds
+        // a reference to the module, so this waits for the end of `release()` at the most.
         loop {
             let [opened, released] = self.files.sums();
 
@@ -286,7 +293,7 @@ impl<T: MiscDevice> OpenFile<T> {
     fn data(&self) -> Result<*mut c_void, *mut c_void> {
         // ORDERING: What the pointer leads to is read through an address dependency, which pairs
         // with the exchange in `new_reader()`.
-        let word = read_once(self.private_data());
+        let word = self.private_data().load(Relaxed);
 
         match word.addr() & 1 {
             0 => Err(word),
@@ -374,10 +381,12 @@ impl<T: MiscDevice> VTable<T> {
         owner: this_module(),
         open: Some(Self::open),
         release: Some(Self::release),
-        read: Some(Self::read),
-        write: Some(Self::write),
+        llseek: Some(Self::llseek),
+        // The only entries, for the kernel itself refuses files that have `read` or `write` as well.
         read_iter: Some(Self::read_iter),
         write_iter: Some(Self::write_iter),
+        splice_read: Some(bindings::copy_splice_read),
+        splice_write: Some(bindings::iter_file_splice_write),
         poll: Some(Self::poll),
         unlocked_ioctl: Some(Self::ioctl),
         #[cfg(CONFIG_COMPAT)]
@@ -423,8 +432,11 @@ impl<T: MiscDevice> VTable<T> {
         let registration: *const _ = file.registration();
 
         if let Ok(data) = file.data() {
-            // SAFETY: By the type invariants, and nobody uses the file any more.
-            drop(unsafe { FilePtr::<T>::from_foreign(data) });
+            // SAFETY: By the type invariants, and nothing uses the file any more.
+            let data = unsafe { FilePtr::<T>::from_foreign(data) };
+
+            // SAFETY: The registration is valid, since the file does not count as released yet.
+            unsafe { (*registration).data.released(&data.reader) };
         }
 
         // ORDERING: All that this file did with the registration comes before it counts as
@@ -436,54 +448,20 @@ impl<T: MiscDevice> VTable<T> {
         0
     }
 
-    /// Does what [`Self::read_iter`] does for the callers that have but one buffer, which are most
-    /// of them, without all that it takes to call that.
+    /// Refuses to move the position.
+    ///
+    /// A file without this operation counts as one that cannot be read again, such as a socket, of
+    /// which sendfile(2) wants nothing.
     ///
     /// # Safety
     ///
-    /// To be called by the VFS for a file that [`Self::open`] has opened, with a buffer in user
-    /// space to be filled, and the position to read from.
-    unsafe extern "C" fn read(
-        file: *mut bindings::file,
-        buffer: *mut c_char,
-        len: usize,
-        offset: *mut bindings::loff_t,
-    ) -> isize {
-        // SAFETY: By the safety requirements.
-        let file = unsafe { OpenFile::<T>::from_ptr(file) };
-        // SAFETY: By the safety requirements; nobody else uses the position during this call.
-        let offset = unsafe { &mut *offset };
-        let mut iter = iov_iter_ubuf(bindings::ITER_DEST != 0, buffer.cast(), len);
-        // SAFETY: The vector may be written to, with a fault wherever the buffer may not, and
-        // `IovIterDest` is a transparent wrapper.
-        let to = unsafe { &mut *(&raw mut iter).cast::<IovIterDest<'_>>() };
-
-        from_result(|| {
-            let (device, reader) = file.device_and_reader()?;
-
-            Ok(isize::try_from(device.read(reader, offset, to)?)?)
-        })
-    }
-
-    /// Does what [`Self::write_iter`] does for the callers that have but one buffer.
-    ///
-    /// # Safety
-    ///
-    /// To be called by the VFS for a file that [`Self::open`] has opened, with a buffer in user
-    /// space to be read.
-    unsafe extern "C" fn write(
-        file: *mut bindings::file,
-        buffer: *const c_char,
-        len: usize,
-        _offset: *mut bindings::loff_t,
-    ) -> isize {
-        // SAFETY: By the safety requirements.
-        let file = unsafe { OpenFile::<T>::from_ptr(file) };
-        let mut iter = iov_iter_ubuf(bindings::ITER_SOURCE != 0, buffer.cast_mut().cast(), len);
-        // SAFETY: As in `read()`, but for reading from it.
-        let from = unsafe { &mut *(&raw mut iter).cast::<IovIterSource<'_>>() };
-
-        from_result(|| Ok(isize::try_from(file.registration().data.write(from)?)?))
+    /// To be called by the VFS.
+    unsafe extern "C" fn llseek(
+        _file: *mut bindings::file,
+        _offset: bindings::loff_t,
+        _whence: c_int,
+    ) -> bindings::loff_t {
+        bindings::loff_t::from(ESPIPE.to_errno())
     }
 
     /// # Safety
@@ -574,326 +552,5 @@ impl<T: MiscDevice> VTable<T> {
             device.compat_ioctl(file, cmd, UserPtr::from_addr(arg))?;
             Ok(0)
         })
-    }
-}
-
-#[kunit_tests(procmon_miscdevice)]
-mod tests {
-    use super::*;
-    use crate::abstractions::sysfs::Attribute;
-    use kernel::{
-        fmt::{
-            self,
-            Write, //
-        },
-        str::Formatter,
-        sync::{
-            atomic::{
-                Atomic,
-                Relaxed, //
-            },
-            Arc, //
-        }, //
-    };
-
-    /// A device that says how many files are open, how many of them were read, and whether it is
-    /// still there.
-    struct Probe {
-        open: Atomic<i32>,
-        readers: Arc<Atomic<i32>>,
-        dropped: Arc<Atomic<i32>>,
-    }
-
-    impl Drop for Probe {
-        fn drop(&mut self) {
-            self.dropped.store(1, Relaxed);
-        }
-    }
-
-    struct Reader {
-        readers: Arc<Atomic<i32>>,
-    }
-
-    impl Drop for Reader {
-        fn drop(&mut self) {
-            self.readers.add(-1, Relaxed);
-        }
-    }
-
-    impl MiscDevice for Probe {
-        type Reader = Reader;
-
-        fn opened(&self) {
-            self.open.add(1, Relaxed);
-        }
-
-        fn reader(&self) -> impl PinInit<Reader, Error> {
-            self.readers.add(1, Relaxed);
-            try_init!(Reader {
-                readers: self.readers.clone(),
-            }? Error)
-        }
-
-        fn read(&self, _: &Reader, _: &mut file::Offset, _: &mut IovIterDest<'_>) -> Result<usize> {
-            Ok(0)
-        }
-
-        fn write(&self, _: &mut IovIterSource<'_>) -> Result<usize> {
-            Ok(0)
-        }
-
-        fn ioctl(&self, _: &OpenFile<Self>, _: u32, _: UserPtr) -> Result {
-            Err(ENOTTY)
-        }
-
-        #[cfg(CONFIG_COMPAT)]
-        fn compat_ioctl(&self, _: &OpenFile<Self>, _: u32, _: UserPtr) -> Result {
-            Err(ENOTTY)
-        }
-
-        /// Tells whether the file has a reader.
-        fn poll(&self, file: &OpenFile<Self>, _: &PollTable<'_>) -> u32 {
-            u32::from(file.existing_reader().is_some())
-        }
-    }
-
-    struct Open;
-
-    impl Attribute<Probe> for Open {
-        const NAME: &'static CStr = c"open";
-
-        fn show(probe: &Probe, out: &mut Formatter<'_>) -> fmt::Result {
-            writeln!(out, "{}", probe.open.load(Relaxed))
-        }
-    }
-
-    /// Something that does not fit in a page.
-    struct Long;
-
-    impl Attribute<Probe> for Long {
-        const NAME: &'static CStr = c"long";
-
-        fn show(_: &Probe, out: &mut Formatter<'_>) -> fmt::Result {
-            (0..1000).try_for_each(|n| writeln!(out, "{n:10}"))
-        }
-    }
-
-    type Registration = MiscDeviceRegistration<Probe>;
-
-    fn register(
-        name: &'static CStr,
-        dropped: &Arc<Atomic<i32>>,
-    ) -> Result<Pin<KBox<Registration>>> {
-        let dropped = dropped.clone();
-
-        KBox::pin_init(
-            Registration::register(
-                name,
-                0o600,
-                AttributeGroups::new::<(Open, Long)>(),
-                try_init!(Probe {
-                    open: Atomic::new(0),
-                    readers: Arc::new(Atomic::new(0), GFP_KERNEL)?,
-                    dropped,
-                }? Error),
-            ),
-            GFP_KERNEL,
-        )
-    }
-
-    /// A file that is opened and released as the VFS would, but for the reference to the module.
-    struct FakeFile(KBox<bindings::file>);
-
-    // SAFETY: Nothing in it belongs to a thread.
-    unsafe impl Send for FakeFile {}
-    // SAFETY: Threads may read the same file.
-    unsafe impl Sync for FakeFile {}
-
-    impl FakeFile {
-        fn open(device: &Registration) -> Result<Self> {
-            let mut inode: KBox<bindings::inode> = KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?;
-            let mut file: KBox<bindings::file> = KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?;
-
-            file.private_data = device.misc.get().cast();
-            // SAFETY: To the function, these are as good as real ones, and the device is
-            // registered.
-            to_result(unsafe { VTable::<Probe>::open(&raw mut *inode, &raw mut *file) })?;
-            Ok(Self(file))
-        }
-
-        /// Does what a read does before all else.
-        fn read(&self) -> Result<&Reader> {
-            let file = (&raw const *self.0).cast_mut();
-            // SAFETY: The file is open.
-            let file = unsafe { OpenFile::<Probe>::from_ptr(file) };
-
-            file.reader()
-        }
-
-        fn poll(&self) -> u32 {
-            let file = (&raw const *self.0).cast_mut();
-
-            // SAFETY: The file is open, and there need not be a table.
-            unsafe { VTable::<Probe>::poll(file, core::ptr::null_mut()) }
-        }
-    }
-
-    impl Drop for FakeFile {
-        fn drop(&mut self) {
-            // SAFETY: The file was opened by `open()` and is not used any more.
-            unsafe { VTable::<Probe>::release(core::ptr::null_mut(), &raw mut *self.0) };
-        }
-    }
-
-    #[test]
-    fn registers_and_deregisters() -> Result {
-        let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-
-        for _ in 0..20 {
-            let device = register(c"procmon_kunit", &dropped)?;
-            let (major, minor) = device.number();
-
-            assert_eq!(major, 10);
-            assert!(minor > bindings::MISC_DYNAMIC_MINOR);
-            assert_eq!(dropped.load(Relaxed), 0);
-            drop(device);
-            assert_eq!(dropped.load(Relaxed), 1);
-            dropped.store(0, Relaxed);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn a_failing_initialiser_leaves_nothing() -> Result {
-        let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-        let failed = KBox::pin_init(
-            Registration::register(
-                c"procmon_kunit",
-                0o600,
-                AttributeGroups::new::<(Open,)>(),
-                // SAFETY: Nothing is left initialised when this fails.
-                unsafe { pin_init::pin_init_from_closure(|_| Err(EILSEQ)) },
-            ),
-            GFP_KERNEL,
-        );
-
-        assert_eq!(failed.err(), Some(EILSEQ));
-        drop(register(c"procmon_kunit", &dropped)?);
-        Ok(())
-    }
-
-    #[test]
-    fn attributes_show_the_data() -> Result {
-        let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-        let device = register(c"procmon_kunit", &dropped)?;
-        // SAFETY: The device is registered, so it has a `struct device`.
-        let dev = unsafe { (*device.misc.get()).this_device };
-        // SAFETY: That device was registered by `Registration` and stays for this function.
-        let probe = unsafe { Registration::from_device(dev) };
-
-        assert!(core::ptr::eq(probe, &device.data));
-        Ok(())
-    }
-
-    #[test]
-    fn a_file_has_a_reader_from_the_first_read_on() -> Result {
-        let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-        let device = register(c"procmon_kunit", &dropped)?;
-        let readers = &device.data.readers;
-        let file = FakeFile::open(&device)?;
-        let other = FakeFile::open(&device)?;
-
-        assert_eq!(readers.load(Relaxed), 0);
-        assert_eq!(file.poll(), 0);
-
-        let reader = file.read()?;
-
-        assert!(core::ptr::eq(reader, file.read()?));
-        assert_eq!(readers.load(Relaxed), 1);
-        assert_eq!((file.poll(), other.poll()), (1, 0));
-        assert!(!core::ptr::eq(reader, other.read()?));
-        assert_eq!(readers.load(Relaxed), 2);
-        drop(file);
-        assert_eq!(readers.load(Relaxed), 1);
-        drop(other);
-        assert_eq!(readers.load(Relaxed), 0);
-        Ok(())
-    }
-
-    #[test]
-    fn those_who_read_first_at_once_share_a_reader() -> Result {
-        use crate::abstractions::kthread::{
-            tests::run_in_threads,
-            CurrentThread, //
-        };
-
-        let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-        let device = register(c"procmon_kunit", &dropped)?;
-
-        for _ in 0..50 {
-            let file = Arc::new(FakeFile::open(&device)?, GFP_KERNEL)?;
-            let shared = file.clone();
-            let failed = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-            let seen = failed.clone();
-
-            run_in_threads::<4>(move |_: &CurrentThread| {
-                let first = shared.read().map(core::ptr::from_ref);
-                let again = shared.read().map(core::ptr::from_ref);
-
-                if first.is_err() || first != again {
-                    seen.add(1, Relaxed);
-                }
-            })?;
-            assert_eq!(failed.load(Relaxed), 0);
-            assert_eq!(device.data.readers.load(Relaxed), 1);
-            drop(file);
-            assert_eq!(device.data.readers.load(Relaxed), 0);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn dropping_waits_for_open_files() -> Result {
-        use crate::abstractions::kthread::{
-            tests::run_in_threads,
-            CurrentThread, //
-        };
-        use kernel::sync::SpinLock;
-
-        let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-        let device = register(c"procmon_kunit", &dropped)?;
-        let first = FakeFile::open(&device)?;
-        let second = FakeFile::open(&device)?;
-
-        assert_eq!(device.data.open.load(Relaxed), 2);
-        drop(first);
-
-        // One thread drops the device; another one releases the last file later, and looks first.
-        let device = Arc::pin_init(
-            kernel::new_spinlock!((Some(device), Some(second))),
-            GFP_KERNEL,
-        )?;
-        let role = Atomic::new(0);
-        let early = Arc::new(Atomic::new(-1), GFP_KERNEL)?;
-        let (seen, gone) = (early.clone(), dropped.clone());
-        let shared: Arc<SpinLock<_>> = device;
-
-        run_in_threads::<2>(move |thread: &CurrentThread| {
-            if role.fetch_add(1, kernel::sync::atomic::Full) == 0 {
-                let device = shared.lock().0.take();
-
-                drop(device);
-            } else {
-                thread.sleep(300);
-                seen.store(gone.load(Relaxed), Relaxed);
-
-                let file = shared.lock().1.take();
-
-                drop(file);
-            }
-        })?;
-        assert_eq!(early.load(Relaxed), 0);
-        assert_eq!(dropped.load(Relaxed), 1);
-        Ok(())
     }
 }

@@ -31,7 +31,7 @@ use crate::{
         counters::Counters,
         ioctl,
         message::{
-            CurrentMessage,
+            Message,
             Pass, //
         },
         monitor::Monitor,
@@ -43,7 +43,8 @@ use crate::{
 #[pin_data]
 pub(crate) struct Device {
     /// What was last written.
-    pub(crate) message: CurrentMessage,
+    #[pin]
+    pub(crate) message: Message,
     /// What was done with the device.
     pub(crate) counters: Counters,
     /// What users have set.
@@ -63,7 +64,7 @@ impl Device {
     /// Creates a device with an empty message, whose counters are zero.
     pub(crate) fn new(monitor: Arc<Monitor>) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            message: CurrentMessage::new(),
+            message <- Message::new(),
             counters: Counters::new()?,
             settings <- Settings::new(),
             monitor,
@@ -72,21 +73,19 @@ impl Device {
 }
 
 /// What there is for an open file.
-#[pin_data]
 pub(crate) struct FileState {
     /// Where it is in reading the message.
-    #[pin]
     pass: Pass,
     /// The number of the sample that it has not asked for yet.
     next_sample: Atomic<u64>,
 }
 
 impl FileState {
-    fn new() -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            pass <- Pass::new(),
+    fn new() -> Self {
+        Self {
+            pass: Pass::new(),
             next_sample: Atomic::new(0),
-        }? Error)
+        }
     }
 
     fn next_sample(&self) -> u64 {
@@ -107,7 +106,11 @@ impl MiscDevice for Device {
     }
 
     fn reader(&self) -> impl PinInit<FileState, Error> {
-        FileState::new()
+        Ok(FileState::new())
+    }
+
+    fn released(&self, state: &FileState) {
+        state.pass.close(&self.message);
     }
 
     fn read(

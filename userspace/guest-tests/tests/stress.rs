@@ -17,6 +17,7 @@ use guest_tests::{loaded, open, procfs, raw, stats};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::uio::pread;
 use nix::unistd::{Pid, getpid, gettid};
 use procmon::snapshot::{Groups, Record};
 use procmon::sysfs::{self, Parameter};
@@ -55,10 +56,17 @@ fn read(device: &Device, done: &Done, piece: usize) {
     let mut message = Vec::new();
     let mut part = vec![0; piece];
     loop {
-        let len = device.read_at(&mut part, message.len() as u64).unwrap();
-        if len == 0 {
-            break;
-        }
+        let offset = i64::try_from(message.len()).unwrap();
+        let len = match pread(device, &mut part, offset) {
+            Ok(0) => break,
+            // More passes are under way than messages are kept, so one has to begin again.
+            Err(Errno::ESTALE) => {
+                assert_ne!(offset, 0, "pieces of {piece}");
+                message.clear();
+                continue;
+            }
+            result => result.unwrap(),
+        };
         count(&done.reads);
         message.extend_from_slice(&part[..len]);
     }

@@ -11,7 +11,10 @@ use std::thread;
 use guest_tests::memory::{LazyRegion, PAGE, Ptr, Region, bad_pointers};
 use guest_tests::{loaded, open, raw, stats};
 use nix::errno::Errno;
+use nix::fcntl::{SpliceFFlags, splice};
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::sendfile::sendfile;
+use nix::unistd::pipe;
 use procmon::sysfs::Parameter;
 use procmon::{DEVICE_PATH, Device};
 
@@ -268,6 +271,34 @@ fn writes_do_not_wait() {
     }
     let waited = waits() - before;
     assert!(waited > TIMES / 20, "only {waited} waits");
+}
+
+/// splice and sendfile write as write does: each piece that they hand over is a message.
+#[test]
+fn splice_writes_messages() {
+    let (_kernel, _module) = loaded("buffer_size=10000");
+    let file = open();
+    let (from, to) = pipe().unwrap();
+    let mut to = File::from(to);
+    to.write_all(b"through a pipe").unwrap();
+    let len = splice(&from, None, &file, None, 100, SpliceFFlags::empty());
+    assert_eq!(len, Ok(14));
+    assert_eq!(message(), b"through a pipe");
+    assert_eq!(stats().totals.writes, 1);
+
+    let path = "/tmp/splice";
+    std::fs::write(path, [b'x'; 3000]).unwrap();
+    let source = File::open(path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(sendfile(&file, &source, None, 5000), Ok(3000));
+    assert_eq!(message(), [b'x'; 3000]);
+
+    // What does not fit in one message is the next one, as with write.
+    to.write_all(&[b'a'; 10_000]).unwrap();
+    to.write_all(b"bc").unwrap();
+    let len = splice(&from, None, &file, None, 20_000, SpliceFFlags::empty());
+    assert_eq!(len, Ok(10_002));
+    assert_eq!(message(), b"bc");
 }
 
 /// A reader that waits for its own memory, as when another process serves its page faults, holds up
