@@ -17,7 +17,6 @@ pub(crate) mod kthread;
 pub(crate) mod miscdevice;
 pub(crate) mod module_param;
 pub(crate) mod namespaces;
-pub(crate) mod once;
 pub(crate) mod percpu;
 pub(crate) mod pid;
 pub(crate) mod ptrace;

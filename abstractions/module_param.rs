@@ -21,8 +21,6 @@ use kernel::{
     }, //
 };
 
-use super::once::read_once;
-
 /// An unsigned number with a range, to be declared by [`module_param!`].
 pub(crate) struct UintParam {
     name: &'static str,
@@ -52,7 +50,7 @@ impl UintParam {
     /// Returns the present value, which may change at any time.
     #[inline]
     pub(crate) fn value(&self) -> u32 {
-        read_once(&self.value)
+        self.value.load(Relaxed)
     }
 
     /// Parses and stores a value, when the module is loaded or when somebody writes to the

@@ -12,10 +12,11 @@ use kernel::{
     bindings,
     cpu::nr_cpu_ids,
     prelude::*,
-    sync::atomic::Atomic, //
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
 };
-
-use super::once::read_once;
 
 /// `N` event counters that each CPU has for itself.
 ///
@@ -40,6 +41,9 @@ impl<const N: usize> PerCpuCounters<N> {
     const ALIGN: usize = 64;
 
     /// Allocates the counters, all zero, for each CPU that may ever come online.
+    ///
+    /// The tags by which a kernel with `CONFIG_MEM_ALLOC_PROFILING_DEBUG` tells who has allocated
+    /// what are made by macros of C, so such a kernel notes once that there is none here.
     pub(crate) fn new() -> Result<Self, AllocError> {
         const { assert!(N > 0) };
 
@@ -91,7 +95,7 @@ impl<const N: usize> PerCpuCounters<N> {
         // SAFETY: A CPU that runs something is possible.
         let counters = unsafe { self.on_cpu(kernel::cpu::CpuId::current().as_u32()) };
 
-        counters[I].add(1, kernel::sync::atomic::Relaxed);
+        counters[I].add(1, Relaxed);
     }
 
     /// Returns the sum of each counter over all CPUs.
@@ -115,7 +119,7 @@ impl<const N: usize> PerCpuCounters<N> {
                 let counters = unsafe { self.on_cpu(cpu) };
 
                 for (sum, counter) in sums.iter_mut().zip(counters) {
-                    *sum = sum.wrapping_add(read_once(counter));
+                    *sum = sum.wrapping_add(counter.load(Relaxed));
                 }
             }
         }

@@ -9,7 +9,11 @@ use core::cell::UnsafeCell;
 use kernel::{
     prelude::*,
     sync::{
-        atomic::Atomic,
+        atomic::{
+            Atomic,
+            Relaxed,
+            Release, //
+        },
         LockClassKey, //
     }, //
 };
@@ -20,11 +24,6 @@ use super::{
     compat::{
         smp_rmb,
         smp_wmb, //
-    },
-    once::{
-        read_once,
-        store_release,
-        write_once, //
     },
     rwlock::RwLock, //
 };
@@ -89,9 +88,11 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
     /// beginning of that call to its end.
     ///
     /// To that end it may be called twice, so it should do nothing but read.
+    ///
+    /// TIME: Two calls of the function, and the wait for the lock, of which [`RwLock::read`] tells.
     #[inline(always)]
     pub(crate) fn read_with<R>(&self, f: impl Fn() -> R) -> (T, R) {
-        let sequence = read_once(&self.sequence);
+        let sequence = self.sequence.load(Relaxed);
 
         // ORDERING: Pairs with the release in `update()`: who sees the even count sees what the
         // writer has written before, and what it has seen.
@@ -103,7 +104,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
             // ORDERING: Pairs with the write barrier in `update()`: who has read what a
             // writer wrote also sees its odd count.
             smp_rmb();
-            if read_once(&self.sequence) == sequence {
+            if self.sequence.load(Relaxed) == sequence {
                 return (value, result);
             }
         }
@@ -125,14 +126,14 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         // SAFETY: The lock is held, so nobody writes the value, and it may be read in any way.
         let old = unsafe { *self.value.get() };
         let new = f(old);
-        let sequence = read_once(&self.sequence);
+        let sequence = self.sequence.load(Relaxed);
 
-        write_once(&self.sequence, sequence.wrapping_add(1));
+        self.sequence.store(sequence.wrapping_add(1), Relaxed);
         // ORDERING: See `read_with()`.
         smp_wmb();
         self.store(old, new);
         // ORDERING: See `read_with()`.
-        store_release(&self.sequence, sequence.wrapping_add(2));
+        self.sequence.store(sequence.wrapping_add(2), Release);
     }
 
     /// Returns the words of the value.
@@ -153,7 +154,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
             .chunks_exact_mut(size_of::<usize>())
             .zip(self.words())
         {
-            bytes.copy_from_slice(&read_once(word).to_ne_bytes());
+            bytes.copy_from_slice(&word.load(Relaxed).to_ne_bytes());
         }
         value
     }
@@ -166,7 +167,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
             let new = Self::word_of(&new, index);
 
             if new != Self::word_of(&old, index) {
-                write_once(word, new);
+                word.store(new, Relaxed);
             }
         }
     }
@@ -188,10 +189,7 @@ mod tests {
         tests::run_in_threads,
         CurrentThread, //
     };
-    use kernel::sync::{
-        atomic::Relaxed,
-        Arc, //
-    };
+    use kernel::sync::Arc;
 
     #[test]
     fn readers_see_what_writers_wrote() -> Result {

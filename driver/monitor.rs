@@ -10,7 +10,10 @@ use kernel::{
     pid_namespace::PidNamespace,
     prelude::*,
     sync::{
-        atomic::Atomic,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         rcu,
         SpinLock, //
     },
@@ -25,10 +28,6 @@ use crate::{
             ThreadFn, //
         },
         namespaces::to_initial_pid,
-        once::{
-            read_once,
-            write_once, //
-        },
         pid::{
             for_each_pid,
             Budget,
@@ -149,7 +148,7 @@ impl Monitor {
     #[inline(always)]
     pub(crate) fn choose(&self, choice: Choice) {
         // The monitor may as well see this later.
-        write_once(&self.choice, choice.0);
+        self.choice.store(choice.0, Relaxed);
     }
 
     /// Sleeps until the next sample is due or the thread is to end.
@@ -181,7 +180,7 @@ impl ThreadFn for Monitor {
 
         while !thread.should_stop() {
             let sample = census.take();
-            let choice = Choice(read_once(&self.choice));
+            let choice = Choice(self.choice.load(Relaxed));
             let sample = watch.look(choice, sample);
 
             if let Some(sample) = &sample {
