@@ -6,12 +6,14 @@
 //! for any caller that is safe code. All of procmon's `unsafe` code is in here.
 
 pub(crate) mod accounting;
+pub(crate) mod cgroup;
 pub(crate) mod comm;
 pub(crate) mod compat;
 pub(crate) mod cputime;
 pub(crate) mod cred;
 pub(crate) mod exec;
 pub(crate) mod given_ids;
+pub(crate) mod internals;
 pub(crate) mod iov;
 pub(crate) mod kthread;
 pub(crate) mod miscdevice;

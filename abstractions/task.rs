@@ -262,9 +262,6 @@ pub(crate) trait TaskExt {
     /// Returns when the task was started, in nanoseconds since boot.
     fn start_boottime(&self) -> u64;
 
-    /// Returns the ID of the task's cgroup in the unified hierarchy.
-    fn cgroup_id(&self, guard: &rcu::Guard) -> u64;
-
     /// Whether the task has been killed.
     fn fatal_signal_pending(&self) -> bool;
 
@@ -362,20 +359,6 @@ impl TaskExt for Task {
         let pending = unsafe { read!((*self.as_ptr()).pending.signal.sig[0]) };
 
         self.signal_pending() && pending as u64 & SIGKILL != 0
-    }
-
-    #[inline(always)]
-    fn cgroup_id(&self, _guard: &rcu::Guard) -> u64 {
-        #[cfg(CONFIG_CGROUPS)]
-        // SAFETY: The set of cgroups that a task has is replaced but its cgroup of the unified
-        // hierarchy is not changed. All of these are freed by RCU, and each task has them.
-        return unsafe {
-            let set = read!((*self.as_ptr()).cgroups);
-
-            (*(*(*set).dfl_cgrp).kn).id
-        };
-        #[cfg(not(CONFIG_CGROUPS))]
-        0
     }
 
     fn threads<'a>(&'a self, guard: &'a rcu::Guard) -> impl Iterator<Item = &'a Task> {

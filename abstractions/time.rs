@@ -6,18 +6,22 @@
 //! but user space has to be told one.
 //!
 //! C headers: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h),
-//! [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h)
+//! [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h),
+//! [`include/linux/time_namespace.h`](srctree/include/linux/time_namespace.h)
 
 use core::ptr;
 
 use kernel::{
     bindings,
     prelude::*,
+    task::CurrentTask,
     time::{
         Jiffies,
         NSEC_PER_SEC, //
     }, //
 };
+
+use super::internals::TIME_NAMESPACE_BOOTTIME;
 
 /// Returns the nanoseconds since boot, those in suspend included: `CLOCK_BOOTTIME`.
 pub(crate) fn boottime() -> u64 {
@@ -26,6 +30,54 @@ pub(crate) fn boottime() -> u64 {
 
     // It begins with 0.
     u64::try_from(time).unwrap_or(0)
+}
+
+/// A time namespace, by how far its `CLOCK_BOOTTIME` is ahead of the initial one's.
+///
+/// The number of nanoseconds wraps for a clock that is behind.
+#[derive(Clone, Copy)]
+pub(crate) struct TimeNamespace(u64);
+
+impl TimeNamespace {
+    /// The initial namespace, whose clock is that of [`boottime`].
+    pub(crate) const INITIAL: Self = Self(0);
+
+    /// Returns the namespace of the caller.
+    pub(crate) fn of_caller(caller: &CurrentTask) -> Self {
+        // SAFETY: A task may read its own namespaces without a lock, and keeps them as long as it
+        // is borrowed.
+        let namespace = unsafe { (*(*caller.as_ptr()).nsproxy).time_ns };
+
+        // There is none on a kernel without CONFIG_TIME_NS.
+        if namespace.is_null() {
+            return Self::INITIAL;
+        }
+        // The kernel's bindings do not have the struct, and C code adds the offset inline:
+        // `timens_add_boottime_ns()`.
+        // SAFETY: That is where a time namespace has this field, which does not change any more
+        // once a task is in the namespace.
+        let offset = unsafe {
+            namespace
+                .byte_add(TIME_NAMESPACE_BOOTTIME as usize)
+                .cast::<bindings::timespec64>()
+                .read()
+        };
+
+        // CAST: The nanoseconds are fewer than those of a second. A negative offset wraps, and so
+        // does the sum.
+        Self(
+            offset
+                .tv_sec
+                .wrapping_mul(NSEC_PER_SEC)
+                .wrapping_add(offset.tv_nsec as i64) as u64,
+        )
+    }
+
+    /// Returns what the clock of this namespace shows when [`boottime`] is `time`.
+    #[inline(always)]
+    pub(crate) fn show(self, time: u64) -> u64 {
+        time.wrapping_add(self.0)
+    }
 }
 
 /// Returns the number of ticks of the timer, which is the cheapest clock that there is.
@@ -66,6 +118,14 @@ mod tests {
 
         fsleep(Delta::from_millis(30));
         assert!(boottime() >= before + 30_000_000);
+    }
+
+    #[test]
+    fn kernel_threads_are_in_the_initial_namespace() {
+        let namespace = TimeNamespace::of_caller(kernel::current!());
+
+        assert_eq!(namespace.show(5), 5);
+        assert_eq!(TimeNamespace(u64::MAX).show(5), 4);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::{
         compat::zeroed_vec,
         namespaces,
         ptrace,
+        time::TimeNamespace,
         uaccess::{
             read_user_struct,
             write_user, //
@@ -163,6 +164,7 @@ impl Recorder {
         let sees_all = ptrace::caller_may_trace_all();
         let room = room_for((stride as usize).saturating_sub(offset_of!(Sample, process)))
             | uapi::PROCMON_GROUP_BASIC;
+        let time_ns = TimeNamespace::of_caller(kernel::current!());
         let mut samples = zeroed_vec::<Sample>(BATCH.min(capacity as usize), GFP_KERNEL)?;
         let mut output = Output::new(arguments.samples, stride, capacity)?;
         let mut next = arguments.sequence;
@@ -179,11 +181,16 @@ impl Recorder {
 
             arguments.oldest = oldest;
             arguments.newest = newest;
-            batch
-                .iter_mut()
-                .for_each(|sample| sample.process.groups &= room);
-            if !sees_all {
-                batch.iter_mut().for_each(hide_io);
+            for sample in &mut *batch {
+                sample.process.groups &= room;
+                sample.time = time_ns.show(sample.time);
+                // It is unknown of a process that was gone before it was ever seen.
+                if sample.process.start_time != 0 {
+                    sample.process.start_time = time_ns.show(sample.process.start_time);
+                }
+                if !sees_all {
+                    hide_io(sample);
+                }
             }
 
             let written = output.write(batch);

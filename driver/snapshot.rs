@@ -22,6 +22,7 @@ use kernel::{
 use crate::{
     abstractions::{
         accounting::TaskAccounting,
+        cgroup::CgroupNamespace,
         compat::zeroed_vec,
         cputime::Times,
         cred::UserNamespace,
@@ -39,7 +40,10 @@ use crate::{
             cond_resched,
             TaskExt, //
         },
-        time::boottime,
+        time::{
+            boottime,
+            TimeNamespace, //
+        },
         uaccess::{
             read_user_struct,
             write_user, //
@@ -132,6 +136,8 @@ pub(crate) struct Request<'a> {
     caller: &'a CurrentTask,
     pid_ns: &'a PidNamespace,
     user_ns: UserNamespace<'a>,
+    cgroup_ns: CgroupNamespace<'a>,
+    time_ns: TimeNamespace,
     /// Those groups that are wanted and that there is room for.
     groups: u32,
     flags: u32,
@@ -198,6 +204,8 @@ impl<'a> Request<'a> {
             caller,
             pid_ns: caller.active_pid_ns().ok_or(ESRCH)?,
             user_ns: UserNamespace::of_caller(caller),
+            cgroup_ns: CgroupNamespace::of_caller(caller),
+            time_ns: TimeNamespace::of_caller(caller),
             groups,
             flags,
             uid,
@@ -213,6 +221,8 @@ impl<'a> Request<'a> {
             caller: thread,
             pid_ns: PidNamespace::initial(),
             user_ns: UserNamespace::of_caller(thread),
+            cgroup_ns: CgroupNamespace::initial(),
+            time_ns: TimeNamespace::INITIAL,
             groups: GROUPS,
             flags: 0,
             uid: 0,
@@ -415,7 +425,13 @@ impl<'a> Request<'a> {
             }
         }
         if self.wants(uapi::PROCMON_GROUP_CGROUP) {
-            record.cgroup_id = task.cgroup_id(guard);
+            match self.cgroup_ns.id_of(task, guard) {
+                Some(id) => record.cgroup_id = id,
+                None => {
+                    record.cgroup_id = 0;
+                    record.groups &= !uapi::PROCMON_GROUP_CGROUP;
+                }
+            }
         }
 
         // The last thread is counted off before it loses its ID.
@@ -460,7 +476,7 @@ impl<'a> Request<'a> {
             record.cpu = task.cpu();
             record.utime = times.user;
             record.stime = times.system;
-            record.start_time = task.start_boottime();
+            record.start_time = self.time_ns.show(task.start_boottime());
             record.nice = task.nice();
             record.policy = task.policy();
         }
@@ -549,6 +565,6 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
     }
     arguments.groups = request.groups;
     arguments.cursor = next;
-    arguments.time = time;
+    arguments.time = request.time_ns.show(time);
     write_user(arg, &arguments)
 }

@@ -25,6 +25,32 @@ pub struct Stat {
 /// If the file makes no sense.
 #[must_use]
 pub fn stat(pid: i32) -> Option<Stat> {
+    let (comm, fields) = fields(pid)?;
+    // proc(5) counts from 1, and the field after the name is its number 3.
+    let field = |number: usize| &fields[number - 3];
+    let flags: u32 = field(9).parse().expect("the flags are a number");
+    Some(Stat {
+        comm,
+        state: field(3).chars().next().expect("the state is a letter"),
+        vsize: field(23).parse().expect("the size is a number"),
+        kernel_thread: flags & 0x0020_0000 != 0,
+    })
+}
+
+/// The start in `/proc/PID/stat`, in hundredths of a second since boot; `None` if there is no such
+/// process or thread.
+///
+/// # Panics
+///
+/// If the file makes no sense.
+#[must_use]
+pub fn start_time(pid: i32) -> Option<u128> {
+    let (_, fields) = fields(pid)?;
+    Some(fields[22 - 3].parse().expect("the start is a number"))
+}
+
+/// The name in `/proc/PID/stat` and the fields behind it, the first of which is number 3.
+fn fields(pid: i32) -> Option<(Vec<u8>, Vec<String>)> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The name may hold any character, blanks and brackets too.
     let open = stat
@@ -35,19 +61,12 @@ pub fn stat(pid: i32) -> Option<Stat> {
         .iter()
         .rposition(|&byte| byte == b')')
         .expect(") after the name");
-    let fields: Vec<_> = str::from_utf8(&stat[close + 1..])
+    let fields = str::from_utf8(&stat[close + 1..])
         .expect("text after the name")
         .split_ascii_whitespace()
+        .map(str::to_owned)
         .collect();
-    // proc(5) counts from 1, and the field after the name is its number 3.
-    let field = |number: usize| fields[number - 3];
-    let flags: u32 = field(9).parse().expect("the flags are a number");
-    Some(Stat {
-        comm: stat[open + 1..close].to_vec(),
-        state: field(3).chars().next().expect("the state is a letter"),
-        vsize: field(23).parse().expect("the size is a number"),
-        kernel_thread: flags & 0x0020_0000 != 0,
-    })
+    Some((stat[open + 1..close].to_vec(), fields))
 }
 
 /// The PIDs of all processes.
