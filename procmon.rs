@@ -86,11 +86,22 @@ module_param! {
 ///
 /// It is set up from bottom to top, so that the device can be reached only when all the rest is
 /// there, and taken down from top to bottom.
-#[pin_data(PinnedDrop)]
+#[pin_data]
 struct Procmon {
     #[pin]
     device: MiscDeviceRegistration<Device>,
     monitor: KThread<Monitor>,
+    /// Is dropped when all of the above is gone.
+    farewell: Farewell,
+}
+
+/// Says that the module is unloaded.
+struct Farewell;
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        pr_info!("unloaded\n");
+    }
 }
 
 impl kernel::InPlaceModule for Procmon {
@@ -104,8 +115,15 @@ impl kernel::InPlaceModule for Procmon {
                     Device::NAME,
                     Device::MODE,
                     AttributeGroups::new::<(Stats, BufferSize, LatestSample)>(),
-                    Device::new(shared),
+                    Device::new(shared.clone()),
                 ),
+                _: {
+                    if let Some(file) = device.attribute_file::<LatestSample>() {
+                        shared.announce_by(file);
+                    }
+                },
+                // Nothing fails any more, so a module that was not loaded does not say farewell.
+                farewell: Farewell,
                 _: {
                     let (major, minor) = device.number();
 
@@ -118,12 +136,5 @@ impl kernel::InPlaceModule for Procmon {
                 },
             }? Error))
         })
-    }
-}
-
-#[pinned_drop]
-impl PinnedDrop for Procmon {
-    fn drop(self: Pin<&mut Self>) {
-        pr_info!("unloading\n");
     }
 }

@@ -37,7 +37,7 @@ struct procmon_stats {
 	unsigned long total_reads;	/* Reads that delivered at least one byte. */
 	unsigned long total_writes;	/* Writes that succeeded. */
 	unsigned long total_ioctls;	/* ioctl(2) calls of any kind, this one included. */
-	int current_filter_pid;		/* PID of PROCMON_SET_FILTER, 0 for none. */
+	int current_filter_pid;		/* The filter: see PROCMON_SET_FILTER. */
 };
 
 /* Argument of PROCMON_QUERY_PID. */
@@ -98,7 +98,8 @@ struct procmon_query {
  * Values are those of all threads of the process, those that have ended included, unless they are
  * said to be the main thread's. In the record of a thread all are its own, but for "threads" and
  * MEM, which are those of the process. Users and groups are those of the caller's user namespace
- * (the overflow ID where it has none), and PIDs those of its PID namespace.
+ * (the overflow ID where it has none), and PIDs those of its PID namespace. Times since boot are those
+ * of CLOCK_BOOTTIME in its time namespace, here as everywhere.
  */
 struct procmon_record {
 	__u32 groups;		/* PROCMON_GROUP_*: the fields of all others are 0. */
@@ -136,7 +137,7 @@ struct procmon_record {
 	/* IO: bytes read from and written to block devices. */
 	__u64 read_bytes;
 	__u64 write_bytes;
-	/* CGROUP */
+	/* CGROUP: not of a task outside of the root of the caller's cgroup namespace. */
 	__u64 cgroup_id;	/* In the unified hierarchy: inode number of its directory. */
 	/* RUNTIME. A record of ABI version 1 ends before it. */
 	__u64 runtime;		/* Time on a CPU in ns, as the scheduler counts it: exact. */
@@ -195,8 +196,9 @@ struct procmon_snapshot {
  * chosen.
  *
  * The same process is meant in all samples until the filter is set again. When it is gone, a last
- * sample says so, and no other ones are recorded until then, so that its past stays. PIDs, users and groups are
- * those of the initial namespaces.
+ * sample says so, and no other ones are recorded until then, so that its past stays. PIDs, users and
+ * groups are those of the initial namespaces; a PID that stood for no process, and was given in
+ * another PID namespace, is 0 in that sample.
  */
 struct procmon_sample {
 	__u64 sequence;		/* The first one is 1, and each one the next. */
@@ -242,7 +244,17 @@ struct procmon_history {
 #define PROCMON_GET_COUNT	_IOR(PROCMON_MAGIC, 1, int)
 /* The totals and the filter. */
 #define PROCMON_GET_STATS	_IOR(PROCMON_MAGIC, 2, struct procmon_stats)
-/* Set the filter to a PID, or to 0 for none. Needs a file open for writing. */
+/*
+ * Set the filter to a process, or to 0 for none. Needs a file open for writing.
+ *
+ * The process is the one that the PID stands for in the caller's PID namespace; that of any of its
+ * threads will do. It stays the chosen one whatever becomes of the number. PROCMON_GET_STATS and the
+ * attribute "stats" show it as the PID that it has in the PID namespace of whoever asks, and as 0 to
+ * those in whose namespace it has none. A PID that stands for no process is shown in the namespace
+ * that it was given in, and as 0 elsewhere.
+ *
+ * EINVAL: the PID is negative.
+ */
 #define PROCMON_SET_FILTER	_IOW(PROCMON_MAGIC, 3, int)
 /* Look a process up. Succeeds with PROCMON_STATE_NOT_FOUND where there is none. */
 #define PROCMON_QUERY_PID	_IOWR(PROCMON_MAGIC, 4, struct procmon_query)

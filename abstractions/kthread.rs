@@ -15,17 +15,15 @@ use kernel::{
         Arc, //
     },
     task::Task,
-    time::{
-        msecs_to_jiffies,
-        Msecs, //
-    },
     types::NotThreadSafe, //
 };
+
+use super::wait::WatchedU32;
 
 /// What a kernel thread does.
 pub(crate) trait ThreadFn: Send + Sync + 'static {
     /// Runs in the thread. The thread ends when this returns, which it must do soon after
-    /// [`CurrentThread::should_stop`] has become true.
+    /// [`CurrentThread::should_stop`] has become true: whoever unloads the module waits for it.
     fn run(&self, thread: &CurrentThread);
 }
 
@@ -95,6 +93,7 @@ impl<T: ThreadFn> Drop for KThread<T> {
         // SAFETY: `task` is not used after this.
         let task = ARef::into_raw(unsafe { ManuallyDrop::take(&mut self.task) });
 
+        // TIME: Until the thread function returns, which is up to it: see `ThreadFn::run()`.
         // SAFETY: By the type invariants this is a kernel thread that nobody else stops. The call
         // takes over the reference, without which the task might be gone: a thread function may
         // return by itself. A thread that never ran at all, which is what makes this fail, does not
@@ -113,23 +112,65 @@ impl CurrentThread {
         unsafe { bindings::kthread_should_stop() }
     }
 
-    /// Sleeps for the given time, or until somebody wants the thread to end.
+    /// Sleeps until a time of [`boottime`](super::time::boottime), until a number is another one than
+    /// it was seen to be, or until the thread is to end. Does not sleep if any of these is so already.
     ///
-    /// Ends at once if that is so already: `kthread_stop()` leaves a notification with the thread
-    /// which keeps it from falling asleep interruptibly.
-    pub(crate) fn sleep(&self, time: Msecs) {
-        // A sleep that is too long for the timer becomes the longest one.
-        let jiffies = c_long::try_from(msecs_to_jiffies(time)).unwrap_or(c_long::MAX - 1);
+    /// On a kernel without high-resolution timers it may take a tick longer.
+    pub(crate) fn sleep_until(&self, time: u64, number: &WatchedU32, seen: u32) {
+        let mut time = bindings::ktime_t::try_from(time).unwrap_or(bindings::ktime_t::MAX);
+        let mut entry = Zeroable::zeroed();
 
-        // SAFETY: Kernel threads may sleep, and this object only exists in kernel threads.
-        unsafe { bindings::schedule_timeout_interruptible(jiffies) };
+        // SAFETY: `entry` stays where it is, and has left the queue before it goes.
+        unsafe { bindings::init_wait_var_entry(&raw mut entry, number.address(), 0) };
+        // SAFETY: Any address will do.
+        let queue = unsafe { bindings::__var_waitqueue(number.address()) };
+
+        // TIME: Until the given time, however often the thread is woken: the deadline is absolute.
+        loop {
+            // As most kernel threads, it does not count as load while it sleeps. Signals are nothing
+            // to it, so no notification that it has no use for keeps it from falling asleep.
+            // SAFETY: The queue is static, and `entry` is initialised.
+            unsafe {
+                bindings::prepare_to_wait_event(
+                    queue,
+                    &raw mut entry.wq_entry,
+                    bindings::TASK_IDLE as c_int,
+                )
+            };
+
+            // ORDERING: After the thread's state has changed, which the call has a barrier for:
+            // whoever changes one of these then wakes the thread.
+            if self.should_stop() || number.value() != seen {
+                break;
+            }
+            // SAFETY: Kernel threads may sleep, and this object only exists in kernel threads. The
+            // clock is one that timers can have.
+            let result = unsafe {
+                bindings::schedule_hrtimeout_range_clock(
+                    &raw mut time,
+                    0,
+                    bindings::hrtimer_mode_HRTIMER_MODE_ABS,
+                    bindings::CLOCK_BOOTTIME as bindings::clockid_t,
+                )
+            };
+
+            // It was not woken by anything else.
+            if result == 0 {
+                break;
+            }
+        }
+        // SAFETY: As above. This also makes the thread a running one again.
+        unsafe { bindings::finish_wait(queue, &raw mut entry.wq_entry) };
     }
 }
 
 #[kunit_tests(procmon_kthread)]
 pub(super) mod tests {
     use super::*;
-    use crate::abstractions::task::TaskExt;
+    use crate::abstractions::{
+        task::TaskExt,
+        time::boottime, //
+    };
     use kernel::{
         sync::{
             atomic::{
@@ -143,6 +184,8 @@ pub(super) mod tests {
             Monotonic, //
         }, //
     };
+
+    const HOUR: u64 = 3_600_000_000_000;
 
     /// A thread function from a closure, which tells when it begins and when it is done.
     #[pin_data]
@@ -219,7 +262,7 @@ pub(super) mod tests {
     fn dropping_ends_a_long_sleep() -> Result {
         let (thread, closure) = spawn(|thread: &CurrentThread| {
             while !thread.should_stop() {
-                thread.sleep(3_600_000);
+                thread.sleep_until(boottime() + HOUR, &WatchedU32::new(0), 0);
             }
         })?;
 
@@ -230,6 +273,49 @@ pub(super) mod tests {
         drop(thread);
         assert!(start.elapsed().as_millis() < 10_000);
         closure.done.wait_for_completion();
+        Ok(())
+    }
+
+    #[test]
+    fn a_sleep_ends_at_its_time() -> Result {
+        let in_time = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let result = in_time.clone();
+
+        run_in_threads::<1>(move |thread: &CurrentThread| {
+            let mut count = 0;
+
+            for delay in [0, 1, 1_000_000, 20_000_000] {
+                let time = boottime() + delay;
+
+                thread.sleep_until(time, &WatchedU32::new(0), 0);
+                count += i32::from(boottime() >= time);
+            }
+            // What is over already.
+            thread.sleep_until(0, &WatchedU32::new(0), 0);
+            thread.sleep_until(1, &WatchedU32::new(0), 0);
+            // Another number than was seen.
+            thread.sleep_until(boottime() + HOUR, &WatchedU32::new(1), 0);
+            result.store(count, Relaxed);
+        })?;
+        assert_eq!(in_time.load(Relaxed), 4);
+        Ok(())
+    }
+
+    #[test]
+    fn a_change_ends_a_sleep() -> Result {
+        let number = Arc::new(WatchedU32::new(0), GFP_KERNEL)?;
+        let watched = number.clone();
+        let (thread, closure) = spawn(move |thread: &CurrentThread| {
+            thread.sleep_until(boottime() + HOUR, &watched, 0);
+        })?;
+
+        closure.started.wait_for_completion();
+        // Mostly long enough for it to be asleep.
+        kernel::time::delay::fsleep(kernel::time::Delta::from_millis(20));
+        number.set(1);
+        // This is not what ends it: it would not come to that.
+        closure.done.wait_for_completion();
+        drop(thread);
         Ok(())
     }
 

@@ -49,6 +49,8 @@ use super::{
     },
     percpu::PerCpuCounters,
     sysfs::{
+        Attribute,
+        AttributeFile,
         AttributeGroups,
         FromDevice, //
     }, //
@@ -182,6 +184,12 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
         let minor = unsafe { (*self.misc.get()).minor };
 
         (bindings::MISC_MAJOR, minor as u32)
+    }
+
+    /// Returns the file of an attribute, if the device was registered with that.
+    pub(crate) fn attribute_file<A: Attribute<T>>(&self) -> Option<AttributeFile> {
+        // SAFETY: By the type invariants the device is registered.
+        unsafe { AttributeFile::find::<T, A>((*self.misc.get()).this_device) }
     }
 
     /// # Safety

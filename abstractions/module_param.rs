@@ -14,17 +14,15 @@ use kernel::{
         from_result,
         to_result, //
     },
-    prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    }, //
+    prelude::*, //
 };
+
+use super::wait::WatchedU32;
 
 /// An unsigned number with a range, to be declared by [`module_param!`].
 pub(crate) struct UintParam {
     name: &'static str,
-    value: Atomic<u32>,
+    value: WatchedU32,
     range: RangeInclusive<u32>,
 }
 
@@ -42,7 +40,7 @@ impl UintParam {
         assert!(*range.start() <= default && default <= *range.end());
         Self {
             name,
-            value: Atomic::new(default),
+            value: WatchedU32::new(default),
             range,
         }
     }
@@ -50,7 +48,12 @@ impl UintParam {
     /// Returns the present value, which may change at any time.
     #[inline]
     pub(crate) fn value(&self) -> u32 {
-        self.value.load(Relaxed)
+        self.value.value()
+    }
+
+    /// Returns the value as a number that can be waited for.
+    pub(crate) fn watched(&self) -> &WatchedU32 {
+        &self.value
     }
 
     /// Parses and stores a value, when the module is loaded or when somebody writes to the
@@ -86,7 +89,7 @@ impl UintParam {
                 return Err(EINVAL);
             }
 
-            this.value.store(value, Relaxed);
+            this.value.set(value);
             Ok(0)
         })
     }

@@ -111,9 +111,11 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         self.read_locked(f)
     }
 
+    /// Does what [`read_with`](Self::read_with) does, with the lock held, so that no writer is at it
+    /// during the call. It is called once, and must not use this lock.
     #[cold]
     #[inline(never)]
-    fn read_locked<R>(&self, f: impl Fn() -> R) -> (T, R) {
+    pub(crate) fn read_locked<R>(&self, f: impl Fn() -> R) -> (T, R) {
         let _guard = self.lock.read();
 
         (self.load(), f())

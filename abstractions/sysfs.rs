@@ -7,7 +7,10 @@
 
 use core::{
     marker::PhantomData,
-    ptr,
+    ptr::{
+        self,
+        NonNull, //
+    },
     slice, //
 };
 
@@ -27,6 +30,56 @@ pub(crate) trait Attribute<T> {
 
     /// Writes what the file holds, less than a page.
     fn show(data: &T, out: &mut Formatter<'_>) -> fmt::Result;
+}
+
+/// The file of an attribute, to tell those who poll it that it shows something new.
+///
+/// # Invariants
+///
+/// `node` is the node of a file in sysfs, and this owns a reference to it. It may have been removed
+/// from sysfs.
+pub(crate) struct AttributeFile {
+    node: NonNull<bindings::kernfs_node>,
+}
+
+// SAFETY: The node is not tied to a thread.
+unsafe impl Send for AttributeFile {}
+// SAFETY: All that is done with the node may be done by several threads at a time.
+unsafe impl Sync for AttributeFile {}
+
+impl AttributeFile {
+    /// Looks the file of an attribute up. Sleeps.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be in sysfs until this returns.
+    pub(crate) unsafe fn find<T, A: Attribute<T>>(dev: *mut bindings::device) -> Option<Self> {
+        // SAFETY: By the safety requirements the device has a directory, and keeps it.
+        let node = unsafe {
+            bindings::kernfs_find_and_get_ns((*dev).kobj.sd, A::NAME.as_char_ptr(), ptr::null())
+        };
+
+        // INVARIANT: The reference was taken by that call, and attributes are files.
+        NonNull::new(node).map(|node| Self { node })
+    }
+
+    /// Wakes those who wait for the file by poll(2), and has inotify(7) tell of a change.
+    ///
+    /// That is what `sysfs_notify()` does, which looks the file up each time and must not be called
+    /// for a device that may be going away. It does not sleep.
+    pub(crate) fn notify(&self) {
+        // TIME: All those who poll the file are woken in one go, as for any file. The rest is left
+        // to a work item of the kernel's.
+        // SAFETY: By the type invariants this is a file's node.
+        unsafe { bindings::kernfs_notify(self.node.as_ptr()) };
+    }
+}
+
+impl Drop for AttributeFile {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants there is a reference, which is given back here.
+        unsafe { bindings::kernfs_put(self.node.as_ptr()) };
+    }
 }
 
 /// A registration of a device that can have attributes.

@@ -6,17 +6,14 @@
 //! but user space has to be told one.
 //!
 //! C headers: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h),
-//! [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h),
 //! [`include/linux/time_namespace.h`](srctree/include/linux/time_namespace.h)
-
-use core::ptr;
 
 use kernel::{
     bindings,
     prelude::*,
     task::CurrentTask,
     time::{
-        Jiffies,
+        Delta,
         NSEC_PER_SEC, //
     }, //
 };
@@ -80,37 +77,22 @@ impl TimeNamespace {
     }
 }
 
-/// Returns the number of ticks of the timer, which is the cheapest clock that there is.
-#[inline(always)]
-pub(crate) fn jiffies() -> Jiffies {
-    // SAFETY: This static changes under our eyes, hence volatile.
-    unsafe { ptr::read_volatile(&raw const bindings::jiffies) }
-}
+/// Returns when something is due for the next time that is due at regular intervals, and was at
+/// `due`. All times are those of [`boottime`].
+///
+/// How long it takes each time does not matter: the times to come are multiples of the interval
+/// later. Those that are over by `now` are left out.
+pub(crate) fn next_due(due: u64, interval: Delta, now: u64) -> u64 {
+    let interval = u64::try_from(interval.as_nanos()).unwrap_or(0).max(1);
+    let over = now.saturating_sub(due).checked_div(interval).unwrap_or(0);
 
-/// By how many ticks their count may be late, with some to spare: where the CPU that counts them
-/// does not get to it, another one does after `MAX_STALLED_JIFFIES` of its own, which are 5.
-const MAX_LAG: u32 = 7;
-
-/// Returns how many nanoseconds are over for certain since the lowest bits of [`jiffies`] were
-/// these, those in suspend not included. At most some days may be.
-pub(crate) fn nanoseconds_since(before: u32) -> u64 {
-    // CAST: The lowest bits will do.
-    let ticks = (jiffies() as u32).wrapping_sub(before);
-    let tick = (NSEC_PER_SEC as u64)
-        .checked_div(bindings::CONFIG_HZ.into())
-        .unwrap_or(0);
-
-    // The first one may have been nearly over, and others were over before and counted late.
-    u64::from(ticks.saturating_sub(1 + MAX_LAG)).saturating_mul(tick)
+    due.saturating_add(over.saturating_add(1).saturating_mul(interval))
 }
 
 #[kunit_tests(procmon_time)]
 mod tests {
     use super::*;
-    use kernel::time::{
-        delay::fsleep,
-        Delta, //
-    };
+    use kernel::time::delay::fsleep;
 
     #[test]
     fn time_goes_on() {
@@ -129,26 +111,24 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_never_more_than_the_time() {
-        let (ticks, before) = (jiffies() as u32, boottime());
-        let counted = nanoseconds_since(ticks);
+    fn deadlines_do_not_drift() {
+        let interval = Delta::from_nanos(10);
 
-        assert!(counted <= boottime() - before);
-        fsleep(Delta::from_millis(100));
-
-        let counted = nanoseconds_since(ticks);
-        let elapsed = boottime() - before;
-
-        assert!(counted > 0);
-        assert!(counted <= elapsed);
-    }
-
-    #[test]
-    fn ticks_may_begin_anew() {
-        let tick = 1_000_000_000 / u64::from(bindings::CONFIG_HZ);
-        let before = (jiffies() as u32).wrapping_sub(100);
-        let counted = nanoseconds_since(before);
-
-        assert!((u64::from(99 - MAX_LAG) * tick..200 * tick).contains(&counted));
+        for (due, now, expected) in [
+            (100, 100, 110),
+            (100, 101, 110),
+            (100, 109, 110),
+            // Those that are over are left out, and the others stay where they are.
+            (100, 110, 120),
+            (100, 125, 130),
+            (100, 1_000_004, 1_000_010),
+            // A clock that goes backwards.
+            (100, 90, 110),
+            (u64::MAX - 5, u64::MAX - 5, u64::MAX),
+            (0, u64::MAX, u64::MAX),
+        ] {
+            assert_eq!(next_due(due, interval, now), expected);
+        }
+        assert_eq!(next_due(5, Delta::from_nanos(0), 7), 8);
     }
 }

@@ -26,7 +26,7 @@ impl Attribute<Device> for Stats {
     const NAME: &'static CStr = c"stats";
 
     fn show(device: &Device, out: &mut Formatter<'_>) -> fmt::Result {
-        let report = device.settings.report(&device.counters);
+        let report = device.report();
 
         writeln!(out, "opens: {}", report.since_reset.opens)?;
         writeln!(out, "reads: {}", report.since_reset.reads)?;

@@ -29,13 +29,17 @@ use crate::{
     },
     driver::{
         counters::Counters,
+        filter::Filter,
         ioctl,
         message::{
             Message,
             Pass, //
         },
         monitor::Monitor,
-        settings::Settings, //
+        settings::{
+            Report,
+            Settings, //
+        }, //
     }, //
 };
 
@@ -69,6 +73,36 @@ impl Device {
             settings <- Settings::new(),
             monitor,
         })
+    }
+}
+
+impl Device {
+    /// Returns what the counters and the settings are, with the filter as a number of the caller's
+    /// PID namespace.
+    #[inline(always)]
+    pub(crate) fn report(&self) -> Report {
+        self.settings
+            .report(&self.counters, || self.monitor.filter_pid())
+    }
+
+    /// Sets the filter.
+    pub(crate) fn set_filter(&self, filter: Option<Filter>) {
+        // What was chosen before is given up when no lock is held any more.
+        let mut previous = None;
+
+        self.settings.set_filter(filter.is_some(), || {
+            previous = self.monitor.choose(filter);
+        });
+    }
+
+    /// Sets the totals to zero, and takes the filter away.
+    pub(crate) fn reset(&self) {
+        // As above.
+        let mut previous = None;
+
+        self.settings.reset(&self.counters, || {
+            previous = self.monitor.choose(None);
+        });
     }
 }
 

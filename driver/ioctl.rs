@@ -9,8 +9,7 @@ use core::mem::offset_of;
 
 use kernel::{
     fs::file::flags,
-    prelude::*,
-    task::Pid, //
+    prelude::*, //
 };
 
 use crate::{
@@ -23,7 +22,7 @@ use crate::{
     },
     driver::{
         device::Device,
-        monitor::Choice,
+        filter::Filter,
         query::ProcessInfo,
         snapshot, //
     },
@@ -121,7 +120,7 @@ fn get_stats32(device: &Device, arg: UserPtr) -> Result {
 
 #[inline(always)]
 fn stats(device: &Device) -> uapi::procmon_stats {
-    let report = device.settings.report(&device.counters);
+    let report = device.report();
 
     // CAST: The fields are as wide as a machine word, which is as wide as the counters.
     uapi::procmon_stats {
@@ -175,9 +174,7 @@ fn query32(arg: UserPtr) -> Result {
 #[inline(never)]
 fn reset(device: &Device, file: &OpenFile<Device>) -> Result {
     require_writable(file)?;
-    device.settings.reset(&device.counters, || {
-        device.monitor.choose(Choice::default())
-    });
+    device.reset();
     Ok(())
 }
 
@@ -190,17 +187,7 @@ fn get_count(device: &Device, arg: UserPtr) -> Result {
 fn set_filter(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result {
     require_writable(file)?;
 
-    let pid: Pid = read_user(arg)?;
-
-    if pid < 0 {
-        return Err(EINVAL);
-    }
-
-    let choice = Choice::of(pid);
-
-    device
-        .settings
-        .set_filter(pid, || device.monitor.choose(choice));
+    device.set_filter(Filter::of(read_user(arg)?)?);
     Ok(())
 }
 

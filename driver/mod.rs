@@ -4,7 +4,8 @@
 //!
 //! - [`message`]: the text that is written to and read from the device.
 //! - [`counters`]: how often the device was opened, read, written and so on.
-//! - [`settings`]: what users set: the filter, and since when the totals count.
+//! - [`settings`]: what users set: whether there is a filter, and since when the totals count.
+//! - [`filter`]: the process that the filter stands for.
 //! - [`query`]: what is told about one process.
 //! - [`snapshot`]: what is told about many processes at once.
 //! - [`output`]: the room for records in user space.
@@ -17,6 +18,7 @@
 pub(crate) mod attributes;
 pub(crate) mod counters;
 pub(crate) mod device;
+pub(crate) mod filter;
 pub(crate) mod ioctl;
 pub(crate) mod message;
 pub(crate) mod monitor;

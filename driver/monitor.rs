@@ -10,15 +10,12 @@ use kernel::{
     pid_namespace::PidNamespace,
     prelude::*,
     sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
         rcu,
+        SetOnce,
         SpinLock, //
     },
     task::Pid,
-    time::Msecs, //
+    time::Delta, //
 };
 
 use crate::{
@@ -27,24 +24,24 @@ use crate::{
             CurrentThread,
             ThreadFn, //
         },
-        namespaces::to_initial_pid,
         pid::{
             for_each_pid,
             Budget,
             PidNamespaceExt,
             Walk, //
         },
+        sysfs::AttributeFile,
         task::{
             cond_resched,
             TaskExt, //
         },
         time::{
             boottime,
-            jiffies,
-            nanoseconds_since, //
+            next_due, //
         }, //
     },
     driver::{
+        filter::Filter,
         recorder::Recorder,
         snapshot::Request, //
     },
@@ -72,53 +69,23 @@ pub(crate) struct Monitor {
     /// All samples that there is room for.
     #[pin]
     pub(crate) recorder: Recorder,
-    choice: Atomic<u64>,
+    #[pin]
+    chosen: SpinLock<Chosen>,
+    /// The file that shows what was seen last, once there is one.
+    #[pin]
+    file: SetOnce<AttributeFile>,
 }
 
-/// A process that was chosen at some time, in one word. Nobody has chosen if it is zero.
-#[derive(Clone, Copy, Default, Eq, PartialEq)]
-pub(crate) struct Choice(u64);
-
-impl Choice {
-    /// Stands for a process that the caller does not have.
-    const NOBODY: Pid = Pid::MAX;
-
-    /// Chooses the process that has an ID in the caller's PID namespace now, or none by 0.
-    #[inline(always)]
-    pub(crate) fn of(pid: Pid) -> Self {
-        match pid {
-            0 => Self(0),
-            // CAST: To the halves of the word. No choice is so old that the rest of the time
-            // matters, as the monitor looks at least once an hour.
-            _ => {
-                let pid = to_initial_pid(pid).unwrap_or(Self::NOBODY);
-
-                Self(u64::from(pid as u32) << 32 | u64::from(jiffies() as u32))
-            }
-        }
-    }
-
-    fn pid(self) -> Option<Pid> {
-        // CAST: Back from where it came.
-        (self.0 != 0).then_some((self.0 >> 32) as Pid)
-    }
-
-    /// Returns the latest time since boot, in nanoseconds, at which the choice may have been made.
-    fn time(self) -> u64 {
-        // CAST: The half that was kept.
-        let elapsed = nanoseconds_since(self.0 as u32);
-
-        // This clock is to be read last, for the result must not be too early.
-        boottime().saturating_sub(elapsed)
-    }
+/// What the filter is, and how often it was set until then.
+#[derive(Clone, Default)]
+struct Chosen {
+    filter: Option<Filter>,
+    generation: u64,
 }
 
 impl Monitor {
     /// The name of the thread.
     pub(crate) const THREAD_NAME: &'static CStr = c"procmon_monitor";
-
-    /// How long the thread sleeps before it looks whether the interval was changed.
-    const NAP: Msecs = 1000;
 
     /// Creates a monitor that has taken no sample yet, and records so many.
     ///
@@ -135,7 +102,8 @@ impl Monitor {
                 "Monitor::latest"
             ),
             recorder <- Recorder::new(room),
-            choice: Atomic::new(0),
+            chosen <- new_spinlock!(Chosen::default(), "Monitor::chosen"),
+            file: SetOnce::new(),
         }? Error)
     }
 
@@ -144,59 +112,96 @@ impl Monitor {
         *self.latest.lock()
     }
 
-    /// Makes a choice for [`ThreadFn::run`] to find.
-    #[inline(always)]
-    pub(crate) fn choose(&self, choice: Choice) {
-        // The monitor may as well see this later.
-        self.choice.store(choice.0, Relaxed);
+    /// Has those who poll a file told of each sample from now on.
+    pub(crate) fn announce_by(&self, file: AttributeFile) {
+        // There is but one.
+        let _ = self.file.populate(file);
     }
 
-    /// Sleeps until the next sample is due or the thread is to end.
-    fn wait(thread: &CurrentThread) {
-        let mut slept = 0;
+    /// Sets the filter, from the next sample on. Returns what it was.
+    pub(crate) fn choose(&self, filter: Option<Filter>) -> Option<Filter> {
+        // TIME: Whoever holds this lock copies the filter, or looks up a number in it.
+        let mut chosen = self.chosen.lock();
 
+        chosen.generation = chosen.generation.wrapping_add(1);
+        core::mem::replace(&mut chosen.filter, filter)
+    }
+
+    /// Returns the number of the process that the filter has chosen in the caller's PID namespace,
+    /// or 0 if there is none.
+    pub(crate) fn filter_pid(&self) -> Pid {
+        let caller = kernel::current!();
+        let Some(ns) = caller.active_pid_ns() else {
+            return 0;
+        };
+        // TIME: As in `choose()`.
+        let chosen = self.chosen.lock();
+
+        chosen.filter.as_ref().map_or(0, |filter| filter.nr_in(ns))
+    }
+
+    /// Returns the filter if it was set since a time when it had been set so often.
+    fn chosen_since(&self, generation: u64) -> Option<Chosen> {
+        // TIME: As in `choose()`.
+        let chosen = self.chosen.lock();
+
+        (chosen.generation != generation).then(|| chosen.clone())
+    }
+
+    /// Makes a sample known.
+    fn publish(&self, seen: &Sample, recorded: Option<&Sample>) {
+        if let Some(sample) = recorded {
+            self.recorder.record(sample);
+        }
+        {
+            // TIME: Whoever holds this lock copies a sample.
+            let mut latest = self.latest.lock();
+
+            latest.samples = latest.samples.wrapping_add(1);
+            // What is not recorded is shown nevertheless.
+            latest.sample = *recorded.unwrap_or(seen);
+        }
+        if let Some(file) = self.file.as_ref() {
+            file.notify();
+        }
+    }
+
+    /// Sleeps until the sample after one that was due at `due`, or until the thread is to end.
+    /// Returns when that sample is due.
+    fn wait(thread: &CurrentThread, due: u64) -> u64 {
+        let interval = &crate::MONITOR_INTERVAL_MS;
+
+        // TIME: Until the next sample is due, which is at most an hour: see `MONITOR_INTERVAL_MS`.
+        // Whenever somebody sets the interval it is reckoned anew, from the last sample on.
         while !thread.should_stop() {
-            let interval = crate::MONITOR_INTERVAL_MS.value();
+            let ms = interval.value();
+            let next = next_due(due, Delta::from_millis(ms.into()), boottime());
 
-            match interval.checked_sub(slept) {
-                None | Some(0) => break,
-                Some(left) => {
-                    let nap = left.min(Self::NAP);
-
-                    thread.sleep(nap);
-                    slept = slept.saturating_add(nap);
-                }
+            thread.sleep_until(next, interval.watched(), ms);
+            if interval.value() == ms && boottime() >= next {
+                return next;
             }
         }
+        due
     }
 }
 
 impl ThreadFn for Monitor {
     fn run(&self, thread: &CurrentThread) {
-        pr_info!("monitor started\n");
-
         let mut census = Census::default();
         let mut watch = Watch::default();
+        let mut due = boottime();
 
+        // TIME: Each round sleeps until a deadline that is later than the last one.
         while !thread.should_stop() {
-            let sample = census.take();
-            let choice = Choice(self.choice.load(Relaxed));
-            let sample = watch.look(choice, sample);
+            let seen = census.take();
 
-            if let Some(sample) = &sample {
-                self.recorder.record(sample);
+            if let Some(chosen) = self.chosen_since(watch.generation) {
+                watch = Watch::from(chosen);
             }
-            // What is not recorded is shown nevertheless.
-            {
-                let mut latest = self.latest.lock();
-
-                latest.samples = latest.samples.wrapping_add(1);
-                latest.sample = sample.unwrap_or(census.sample);
-            }
-            Self::wait(thread);
+            self.publish(&seen, watch.look(seen).as_ref());
+            due = Self::wait(thread, due);
         }
-
-        pr_info!("monitor stopped\n");
     }
 }
 
@@ -222,6 +227,9 @@ impl Census {
     const VISITS: usize = 64;
 
     /// Counts what there is now.
+    ///
+    /// TIME: Each ID is visited once, and there are at most `pid_max` of them. RCU is held for one
+    /// budget of them at a time. So unloading waits for the count that is under way, and no longer.
     fn take(&mut self) -> Sample {
         let ns = PidNamespace::initial();
         let previous = self.sample.time;
@@ -282,60 +290,51 @@ impl Census {
     }
 }
 
-/// Looks at the process that was chosen, again and again.
+/// Looks at the process that the filter has chosen, again and again.
 #[derive(Default)]
 struct Watch {
-    choice: Choice,
-    /// When the process was started, if it was ever seen.
-    start_time: Option<u64>,
+    filter: Option<Filter>,
+    generation: u64,
     is_gone: bool,
 }
 
-impl Watch {
-    /// Adds the process to a sample of the system. Returns nothing if nothing is to be recorded any
-    /// more because it is gone.
-    fn look(&mut self, choice: Choice, mut sample: Sample) -> Option<Sample> {
-        if choice != self.choice {
-            *self = Self {
-                choice,
-                ..Self::default()
-            };
+impl From<Chosen> for Watch {
+    fn from(chosen: Chosen) -> Self {
+        Self {
+            filter: chosen.filter,
+            generation: chosen.generation,
+            is_gone: false,
         }
+    }
+}
 
-        let Some(pid) = choice.pid() else {
+impl Watch {
+    /// Adds the process to a sample of the system. Returns `None` once a sample has said that it is
+    /// gone, so that its past is kept.
+    fn look(&mut self, mut sample: Sample) -> Option<Sample> {
+        let Some(filter) = &self.filter else {
             return Some(sample);
         };
 
         if self.is_gone {
             return None;
         }
-        match self.find(pid) {
-            Some(record) => {
-                self.start_time = Some(record.start_time);
-                sample.flags = uapi::PROCMON_SAMPLE_PROCESS;
-                sample.process = record;
-            }
-            None => {
-                self.is_gone = true;
-                sample.flags = uapi::PROCMON_SAMPLE_GONE;
-                sample.process = Record {
-                    pid,
-                    start_time: self.start_time.unwrap_or(0),
-                    ..Zeroable::zeroed()
-                };
-            }
+
+        let record = Request::of_monitor(kernel::current!()).find(filter.initial_nr());
+
+        // Not asked before: as long as the process is there, nothing else has the number.
+        if !filter.is_there() {
+            self.is_gone = true;
+            sample.flags = uapi::PROCMON_SAMPLE_GONE;
+            sample.process = Record {
+                pid: filter.initial_nr(),
+                start_time: filter.start_time(),
+                ..Zeroable::zeroed()
+            };
+        } else if let Some(record) = record {
+            sample.flags = uapi::PROCMON_SAMPLE_PROCESS;
+            sample.process = record;
         }
         Some(sample)
-    }
-
-    /// Looks for the process, and not for another one that has got the same ID since.
-    fn find(&self, pid: Pid) -> Option<Record> {
-        let record = Request::of_monitor(kernel::current!()).find(pid)?;
-        let is_same = match self.start_time {
-            Some(start_time) => record.start_time == start_time,
-            None => record.start_time <= self.choice.time(),
-        };
-
-        is_same.then_some(record)
     }
 }

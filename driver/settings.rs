@@ -26,7 +26,7 @@ pub(crate) struct Report {
     pub(crate) since_reset: Totals,
     /// All operations since the module was loaded.
     pub(crate) operations: u64,
-    /// The process to watch, 0 for none.
+    /// The process that the filter has chosen, 0 for none.
     pub(crate) filter_pid: Pid,
 }
 
@@ -35,14 +35,15 @@ pub(crate) struct Report {
 struct Values {
     /// What the counters were when they were last reset.
     baseline: Totals,
-    /// The process to watch, 0 for none.
-    filter_pid: Pid,
-    _padding: u32,
+    /// Whether there is a filter, 0 or 1.
+    has_filter: u64,
 }
 
-/// The filter, and the baselines that make up for counters that are never set back.
+/// Whether there is a filter, and the baselines that make up for counters that are never set back.
 ///
-/// Counting takes no part in the lock, and neither do readers unless a writer is at it.
+/// Counting takes no part in the lock, and neither do readers unless there is a filter, or a writer
+/// is at it. The filter itself is changed while the lock is held, but has a lock of its own, for it
+/// is more than words.
 #[pin_data]
 pub(crate) struct Settings {
     #[pin]
@@ -56,8 +57,7 @@ impl Settings {
             values <- new_seqrwlock!(
                 Values {
                     baseline: Totals::default(),
-                    filter_pid: 0,
-                    _padding: 0,
+                    has_filter: 0,
                 },
                 "Settings::values"
             ),
@@ -65,39 +65,55 @@ impl Settings {
     }
 
     /// Returns what the counters and the settings are.
+    ///
+    /// `filter_pid` is to return the number that the filter has for whom the report is. It is called
+    /// only if there is a filter, with the lock held.
     #[inline(always)]
-    pub(crate) fn report(&self, counters: &Counters) -> Report {
+    pub(crate) fn report(&self, counters: &Counters, filter_pid: impl Fn() -> Pid) -> Report {
         // No reset comes between, so no total is below its baseline:
         // `tests/memory-model/reset.litmus` shows that this is so though counting takes no lock.
         let (values, totals) = self.values.read_with(|| counters.totals());
 
+        if values.has_filter == 0 {
+            return Self::summary(&values, &totals, 0);
+        }
+
+        let (values, (totals, pid)) = self
+            .values
+            .read_locked(|| (counters.totals(), filter_pid()));
+
+        Self::summary(&values, &totals, pid)
+    }
+
+    #[inline(always)]
+    fn summary(values: &Values, totals: &Totals, filter_pid: Pid) -> Report {
         Report {
             since_reset: totals.since(&values.baseline),
             operations: totals.sum(),
-            filter_pid: values.filter_pid,
+            filter_pid,
         }
     }
 
-    /// Sets the totals and the filter to zero, and calls a function before another filter is set.
+    /// Sets the totals to zero, and calls a function that takes the filter away, before another one
+    /// is set.
     pub(crate) fn reset(&self, counters: &Counters, then: impl FnOnce()) {
         self.values.update(|_| {
             then();
             Values {
                 baseline: counters.totals(),
-                filter_pid: 0,
-                _padding: 0,
+                has_filter: 0,
             }
         });
     }
 
-    /// Sets the filter, and calls a function before another one is set.
-    pub(crate) fn set_filter(&self, pid: Pid, then: impl FnOnce()) {
+    /// Notes whether there is a filter, and calls a function that sets it, before another one is
+    /// set.
+    pub(crate) fn set_filter(&self, is_set: bool, then: impl FnOnce()) {
         self.values.update(|values| {
             then();
             Values {
                 baseline: values.baseline,
-                filter_pid: pid,
-                _padding: 0,
+                has_filter: is_set.into(),
             }
         });
     }

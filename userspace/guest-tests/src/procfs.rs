@@ -49,6 +49,17 @@ pub fn start_time(pid: i32) -> Option<u128> {
     Some(fields[22 - 3].parse().expect("the start is a number"))
 }
 
+/// The parent in `/proc/PID/stat`; `None` if there is no such process or thread.
+///
+/// # Panics
+///
+/// If the file makes no sense.
+#[must_use]
+pub fn parent(pid: i32) -> Option<i32> {
+    let (_, fields) = fields(pid)?;
+    Some(fields[4 - 3].parse().expect("the parent is a number"))
+}
+
 /// The name in `/proc/PID/stat` and the fields behind it, the first of which is number 3.
 fn fields(pid: i32) -> Option<(Vec<u8>, Vec<String>)> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;

@@ -57,7 +57,7 @@ fn word(bytes: &[u8], offset: usize) -> u64 {
     u64::from_ne_bytes(bytes[offset..offset + 8].try_into().unwrap())
 }
 
-/// Samples have numbers without gaps, and times as far from each other as the interval at least.
+/// Samples have numbers without gaps, and there is no more than one for each deadline.
 #[test]
 fn samples_are_numbered() {
     let (_kernel, _module) = loaded(FAST);
@@ -71,9 +71,10 @@ fn samples_are_numbered() {
         assert_eq!(sample.chosen(), Chosen::None);
     }
     assert_eq!(history.next(), history.samples().len() as u64 + 1);
-    let times = history.samples().windows(2);
-    for time in times.map(|pair| pair[1].time() - pair[0].time()) {
-        assert!(time >= Duration::from_millis(10), "{time:?}");
+    // Any sample may be late, but the next one but two is due two intervals after the next one.
+    let times = history.samples().windows(4);
+    for time in times.map(|window| window[3].time() - window[0].time()) {
+        assert!(time > Duration::from_millis(20), "{time:?}");
     }
     let boot = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).unwrap();
     let last = history.samples().last().unwrap().time();
@@ -299,46 +300,6 @@ fn nobody_is_chosen() {
     device.set_filter(Some(pid)).unwrap();
     let gone = wait_for(&device, 0, |sample| sample.chosen() != Chosen::None);
     assert_eq!(gone.chosen(), Chosen::Gone(pid, None));
-}
-
-/// A process that gets the ID of the chosen one is not taken for it, whether that was seen before
-/// its end or not.
-#[test]
-fn another_process_with_the_same_id() {
-    for was_seen in [true, false] {
-        let (_kernel, _module) = loaded(if was_seen {
-            ""
-        } else {
-            "monitor_interval_ms=2000"
-        });
-        let device = Device::open().unwrap();
-        // The first sample, after which there is time until the next one.
-        wait_for(&device, 0, |_| true);
-        let child = sleeper();
-        let pid = child.pid();
-        device.set_filter(Some(pid)).unwrap();
-        if was_seen {
-            wait_for(&device, 0, |sample| {
-                matches!(sample.chosen(), Chosen::Process(_))
-            });
-        }
-        child.kill();
-        // Later than the clock by which the choice is dated can tell: some ticks.
-        thread::sleep(Duration::from_millis(200));
-        let other = Child::spawn_with_pid(pid, || {
-            loop {
-                pause();
-            }
-        });
-        assert_eq!(other.pid(), pid);
-        let next = newest(&device) + 1;
-        let sample = wait_for(&device, next, |_| true);
-        assert!(
-            matches!(sample.chosen(), Chosen::Gone(gone, _) if gone == pid),
-            "{sample:?}"
-        );
-        other.kill();
-    }
 }
 
 /// A process that executes another program stays the same one.
