@@ -7,6 +7,9 @@
 //! has all output and the whole kernel log, up to [`END_OF_LOG`]. Only then does the guest stop
 //! the machine by writing [`EXIT_VALUE`] to the I/O port [`EXIT_PORT`], so that QEMU's exit status
 //! says a third time that the run came to its end.
+//!
+//! During [`Task::Terminal`] the host writes a [`Size`] as a line of JSON to the same port whenever
+//! its terminal has a new size.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +31,7 @@ pub const TERMINAL_PATH: &str = "/dev/hvc0";
 /// The last line of a kernel log that is complete.
 pub const END_OF_LOG: &str = "vm-init: end of the run";
 
-/// Sent by the host on [`REPORT_PORT`] when it needs nothing more from the guest.
+/// Sent by the host on [`REPORT_PORT`] when it needs nothing more from the guest: an empty line.
 pub const ACKNOWLEDGMENT: &[u8] = b"\n";
 
 /// I/O port of QEMU's device `isa-debug-exit`.
@@ -62,12 +65,30 @@ pub enum Task {
     Script,
     /// Run a shell command, or an interactive shell, on [`TERMINAL_PATH`].
     Terminal {
-        rows: u16,
-        columns: u16,
+        size: Size,
         /// The value of `TERM`.
         kind: String,
         command: Option<String>,
     },
+}
+
+/// Size of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Size {
+    pub rows: u16,
+    pub columns: u16,
+}
+
+impl Size {
+    /// The structure of the kernel's that means the same.
+    pub fn winsize(self) -> libc::winsize {
+        libc::winsize {
+            ws_row: self.rows,
+            ws_col: self.columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        }
+    }
 }
 
 /// How a run ended, in the eyes of the guest.

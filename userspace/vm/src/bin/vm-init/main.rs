@@ -6,6 +6,7 @@
 //! The console belongs to the kernel: nothing is written there, lest it mixes with kernel messages.
 
 mod configuration;
+mod host;
 mod kmsg;
 mod module;
 mod ports;
@@ -14,14 +15,14 @@ mod task;
 
 use std::arch::asm;
 use std::fs;
-use std::io::{Read, Write};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use vm::protocol::{
-    ACKNOWLEDGMENT, END_OF_LOG, EXIT_PORT, EXIT_VALUE, JOB_PATH, Job, MODULE_PATH, Outcome,
-    REPORT_PORT, Report, Task,
+    END_OF_LOG, EXIT_PORT, EXIT_VALUE, JOB_PATH, Job, MODULE_PATH, Outcome, Report, Task,
 };
+
+use crate::host::Host;
 
 fn main() {
     if std::process::id() != 1 {
@@ -37,14 +38,14 @@ fn main() {
 
 fn run() -> Result<()> {
     system::mount_all()?;
-    let mut port = ports::open(REPORT_PORT)?;
+    let mut host = Host::open()?;
     let mut report = Report {
         outcome: Outcome::Exited(0),
         stdout: 0,
         stderr: 0,
         tainted: 0,
     };
-    if let Err(error) = do_job(&mut report) {
+    if let Err(error) = do_job(&mut host, &mut report) {
         report.outcome = Outcome::Failed(format!("{error:#}"));
     }
     report.tainted = fs::read_to_string("/proc/sys/kernel/tainted")
@@ -54,16 +55,12 @@ fn run() -> Result<()> {
         .context("strange taint flags")?;
     kmsg::log(END_OF_LOG)?;
 
-    let mut line = serde_json::to_vec(&report)?;
-    line.push(b'\n');
-    port.write_all(&line).context("cannot report")?;
-    let mut answer = [0; ACKNOWLEDGMENT.len()];
-    port.read_exact(&mut answer)
-        .context("the host does not answer")?;
-    Ok(())
+    host.report(&report).context("cannot report")?;
+    host.wait_for_acknowledgment()
+        .context("the host does not answer")
 }
 
-fn do_job(report: &mut Report) -> Result<()> {
+fn do_job(host: &mut Host, report: &mut Report) -> Result<()> {
     let job = fs::read(JOB_PATH).with_context(|| format!("cannot read {JOB_PATH}"))?;
     let job: Job = serde_json::from_slice(&job).with_context(|| format!("bad {JOB_PATH}"))?;
     if job.task == Task::Probe {
@@ -76,7 +73,7 @@ fn do_job(report: &mut Report) -> Result<()> {
     if let Some(parameters) = &job.module {
         module::load(MODULE_PATH, parameters)?;
     }
-    task::run(&job, report)
+    task::run(&job, host, report)
 }
 
 /// Ends QEMU. Unlike a power-off, this gives it an exit status that nothing else does.

@@ -19,10 +19,11 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2, setsid};
 use vm::protocol::{
-    Job, Outcome, Report, STDERR_PORT, STDIN_PORT, STDOUT_PORT, TERMINAL_PATH, Task,
+    Job, Outcome, Report, STDERR_PORT, STDIN_PORT, STDOUT_PORT, Size, TERMINAL_PATH, Task,
 };
 use vm::pump::{Pump, wait};
 
+use crate::host::Host;
 use crate::ports;
 
 /// How long processes that the shell left behind may keep us waiting for the end of output.
@@ -33,7 +34,7 @@ const PATH: &str = "/bin:/sbin:/usr/bin:/usr/sbin";
 nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, libc::winsize);
 
 /// Runs the shell that the job asks for to its end.
-pub fn run(job: &Job, report: &mut Report) -> Result<()> {
+pub fn run(job: &Job, host: &mut Host, report: &mut Report) -> Result<()> {
     let mut shell = Command::new("/bin/sh");
     shell
         .env_clear()
@@ -49,8 +50,7 @@ pub fn run(job: &Job, report: &mut Report) -> Result<()> {
             shell.arg("-s").stdin(ports::open(STDIN_PORT)?);
         }
         Task::Terminal {
-            rows,
-            columns,
+            size,
             kind,
             command,
         } => {
@@ -59,36 +59,56 @@ pub fn run(job: &Job, report: &mut Report) -> Result<()> {
                 None => shell.arg("-i"),
             };
             shell.envs([("TERM", kind.as_str()), ("PS1", "guest:\\w\\$ ")]);
-            return run_on_terminal(shell, *rows, *columns, report);
+            return run_on_terminal(shell, *size, host, report);
         }
     }
     run_on_ports(shell, report)
 }
 
-fn run_on_terminal(mut shell: Command, rows: u16, columns: u16, report: &mut Report) -> Result<()> {
+fn run_on_terminal(
+    mut shell: Command,
+    size: Size,
+    host: &mut Host,
+    report: &mut Report,
+) -> Result<()> {
     let terminal = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(libc::O_NOCTTY)
         .open(TERMINAL_PATH)
         .with_context(|| format!("cannot open {TERMINAL_PATH}"))?;
-    let size = libc::winsize {
-        ws_row: rows,
-        ws_col: columns,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    // SAFETY: The call reads a winsize.
-    unsafe { set_window_size(terminal.as_raw_fd(), &size) }
-        .context("cannot set the size of the terminal")?;
+    let mut window = Window { terminal, host };
+    window.resize(size)?;
     let copy = || {
-        terminal
-            .try_clone()
-            .context("cannot duplicate the terminal")
+        let terminal = window.terminal.try_clone();
+        terminal.context("cannot duplicate the terminal")
     };
     shell.stdin(copy()?).stdout(copy()?).stderr(copy()?);
-    report.outcome = attend(shell, true, &mut [])?;
+    report.outcome = attend(shell, Some(&mut window), &mut [])?;
     Ok(())
+}
+
+/// A terminal with the size of another one on the host.
+struct Window<'a> {
+    terminal: File,
+    host: &'a mut Host,
+}
+
+impl Window<'_> {
+    fn resize(&self, size: Size) -> Result<()> {
+        // SAFETY: The call reads a winsize.
+        unsafe { set_window_size(self.terminal.as_raw_fd(), &size.winsize()) }
+            .context("cannot set the size of the terminal")?;
+        Ok(())
+    }
+
+    /// Takes over a new size, which the host has sent.
+    fn follow(&mut self) -> Result<()> {
+        match self.host.size().context("cannot read from the host")? {
+            Some(size) => self.resize(size),
+            None => Ok(()),
+        }
+    }
 }
 
 fn run_on_ports(mut shell: Command, report: &mut Report) -> Result<()> {
@@ -100,7 +120,7 @@ fn run_on_ports(mut shell: Command, report: &mut Report) -> Result<()> {
         Pump::new(stdout, stdout_port),
         Pump::new(stderr, stderr_port),
     ];
-    report.outcome = attend(shell, false, &mut pumps)?;
+    report.outcome = attend(shell, None, &mut pumps)?;
     [report.stdout, report.stderr] = pumps.map(|pump| pump.sent());
     Ok(())
 }
@@ -116,7 +136,12 @@ fn open_output(name: &str) -> Result<File> {
 
 /// Starts the shell, in a session of its own, and works the pumps until it has ended and all that
 /// it wrote is passed on. Takes care of orphans, too.
-fn attend(mut shell: Command, on_terminal: bool, pumps: &mut [Pump]) -> Result<Outcome> {
+fn attend(
+    mut shell: Command,
+    mut window: Option<&mut Window>,
+    pumps: &mut [Pump],
+) -> Result<Outcome> {
+    let on_terminal = window.is_some();
     // Blocked before there are children, so that the end of none is missed.
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
@@ -136,7 +161,7 @@ fn attend(mut shell: Command, on_terminal: bool, pumps: &mut [Pump]) -> Result<O
     drop(shell);
 
     let outcome = loop {
-        step(&deaths, pumps, None)?;
+        step(&deaths, window.as_deref_mut(), pumps, None)?;
         if let Some(outcome) = reap(&deaths, Pid::from_raw(child.id() as i32))? {
             break outcome;
         }
@@ -158,7 +183,7 @@ fn attend(mut shell: Command, on_terminal: bool, pumps: &mut [Pump]) -> Result<O
         {
             break;
         }
-        step(&deaths, pumps, Some(left))?;
+        step(&deaths, None, pumps, Some(left))?;
         reap(&deaths, Pid::from_raw(0))?;
     }
     Ok(outcome)
@@ -173,14 +198,24 @@ fn lead_session(on_terminal: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until there is something to do, and does it for the pumps.
-fn step(deaths: &SignalFd, pumps: &mut [Pump], timeout: Option<Duration>) -> Result<()> {
+/// Waits until there is something to do, and does it for the window and the pumps.
+fn step(
+    deaths: &SignalFd,
+    window: Option<&mut Window>,
+    pumps: &mut [Pump],
+    timeout: Option<Duration>,
+) -> Result<()> {
     let mut fds = vec![Some(PollFd::new(deaths.as_fd(), PollFlags::POLLIN))];
+    let host = window.as_ref().map(|window| window.host.as_fd());
+    fds.push(host.map(|host| PollFd::new(host, PollFlags::POLLIN)));
     fds.extend(pumps.iter().map(Pump::poll_fd));
     let ready = wait(&fds, timeout).context("cannot poll")?;
+    if let Some(window) = window.filter(|_| ready[1]) {
+        window.follow()?;
+    }
     for (pump, _) in pumps
         .iter_mut()
-        .zip(&ready[1..])
+        .zip(&ready[2..])
         .filter(|&(_, &ready)| ready)
     {
         pump.step().context("cannot pass on output")?;

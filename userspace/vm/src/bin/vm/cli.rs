@@ -56,8 +56,9 @@ pub struct Options {
     #[arg(long, conflicts_with_all = ["accel", "cpus"])]
     pub icount: bool,
 
-    /// Run the command on our terminal, and not with /dev/null as its stdin.
-    #[arg(long, requires = "command")]
+    /// Run the command on our terminal, and not with /dev/null as its stdin. Without a command, a
+    /// shell runs there.
+    #[arg(long)]
     pub terminal: bool,
 
     /// Put a file into the guest, as /bin/NAME if it is executable, else as /NAME. The shared
@@ -291,6 +292,7 @@ mod tests {
         assert_eq!(command_line(&options.command).unwrap(), "echo --mem *");
         assert_eq!(command_line(&parse(&[]).unwrap().command), None);
         assert!(parse(&["echo"]).is_err());
+        assert!(parse(&["--terminal"]).unwrap().terminal);
     }
 
     #[test]

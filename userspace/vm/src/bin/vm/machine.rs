@@ -184,6 +184,7 @@ impl Machine<'_> {
             report: Collector::new(report, None),
             outputs,
             input,
+            has_terminal: self.input == Input::Terminal,
         };
         session.attend(self.timeout)
     }

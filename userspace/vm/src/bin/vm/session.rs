@@ -19,6 +19,8 @@ use nix::unistd::{self, Pid};
 use vm::protocol::{ACKNOWLEDGMENT, END_OF_LOG, Report};
 use vm::pump::{Pump, wait};
 
+use crate::terminal;
+
 /// How long we look for what a dead machine left behind.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -48,7 +50,8 @@ pub struct Run {
     pub complaints: String,
 }
 
-/// Has the signals that end us, and the one that tells of QEMU's end, delivered to a descriptor.
+/// Has the signals that end us delivered to a descriptor, with those for QEMU's end and for a new
+/// size of the terminal.
 pub fn catch_signals() -> Result<SignalFd> {
     let mut mask = SigSet::empty();
     for signal in [
@@ -57,6 +60,7 @@ pub fn catch_signals() -> Result<SignalFd> {
         Signal::SIGINT,
         Signal::SIGQUIT,
         Signal::SIGTERM,
+        Signal::SIGWINCH,
     ] {
         mask.add(signal);
     }
@@ -75,6 +79,8 @@ pub struct Session {
     /// The first two are the command's stdout and stderr.
     pub outputs: Vec<Pump>,
     pub input: Option<Pump>,
+    /// Whether the guest has our terminal.
+    pub has_terminal: bool,
 }
 
 impl Session {
@@ -126,6 +132,7 @@ impl Session {
             match self.signals.read_signal().context("cannot read a signal")? {
                 // Tells only that it is time to look after QEMU.
                 Some(signal) if signal.ssi_signo == Signal::SIGCHLD as u32 => {}
+                Some(signal) if signal.ssi_signo == Signal::SIGWINCH as u32 => self.pass_size(),
                 Some(signal) => return Ok(Some(End::Interrupted(signal.ssi_signo as i32))),
                 None => {}
             }
@@ -173,6 +180,18 @@ impl Session {
             self.input = None;
         } else if pump.is_done() {
             let _ = shutdown(pump.sink().as_raw_fd(), Shutdown::Write);
+        }
+    }
+
+    /// Passes on the size of our terminal, if the guest has it. To one that is about to end, or
+    /// takes nothing, the size does not matter.
+    fn pass_size(&self) {
+        if self.has_terminal
+            && let Ok(size) = terminal::size()
+            && let Ok(mut line) = serde_json::to_vec(&size)
+        {
+            line.push(b'\n');
+            let _ = unistd::write(&self.report.source, &line);
         }
     }
 

@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
-use vm::protocol::Task;
+use vm::protocol::{Size, Task};
 
 nix::ioctl_read_bad!(window_size, libc::TIOCGWINSZ, libc::winsize);
 
@@ -23,21 +23,25 @@ pub fn task(command: Option<String>) -> Result<Task> {
         is_present(),
         "stdin and stdout have to be a terminal for this"
     );
-    let mut size = libc::winsize {
-        ws_row: 0,
-        ws_col: 0,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    // SAFETY: The call writes a winsize.
-    unsafe { window_size(io::stdout().as_raw_fd(), &mut size) }
-        .context("cannot get the size of the terminal")?;
-    let kind = env::var("TERM").unwrap_or_else(|_| "dumb".to_owned());
     Ok(Task::Terminal {
+        size: size().context("cannot get the size of the terminal")?,
+        kind: env::var("TERM").unwrap_or_else(|_| "dumb".to_owned()),
+        command,
+    })
+}
+
+/// The size of our terminal.
+pub fn size() -> nix::Result<Size> {
+    let mut size = Size {
+        rows: 0,
+        columns: 0,
+    }
+    .winsize();
+    // SAFETY: The call writes a winsize.
+    unsafe { window_size(io::stdout().as_raw_fd(), &mut size) }?;
+    Ok(Size {
         rows: size.ws_row,
         columns: size.ws_col,
-        kind,
-        command,
     })
 }
 
