@@ -33,6 +33,7 @@ JSON objects, one a line; null stands for a value that there is none of:
   watch   {opens, ..., filter_pid, buffer_size, samples, processes, threads, running,
           uninterruptible, zombies, forks}
   ps      {version, time, processes: [{a key for each column}]}
+  top     the same with system: {load, cpu, memory, memory_used}, one object a refresh (--batch only)
   history {version, interval_ms, missed, next, samples: [{sequence, time, ...}]}
   test    {test, name, ok, skipped, reason}, one object for each test";
 
@@ -99,9 +100,11 @@ pub enum Command {
     /// Show processes
     Ps(PsArgs),
 
-    /// Show processes on the whole screen, and refresh it
+    /// Show a live, full-screen process list
     ///
-    /// Keys are shown by "?".
+    /// CPU use is that since the last refresh, and on the first screen that of whole lifetimes.
+    /// Signals that end or stop it have their usual effect after the terminal was put in order.
+    #[command(after_long_help = crate::top::keys_help())]
     Top(TopArgs),
 
     /// Show what the monitor has recorded
@@ -168,12 +171,18 @@ pub fn parse_pid(text: &str) -> Result<i32, String> {
         .ok_or_else(|| format!("expected a PID (1 to {})", i32::MAX))
 }
 
+/// The longest interval, in seconds: 30 years, so that no point in time is out of reach.
+const LONGEST: f64 = 1e9;
+
+/// The shortest interval, in seconds. A shorter one does nothing but keep a CPU busy.
+const SHORTEST: f64 = 0.01;
+
 pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|interval| !interval.is_zero())
-        .ok_or_else(|| "expected a positive number".to_owned())
+        .filter(|seconds| (SHORTEST..=LONGEST).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| format!("expected seconds from {SHORTEST} to {LONGEST}"))
 }
 
 #[cfg(test)]
@@ -196,7 +205,11 @@ mod tests {
             assert!(parse_pid(bad).is_err(), "{bad:?}");
         }
         assert_eq!(parse_seconds("0.25"), Ok(Duration::from_millis(250)));
-        for bad in ["", "0", "-1", "NaN", "inf", "1e30", "soon"] {
+        assert_eq!(parse_seconds("0.01"), Ok(Duration::from_millis(10)));
+        assert_eq!(parse_seconds("1e9"), Ok(Duration::from_secs(1_000_000_000)));
+        for bad in [
+            "", "0", "-1", "1e-9", "0.009", "NaN", "inf", "1e10", "1e19", "1e30", "1e308", "soon",
+        ] {
             assert!(parse_seconds(bad).is_err(), "{bad:?}");
         }
     }

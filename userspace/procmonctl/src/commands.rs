@@ -2,6 +2,7 @@
 
 //! What the commands do.
 
+use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStringExt;
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::CommandFactory;
 use procmon::{Device, ErrorKind, sysfs};
+use ratatui::crossterm::cursor::MoveTo;
+use ratatui::crossterm::queue;
+use ratatui::crossterm::terminal::{Clear, ClearType};
 
 use crate::cli::{Cli, Command, Filter};
 use crate::output::{self, Output};
@@ -52,7 +56,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Query { pids } => return query(&open(true, false)?, &pids, &out),
         Command::Ps(args) => ps::run(&open(true, false)?, args, &out)?,
-        Command::Top(args) => top::run(&open(true, false)?, args, &out)?,
+        Command::Top(args) => top::run(open(true, false)?, args, &out)?,
         Command::History(args) => history::run(&open(true, false)?, &args, &out)?,
         Command::Watch { interval, count } => {
             // Whoever may not open it can look nevertheless.
@@ -138,7 +142,8 @@ fn watch(
     count: Option<u64>,
     out: &Output,
 ) -> anyhow::Result<()> {
-    let clear = io::stdout().is_terminal() && !out.is_json();
+    let is_dumb = env::var_os("TERM").is_some_and(|kind| kind == "dumb");
+    let clear = io::stdout().is_terminal() && !is_dumb && !out.is_json();
     let mut news = device.map(Device::sample_events).transpose()?;
     let mut shown = 0;
     while count.is_none_or(|count| shown < count) {
@@ -153,8 +158,9 @@ fn watch(
             }
         }
         if clear {
-            // To the upper left corner, and away with what was there.
-            out.bytes(b"\x1b[H\x1b[J")?;
+            let mut sequences = Vec::new();
+            queue!(sequences, MoveTo(0, 0), Clear(ClearType::FromCursorDown))?;
+            out.bytes(&sequences)?;
         }
         let sysfs::Monitor {
             samples,

@@ -11,7 +11,7 @@ mod ps;
 mod selftest;
 mod top;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -44,7 +44,8 @@ fn main() -> ExitCode {
         // Whoever read our output has had enough of it, as `head` does.
         return ExitCode::SUCCESS;
     }
-    eprintln!("procmonctl: {error:#}");
+    // Unlike eprintln!, this does not panic when nothing can be written there.
+    let _ = writeln!(io::stderr(), "procmonctl: {error:#}");
     exit_for(&error).into()
 }
 

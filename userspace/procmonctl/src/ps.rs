@@ -5,23 +5,24 @@
 use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use procmon::Device;
-use procmon::snapshot::{Groups, Record};
+use procmon::snapshot::Groups;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use crate::output::Output;
 use crate::processes::columns::{COLUMNS, Column, Context, DEFAULT, Row};
 use crate::processes::select::{Filters, Order, Selection};
+use crate::processes::style::style_of;
 use crate::processes::table::Table;
 use crate::processes::tree;
 use crate::processes::users::Names;
 
 /// The version of what `--json` prints. It goes up when a key goes away or means something else.
-const JSON_VERSION: u32 = 1;
+pub const JSON_VERSION: u32 = 1;
 
 #[derive(Args, Debug)]
 pub struct PsArgs {
@@ -126,21 +127,8 @@ pub fn run(device: &Device, args: PsArgs, out: &Output) -> anyhow::Result<()> {
     out.styled(&text)
 }
 
-/// How a process is shown where there are colours.
-fn style_of(record: &Record) -> Style {
-    use procmon::State;
-
-    match record.state() {
-        State::Running => AnsiColor::Green.on_default(),
-        State::DiskSleep => AnsiColor::Red.on_default(),
-        State::Stopped | State::Traced => AnsiColor::Yellow.on_default(),
-        State::Zombie | State::Dead => AnsiColor::Magenta.on_default(),
-        _ if record.is_kernel_thread() => Style::new().dimmed(),
-        _ => Style::new(),
-    }
-}
-
-fn json_object(
+/// A process as `--json` shows it.
+pub fn json_object(
     row: &Row,
     columns: &[&Column],
     context: &Context,

@@ -4,6 +4,7 @@
 
 pub mod columns;
 pub mod select;
+pub mod style;
 pub mod table;
 pub mod tree;
 pub mod users;

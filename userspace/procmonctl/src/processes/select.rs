@@ -90,6 +90,11 @@ impl Selection {
         options.groups(groups)
     }
 
+    /// Leaves out kernel threads, or does so no more.
+    pub fn toggle_kernel_threads(&mut self) {
+        self.filters.no_kernel_threads = !self.filters.no_kernel_threads;
+    }
+
     /// Whether a process is to be shown, of those that the kernel has not left out.
     pub fn matches(&self, record: &Record) -> bool {
         fn is_one<T: PartialEq>(wanted: &[T], value: &T) -> bool {

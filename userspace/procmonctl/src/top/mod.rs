@@ -2,23 +2,40 @@
 
 //! `top`: processes, again and again.
 
+mod act;
 mod app;
+mod batch;
+mod event;
+mod input;
+mod keys;
+mod live;
+mod menu;
+mod model;
+mod prompt;
+mod screen;
+mod signals;
 mod system;
+#[cfg(test)]
+mod tests;
 mod view;
+mod worker;
 
+use std::env;
 use std::io::{self, IsTerminal};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::bail;
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory};
 use procmon::Device;
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
+use crate::cli::Cli;
 use crate::output::Output;
+use crate::processes::columns::Column;
 use crate::processes::select::{Filters, Order, Selection};
 use crate::processes::users::Names;
-use app::{App, Flow};
+use crate::ps::column_parser;
+use app::{App, Settings};
 
 #[derive(Args, Debug)]
 pub struct TopArgs {
@@ -27,15 +44,21 @@ pub struct TopArgs {
           value_parser = crate::cli::parse_seconds)]
     pub delay: Duration,
 
-    /// Print text without end and take no keys, for pipes and files
+    /// Batch mode: print text, or with --json one object a refresh, and read no keys
     #[arg(short, long)]
     pub batch: bool,
 
-    /// End after so many refreshes
+    /// Exit after N refreshes
     #[arg(short = 'n', long, value_name = "N")]
     pub count: Option<u64>,
 
-    /// Sort by a column, with "-" before it the largest one first
+    /// The columns, in this order
+    #[arg(short = 'o', long, value_name = "COLUMN,...", value_delimiter = ',',
+          default_values = app::COLUMNS, hide_default_value = true, hide_possible_values = true,
+          value_parser = column_parser())]
+    pub columns: Vec<&'static Column>,
+
+    /// Sort by COLUMN; "-COLUMN" sorts in descending order
     #[arg(long, value_name = "[-]COLUMN", default_value = "-cpu", allow_hyphen_values = true,
           value_parser = Order::parse)]
     pub sort: Order,
@@ -52,74 +75,47 @@ pub struct TopArgs {
     pub threads: bool,
 }
 
-pub fn run(device: &Device, args: TopArgs, out: &Output) -> anyhow::Result<()> {
+/// The keys, for the help and the manual.
+pub fn keys_help() -> String {
+    let mut text = String::from("Keys:\n");
+    for binding in keys::BINDINGS {
+        text.push_str(&format!("  {:<14} {}\n", binding.names, binding.help));
+    }
+    text.push_str(
+        "\nThe arrow in the titles is at the column that the rows are sorted by. In the line for a \
+         filter or\nsearch, keys edit as in a shell.",
+    );
+    text
+}
+
+pub fn run(device: Device, args: TopArgs, out: &Output) -> anyhow::Result<()> {
+    if out.is_json() && !args.batch {
+        // Ends the program, as any other wrong usage does.
+        Cli::command()
+            .error(
+                ErrorKind::MissingRequiredArgument,
+                "top --json needs --batch: a screen is no JSON",
+            )
+            .exit();
+    }
     let names = Names::read();
     let selection = Selection::new(args.filters, args.threads, &names)?;
-    let mut app = App::new(selection, args.sort, args.tree, names);
+    let settings = Settings {
+        selection,
+        columns: args.columns,
+        order: args.sort,
+        is_tree: args.tree,
+        delay: args.delay,
+    };
+    let app = App::new(settings, names);
     if args.batch {
-        return batch(device, &mut app, args.delay, args.count, out);
+        return batch::run(&device, app, args.count, out);
     }
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        bail!("top needs a terminal; there is --batch for pipes and files");
+        bail!("top needs a terminal; use --batch for pipes and files");
     }
-    app.refresh(device)?;
-    let mut terminal = ratatui::try_init()?;
-    let result = interact(device, &mut app, &mut terminal, args.delay, args.count);
-    ratatui::try_restore()?;
-    result
-}
-
-fn interact(
-    device: &Device,
-    app: &mut App,
-    terminal: &mut ratatui::DefaultTerminal,
-    delay: Duration,
-    count: Option<u64>,
-) -> anyhow::Result<()> {
-    let mut shown = 0;
-    let mut next = Instant::now() + delay;
-    loop {
-        terminal.draw(|frame| view::draw(app, frame))?;
-        // Keys are answered at once, and what is new comes when it is due.
-        if event::poll(next.saturating_duration_since(Instant::now()))? {
-            let event = event::read()?;
-            if let Event::Key(key) = event
-                && key.kind != KeyEventKind::Release
-                && app.key(key) == Flow::Quit
-            {
-                return Ok(());
-            }
-        }
-        if Instant::now() >= next {
-            next = Instant::now() + delay;
-            shown += 1;
-            if count.is_some_and(|count| shown >= count) {
-                return Ok(());
-            }
-            if !app.is_paused() {
-                app.refresh(device)?;
-            }
-        }
+    if env::var_os("TERM").is_some_and(|kind| kind == "dumb") {
+        bail!("the terminal cannot move its cursor (TERM=dumb); use --batch");
     }
-}
-
-/// Prints all processes each time, as text.
-fn batch(
-    device: &Device,
-    app: &mut App,
-    delay: Duration,
-    count: Option<u64>,
-    out: &Output,
-) -> anyhow::Result<()> {
-    let mut shown = 0;
-    while count.is_none_or(|count| shown < count) {
-        if shown > 0 {
-            thread::sleep(delay);
-            out.bytes(b"\n")?;
-        }
-        app.refresh(device)?;
-        out.bytes(view::text(app).as_bytes())?;
-        shown += 1;
-    }
-    Ok(())
+    live::run(device, app, args.count)
 }

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happens when a key is pressed.
+
+use std::collections::BTreeMap;
+
+use termina::event::{KeyCode, KeyEvent, Modifiers};
+
+use super::app::{App, Mode};
+use super::input::Input;
+use super::keys::{self, Action, Key};
+use super::menu::{Choice, Menu, Outcome};
+use super::prompt::{Prompt, Purpose};
+use crate::processes::columns::{COLUMNS, Column, Side};
+
+/// How far a key scrolls the last column.
+const STEP: usize = 8;
+
+/// What the loop is to do after a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flow {
+    Continue,
+    /// Ask for a snapshot at once.
+    Refresh,
+    /// Draw everything anew.
+    Redraw,
+    Suspend,
+    Quit,
+}
+
+impl App {
+    /// Does what an input is for.
+    pub fn input(&mut self, input: &Input) -> Flow {
+        self.message = None;
+        match input {
+            Input::Key(key) => self.key(key),
+            Input::Paste(text) => {
+                if let Mode::Prompt(prompt) = &mut self.mode {
+                    prompt.paste(text);
+                    self.typed();
+                } else {
+                    self.message = Some("there is no text to paste into".to_owned());
+                }
+                Flow::Continue
+            }
+        }
+    }
+
+    fn key(&mut self, key: &KeyEvent) -> Flow {
+        let pressed = Key::pressed(key);
+        // These work everywhere.
+        match pressed.and_then(keys::action) {
+            Some(Action::Quit) if pressed == Some(Key::Control('c')) => return Flow::Quit,
+            Some(Action::Suspend) => return Flow::Suspend,
+            Some(Action::Redraw) => return Flow::Redraw,
+            _ => {}
+        }
+        match &mut self.mode {
+            Mode::Help => {
+                self.help_key(key.code);
+                Flow::Continue
+            }
+            Mode::Menu(menu) => {
+                if key
+                    .modifiers
+                    .intersects(Modifiers::CONTROL | Modifiers::ALT)
+                {
+                    return Flow::Continue;
+                }
+                match menu.key(key.code, self.height.max(1)) {
+                    Outcome::Open => {}
+                    Outcome::Closed => self.mode = Mode::Table,
+                    Outcome::Chosen(choice) => {
+                        self.mode = Mode::Table;
+                        self.choose(choice);
+                    }
+                }
+                Flow::Continue
+            }
+            Mode::Prompt(_) => {
+                self.type_key(key);
+                Flow::Continue
+            }
+            Mode::Table => match pressed.and_then(keys::action) {
+                Some(action) => self.act(action),
+                None => {
+                    let name = keys::name(key);
+                    self.message = Some(format!("{name} does nothing here; F1 shows the keys"));
+                    Flow::Continue
+                }
+            },
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Flow {
+        let page = isize::try_from(self.height).unwrap_or(isize::MAX).max(1);
+        match action {
+            Action::Up => self.move_by(-1),
+            Action::Down => self.move_by(1),
+            Action::PageUp => self.move_by(-page),
+            Action::PageDown => self.move_by(page),
+            Action::First => self.move_by(isize::MIN),
+            Action::Last => self.move_by(isize::MAX),
+            Action::ScrollLeft => self.shift = self.shift.saturating_sub(STEP),
+            Action::ScrollRight => self.shift += STEP,
+            Action::Details => {
+                self.shows_details = !self.shows_details;
+                self.details_first = 0;
+            }
+            Action::DetailsUp | Action::DetailsDown if !self.shows_details => {
+                self.message = Some("Enter shows the fields of the process first".to_owned());
+            }
+            Action::DetailsUp => self.details_first = self.details_first.saturating_sub(1),
+            // How far it goes is known when it is drawn.
+            Action::DetailsDown => self.details_first += 1,
+            Action::Help => {
+                self.mode = Mode::Help;
+                self.help_first = 0;
+            }
+            Action::Search => self.mode = Mode::Prompt(Prompt::new(Purpose::Search, "")),
+            Action::SearchNext => self.search_next(),
+            Action::Filter => {
+                self.mode = Mode::Prompt(Prompt::new(Purpose::Filter, &self.filter));
+            }
+            Action::Tree => {
+                self.is_tree = !self.is_tree;
+                self.arrange();
+            }
+            Action::SortMenu => self.mode = Mode::Menu(self.sort_menu()),
+            Action::SortLeft => self.sort_by_next(-1),
+            Action::SortRight => self.sort_by_next(1),
+            Action::SortBy(key) => {
+                if let Some(column) = Column::by_key(key) {
+                    self.sort_by(column, has_largest_first(column));
+                }
+            }
+            Action::Invert => self.sort_by(self.order.column, !self.order.descending),
+            Action::UserMenu => self.mode = Mode::Menu(self.user_menu()),
+            Action::Threads => {
+                self.selection.threads = !self.selection.threads;
+                // What a process has used is not what its main thread has.
+                self.processes.forget();
+                return Flow::Refresh;
+            }
+            Action::KernelThreads => {
+                self.selection.toggle_kernel_threads();
+                return Flow::Refresh;
+            }
+            Action::Tag => self.tag(),
+            Action::Untag => self.untag(),
+            Action::Pause => self.is_paused = !self.is_paused,
+            Action::Delay => {
+                let text = self.delay.as_secs_f64().to_string();
+                self.mode = Mode::Prompt(Prompt::new(Purpose::Delay, &text));
+            }
+            Action::Refresh => return Flow::Refresh,
+            Action::Redraw => return Flow::Redraw,
+            Action::Suspend => return Flow::Suspend,
+            Action::Back => self.back(),
+            Action::Quit => return Flow::Quit,
+            Action::Refuse(reason) => self.message = Some(reason.to_owned()),
+        }
+        Flow::Continue
+    }
+
+    /// Ends what was begun last.
+    fn back(&mut self) {
+        if self.shows_details {
+            self.shows_details = false;
+        } else if !self.filter.is_empty() || self.user.is_some() {
+            self.filter.clear();
+            self.user = None;
+            self.arrange();
+        } else {
+            self.message = Some("nothing to close; q quits".to_owned());
+        }
+    }
+
+    fn help_key(&mut self, code: KeyCode) {
+        let page = self.height.max(1);
+        match code {
+            KeyCode::Up => self.help_first = self.help_first.saturating_sub(1),
+            KeyCode::Down => self.help_first += 1,
+            KeyCode::PageUp => self.help_first = self.help_first.saturating_sub(page),
+            KeyCode::PageDown => self.help_first += page,
+            KeyCode::Home => self.help_first = 0,
+            KeyCode::End => self.help_first = keys::BINDINGS.len(),
+            _ => self.mode = Mode::Table,
+        }
+    }
+
+    fn type_key(&mut self, key: &KeyEvent) {
+        let Mode::Prompt(prompt) = &mut self.mode else {
+            return;
+        };
+        match key.code {
+            KeyCode::Enter => self.accept(),
+            KeyCode::Escape => {
+                if prompt.purpose == Purpose::Filter {
+                    self.filter.clear();
+                    self.arrange();
+                }
+                self.mode = Mode::Table;
+            }
+            KeyCode::Function(3) if prompt.purpose == Purpose::Search => self.search_next(),
+            _ => {
+                prompt.key(key);
+                self.typed();
+            }
+        }
+    }
+
+    /// Applies what is typed so far, where that shows at once.
+    fn typed(&mut self) {
+        let Mode::Prompt(prompt) = &self.mode else {
+            return;
+        };
+        let text = prompt.input.value().to_owned();
+        match prompt.purpose {
+            Purpose::Filter => {
+                self.filter = text;
+                self.arrange();
+            }
+            Purpose::Search => {
+                self.search = text;
+                if !self.search.is_empty() && !self.find(false) {
+                    self.message = Some(format!("nothing matches {:?}", self.search));
+                }
+            }
+            Purpose::Delay => {}
+        }
+    }
+
+    fn accept(&mut self) {
+        if let Mode::Prompt(prompt) = std::mem::take(&mut self.mode)
+            && prompt.purpose == Purpose::Delay
+        {
+            match crate::cli::parse_seconds(prompt.input.value()) {
+                Ok(delay) => self.delay = delay,
+                Err(error) => self.message = Some(error),
+            }
+        }
+    }
+
+    fn search_next(&mut self) {
+        self.message = if self.search.is_empty() {
+            Some("F3 searches first".to_owned())
+        } else if self.find(true) {
+            None
+        } else {
+            Some(format!("nothing matches {:?}", self.search))
+        };
+    }
+
+    fn choose(&mut self, choice: Choice) {
+        match choice {
+            Choice::SortBy(column) => self.sort_by(column, has_largest_first(column)),
+            Choice::User(user) => {
+                self.user = user;
+                self.arrange();
+            }
+        }
+    }
+
+    fn sort_menu(&self) -> Menu {
+        let entry = |column: &'static Column| {
+            let text = format!("{:<10} {}", column.key, column.help);
+            (text, Choice::SortBy(column))
+        };
+        let entries = COLUMNS.iter().map(entry).collect();
+        Menu::new("Sort by", entries, Choice::SortBy(self.order.column))
+    }
+
+    fn user_menu(&self) -> Menu {
+        let mut users = BTreeMap::new();
+        for process in self.processes.iter() {
+            if let Some(credentials) = process.record.credentials() {
+                *users.entry(credentials.uid).or_insert(0) += 1;
+            }
+        }
+        let mut entries = vec![("all users".to_owned(), Choice::User(None))];
+        entries.extend(users.into_iter().map(|(uid, count)| {
+            let name = self.context.names.user(uid);
+            (format!("{name} ({count})"), Choice::User(Some(uid)))
+        }));
+        Menu::new("Show", entries, Choice::User(self.user))
+    }
+
+    /// Sorts by the next column to the right or left.
+    fn sort_by_next(&mut self, step: isize) {
+        let columns = self.columns();
+        let count = columns.len();
+        let current = columns
+            .iter()
+            .position(|column| *column == self.order.column);
+        let next = match current {
+            Some(current) => (current + count).saturating_add_signed(step) % count,
+            None => 0,
+        };
+        self.sort_by(columns[next], has_largest_first(columns[next]));
+    }
+}
+
+/// Whether the largest values of a column are what one looks for.
+fn has_largest_first(column: &Column) -> bool {
+    let is_id = column.key.ends_with("id") || column.key == "cgroup";
+    column.side == Side::Right && !is_id
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Keys, from the bytes that a terminal sends.
+//!
+//! A thread of its own reads the bytes, so that neither half of a sequence nor a terminal that is
+//! gone keeps the rest of the program waiting.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use termina::event::{KeyEvent, KeyEventKind};
+use termina::{Event as TerminalEvent, Parser};
+
+use super::event::Event;
+
+/// How long the rest of a sequence may take. Terminals send them in one piece, but what is between
+/// the terminal and this program may cut them in two.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What a user did.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Input {
+    Key(KeyEvent),
+    Paste(String),
+}
+
+/// A parser that gives up what stops in the middle of a sequence.
+#[derive(Default)]
+pub struct Keys {
+    parser: Parser,
+    /// When the bytes came that are not part of a key yet.
+    waiting_since: Option<Instant>,
+}
+
+impl Keys {
+    /// Takes bytes in, and returns what they complete.
+    pub fn feed(&mut self, bytes: &[u8], now: Instant) -> Vec<Input> {
+        self.parser.parse(bytes, true);
+        self.waiting_since = Some(now);
+        self.pop()
+    }
+
+    /// When [`Self::give_up`] is to be called, if nothing comes before.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.waiting_since.map(|since| since + PATIENCE)
+    }
+
+    /// Takes a sequence that has begun for all there is: a lone ESC is the key of that name, and
+    /// what is no key is dropped.
+    pub fn give_up(&mut self) -> Vec<Input> {
+        self.waiting_since = None;
+        self.parser.parse(&[], false);
+        let inputs = self.pop();
+        self.parser = Parser::default();
+        inputs
+    }
+
+    fn pop(&mut self) -> Vec<Input> {
+        let events = std::iter::from_fn(|| self.parser.pop());
+        events
+            .filter_map(|event| match event {
+                TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => {
+                    Some(Input::Key(key))
+                }
+                TerminalEvent::Paste(text) => Some(Input::Paste(text)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// Reads standard input in a thread until its end.
+pub fn watch(events: Sender<Event>) -> io::Result<()> {
+    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    thread::Builder::new()
+        .name("input".to_owned())
+        .spawn(move || {
+            let mut buffer = [0; 1024];
+            loop {
+                let event = match input.read(&mut buffer) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    Ok(0) | Err(_) => Event::Hangup,
+                    Ok(read) => Event::Bytes(buffer[..read].to_vec()),
+                };
+                let is_last = matches!(event, Event::Hangup);
+                if events.send(event).is_err() || is_last {
+                    return;
+                }
+            }
+        })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use termina::event::{KeyCode, Modifiers};
+
+    use super::*;
+
+    fn code(input: &Input) -> KeyCode {
+        match input {
+            Input::Key(key) => key.code,
+            Input::Paste(text) => panic!("pasted {text:?}"),
+        }
+    }
+
+    fn codes(inputs: &[Input]) -> Vec<KeyCode> {
+        inputs.iter().map(code).collect()
+    }
+
+    #[test]
+    fn keys_are_recognised() {
+        let now = Instant::now();
+        for (bytes, expected) in [
+            (&b"q"[..], &[KeyCode::Char('q')][..]),
+            (b"\x1b[A\x1b[B", &[KeyCode::Up, KeyCode::Down]),
+            (b"\x1bOP", &[KeyCode::Function(1)]),
+            (
+                b"\x1b[15~\x1b[21~",
+                &[KeyCode::Function(5), KeyCode::Function(10)],
+            ),
+            (b"\x1b[[A", &[KeyCode::Function(1)]),
+            (
+                b"\r\x7f\t ",
+                &[
+                    KeyCode::Enter,
+                    KeyCode::Backspace,
+                    KeyCode::Tab,
+                    KeyCode::Char(' '),
+                ],
+            ),
+            ("\u{f8}".as_bytes(), &[KeyCode::Char('\u{f8}')]),
+        ] {
+            let mut keys = Keys::default();
+            assert_eq!(codes(&keys.feed(bytes, now)), expected, "{bytes:?}");
+            // Each in pieces of one byte as well.
+            let mut keys = Keys::default();
+            let inputs: Vec<_> = bytes
+                .iter()
+                .flat_map(|&byte| keys.feed(&[byte], now))
+                .collect();
+            assert_eq!(codes(&inputs), expected, "{bytes:?}");
+        }
+        let inputs = Keys::default().feed(b"\x1a", now);
+        let [Input::Key(key)] = inputs[..] else {
+            panic!("{inputs:?}");
+        };
+        assert_eq!(
+            (key.code, key.modifiers),
+            (KeyCode::Char('z'), Modifiers::CONTROL)
+        );
+        assert_eq!(
+            Keys::default().feed(b"\x1b[200~q\x1b[201~", now),
+            [Input::Paste("q".to_owned())]
+        );
+    }
+
+    #[test]
+    fn half_a_sequence_holds_up_nothing() {
+        let now = Instant::now();
+        for (half, expected) in [
+            (&b"\x1b"[..], &[KeyCode::Escape][..]),
+            (b"\x1b[", &[]),
+            (b"\x1b[1;", &[]),
+            (b"\x1bO", &[]),
+            (b"\xc3", &[]),
+            (b"\xe2\x82", &[]),
+            (b"\x1b[200~text", &[]),
+        ] {
+            let mut keys = Keys::default();
+            assert!(keys.feed(half, now).is_empty(), "{half:?}");
+            assert_eq!(keys.deadline(), Some(now + PATIENCE));
+            assert_eq!(codes(&keys.give_up()), expected, "{half:?}");
+            assert_eq!(keys.deadline(), None);
+            assert_eq!(
+                codes(&keys.feed(b"q", now)),
+                [KeyCode::Char('q')],
+                "{half:?}"
+            );
+        }
+    }
+}

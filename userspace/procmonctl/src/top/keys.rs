@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What each key does: one table for the loop, the help and the bar at the bottom.
+//!
+//! Keys are those of htop, and of top where htop has none.
+
+use termina::event::{KeyCode, KeyEvent, Modifiers};
+
+/// What a key can do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    ScrollLeft,
+    ScrollRight,
+    Details,
+    DetailsUp,
+    DetailsDown,
+    Help,
+    Search,
+    SearchNext,
+    Filter,
+    Tree,
+    SortMenu,
+    SortLeft,
+    SortRight,
+    SortBy(&'static str),
+    Invert,
+    UserMenu,
+    Threads,
+    KernelThreads,
+    Tag,
+    Untag,
+    Pause,
+    Delay,
+    Refresh,
+    Redraw,
+    Suspend,
+    Back,
+    Quit,
+    /// Something that this program does not do.
+    Refuse(&'static str),
+}
+
+/// A key as it is pressed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Key {
+    Code(KeyCode),
+    Control(char),
+}
+
+impl Key {
+    /// The key that was pressed. Shift is part of the character, and Alt of nothing.
+    pub fn pressed(event: &KeyEvent) -> Option<Self> {
+        if event.modifiers.contains(Modifiers::ALT) {
+            return None;
+        }
+        match event.code {
+            KeyCode::Char(c) if event.modifiers.contains(Modifiers::CONTROL) => {
+                Some(Self::Control(c.to_ascii_lowercase()))
+            }
+            code => Some(Self::Code(code)),
+        }
+    }
+}
+
+/// Keys that do the same.
+pub struct Binding {
+    pub keys: &'static [Key],
+    /// The keys as the help names them.
+    pub names: &'static str,
+    pub help: &'static str,
+    pub action: Action,
+}
+
+const fn char(c: char) -> Key {
+    Key::Code(KeyCode::Char(c))
+}
+
+const fn code(code: KeyCode) -> Key {
+    Key::Code(code)
+}
+
+const fn function(number: u8) -> Key {
+    Key::Code(KeyCode::Function(number))
+}
+
+const READ_ONLY: &str = "procmon only reads: it sends no signals and changes no priorities";
+
+macro_rules! bindings {
+    ($([$($key:expr),+] $names:literal $help:literal => $action:expr;)*) => {
+        &[$(Binding { keys: &[$($key),+], names: $names, help: $help, action: $action }),*]
+    };
+}
+
+/// All keys, in the order of the help.
+pub static BINDINGS: &[Binding] = bindings! {
+    [function(1), char('h'), char('?')] "F1 h ?" "show these keys" => Action::Help;
+    [function(10), char('q'), Key::Control('c')] "F10 q Ctrl-C" "quit" => Action::Quit;
+    [code(KeyCode::Up)] "Up" "select the process above" => Action::Up;
+    [code(KeyCode::Down)] "Down" "select the process below" => Action::Down;
+    [code(KeyCode::PageUp)] "PgUp" "go one page up" => Action::PageUp;
+    [code(KeyCode::PageDown)] "PgDn" "go one page down" => Action::PageDown;
+    [code(KeyCode::Home)] "Home" "select the first process" => Action::First;
+    [code(KeyCode::End)] "End" "select the last process" => Action::Last;
+    [code(KeyCode::Left)] "Left" "scroll the last column to the left" => Action::ScrollLeft;
+    [code(KeyCode::Right)] "Right" "scroll the last column to the right" => Action::ScrollRight;
+    [code(KeyCode::Enter)] "Enter" "show or hide all fields of the process" => Action::Details;
+    [char('[')] "[" "scroll these fields up" => Action::DetailsUp;
+    [char(']')] "]" "scroll these fields down" => Action::DetailsDown;
+    [code(KeyCode::Escape)] "Esc" "close the fields, then end the filters" => Action::Back;
+    [function(3), char('/')] "F3 /" "search for a name or PID" => Action::Search;
+    [char('n')] "n" "find the next one" => Action::SearchNext;
+    [function(4), char('\\')] "F4 \\" "show only some names, or a PID" => Action::Filter;
+    [char('u')] "u" "show the processes of one user" => Action::UserMenu;
+    [char('P')] "P" "sort by CPU use" => Action::SortBy("cpu");
+    [char('M')] "M" "sort by memory" => Action::SortBy("rss");
+    [char('T')] "T" "sort by CPU time" => Action::SortBy("time");
+    [char('N')] "N" "sort by PID" => Action::SortBy("pid");
+    [function(6), char('.'), char(',')] "F6 . ," "choose the column to sort by" => Action::SortMenu;
+    [char('<')] "<" "sort by the next column to the left" => Action::SortLeft;
+    [char('>')] ">" "sort by the next column to the right" => Action::SortRight;
+    [char('I'), char('R'), char('r')] "I R r" "reverse the order" => Action::Invert;
+    [function(5), char('t')] "F5 t" "show processes as a tree or as a list" => Action::Tree;
+    [char('H')] "H" "show threads or processes" => Action::Threads;
+    [char('K')] "K" "hide or show kernel threads" => Action::KernelThreads;
+    [char(' ')] "Space" "tag the process, or untag it" => Action::Tag;
+    [char('U')] "U" "untag all processes" => Action::Untag;
+    [char('p'), char('Z')] "p Z" "pause, or go on" => Action::Pause;
+    [char('d'), char('s')] "d s" "set the seconds between refreshes" => Action::Delay;
+    [Key::Control('r')] "Ctrl-R" "refresh now" => Action::Refresh;
+    [Key::Control('l')] "Ctrl-L" "draw the screen anew" => Action::Redraw;
+    [Key::Control('z')] "Ctrl-Z" "suspend" => Action::Suspend;
+    [char('k'), function(7), function(8), function(9)] "k F7 F8 F9" "(kill and nice: not here)"
+        => Action::Refuse(READ_ONLY);
+};
+
+/// What the bar at the bottom names, the most important first.
+pub const BAR: [(&str, &str); 8] = [
+    ("F10", "Quit"),
+    ("F1", "Help"),
+    ("F3", "Search"),
+    ("F4", "Filter"),
+    ("F5", "Tree"),
+    ("F6", "Sort"),
+    ("u", "User"),
+    ("Enter", "Details"),
+];
+
+/// What a key does.
+pub fn action(key: Key) -> Option<Action> {
+    let mut bindings = BINDINGS.iter();
+    let binding = bindings.find(|binding| binding.keys.contains(&key))?;
+    Some(binding.action)
+}
+
+/// The name of a key.
+pub fn name(event: &KeyEvent) -> String {
+    let mut name = String::new();
+    if event.modifiers.contains(Modifiers::CONTROL) {
+        name.push_str("Ctrl-");
+    }
+    if event.modifiers.contains(Modifiers::ALT) {
+        name.push_str("Alt-");
+    }
+    match event.code {
+        KeyCode::Char(c) if c.is_control() => name.extend(c.escape_default()),
+        KeyCode::Char(c) if event.modifiers.contains(Modifiers::CONTROL) => {
+            name.extend(c.to_uppercase());
+        }
+        KeyCode::Char(c) => name.push(c),
+        KeyCode::Function(number) => name.push_str(&format!("F{number}")),
+        code => name.push_str(&format!("{code:?}")),
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::processes::columns::Column;
+
+    #[test]
+    fn no_key_does_two_things() {
+        let keys: Vec<_> = BINDINGS.iter().flat_map(|binding| binding.keys).collect();
+        for (index, key) in keys.iter().enumerate() {
+            assert!(!keys[..index].contains(key), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_each_key() {
+        for binding in BINDINGS {
+            let names: Vec<_> = binding
+                .keys
+                .iter()
+                .map(|key| match *key {
+                    Key::Control(c) => format!("Ctrl-{}", c.to_ascii_uppercase()),
+                    Key::Code(KeyCode::Char(' ')) => "Space".to_owned(),
+                    Key::Code(KeyCode::Escape) => "Esc".to_owned(),
+                    Key::Code(KeyCode::PageUp) => "PgUp".to_owned(),
+                    Key::Code(KeyCode::PageDown) => "PgDn".to_owned(),
+                    Key::Code(code) => name(&KeyEvent::from(code)),
+                })
+                .collect();
+            assert_eq!(binding.names, names.join(" "));
+        }
+    }
+
+    #[test]
+    fn keys_are_those_of_top_and_htop() {
+        for (key, expected) in [
+            (char('P'), Action::SortBy("cpu")),
+            (char('M'), Action::SortBy("rss")),
+            (char('N'), Action::SortBy("pid")),
+            (char('T'), Action::SortBy("time")),
+            (char('I'), Action::Invert),
+            (char('u'), Action::UserMenu),
+            (char(' '), Action::Tag),
+            (function(1), Action::Help),
+            (function(3), Action::Search),
+            (function(4), Action::Filter),
+            (function(5), Action::Tree),
+            (function(6), Action::SortMenu),
+            (function(10), Action::Quit),
+            (Key::Control('l'), Action::Redraw),
+            (Key::Control('z'), Action::Suspend),
+        ] {
+            assert_eq!(action(key), Some(expected), "{key:?}");
+        }
+        assert_eq!(action(char('x')), None);
+        for binding in BINDINGS {
+            if let Action::SortBy(column) = binding.action {
+                assert!(Column::by_key(column).is_some(), "{column}");
+            }
+        }
+        for (key, _) in BAR {
+            let mut names = BINDINGS.iter().flat_map(|binding| binding.names.split(' '));
+            assert!(names.any(|name| name == key), "{key}");
+        }
+    }
+
+    #[test]
+    fn keys_have_names() {
+        for (event, expected) in [
+            (KeyEvent::from(KeyCode::Char('x')), "x"),
+            (
+                KeyEvent::new(KeyCode::Char('x'), Modifiers::CONTROL),
+                "Ctrl-X",
+            ),
+            (KeyEvent::new(KeyCode::Char('x'), Modifiers::ALT), "Alt-x"),
+            (KeyEvent::from(KeyCode::Function(2)), "F2"),
+            (KeyEvent::from(KeyCode::Insert), "Insert"),
+        ] {
+            assert_eq!(name(&event), expected);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `top` on a screen: the loop.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use nix::sys::signal::Signal;
+use procmon::Snapshot;
+
+use super::act::Flow;
+use super::app::App;
+use super::event::Event;
+use super::input::{self, Input, Keys};
+use super::screen::{self, Screen};
+use super::signals::{self, Signals};
+use super::view;
+use super::worker::{Source, Worker};
+
+/// How long a snapshot may take before the screen says that there is none.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Shows processes until the user has seen enough of them.
+pub fn run(source: impl Source, mut app: App, count: Option<u64>) -> anyhow::Result<()> {
+    // What fails at once is told on the terminal as it was.
+    let (snapshot, system) = source.snapshot(&app.options(), Snapshot::default())?;
+    app.update(&snapshot, system);
+
+    let (sender, events) = mpsc::channel();
+    // In this order: signals take effect when the screen is left.
+    let signals = Signals::watch(sender.clone())?;
+    let screen = Screen::enter()?;
+    input::watch(sender.clone())?;
+    let worker = Worker::start(source, sender)?;
+    let mut live = Live {
+        next: Instant::now() + app.delay,
+        app,
+        screen,
+        signals: &signals,
+        worker,
+        keys: Keys::default(),
+        buffer: Some(snapshot),
+        asked: Instant::now(),
+        is_wanted: false,
+        left: count,
+    };
+    let result = live.interact(&events);
+    drop(live);
+    result
+}
+
+struct Live<'a> {
+    app: App,
+    screen: Screen,
+    signals: &'a Signals,
+    worker: Worker,
+    keys: Keys,
+    /// Memory for the next snapshot, unless one is being taken.
+    buffer: Option<Snapshot>,
+    /// When the last one was asked for.
+    asked: Instant,
+    /// Whether to ask for another one as soon as that is there.
+    is_wanted: bool,
+    /// When the next refresh is due.
+    next: Instant,
+    /// How many refreshes are to be shown yet.
+    left: Option<u64>,
+}
+
+impl Live<'_> {
+    fn interact(&mut self, events: &Receiver<Event>) -> anyhow::Result<()> {
+        loop {
+            self.draw()?;
+            // All that is there already is shown at once.
+            let mut event = match events.recv_timeout(self.timeout()) {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => bail!("all threads have ended"),
+            };
+            while let Some(happened) = event {
+                if self.handle(happened)? == Flow::Quit {
+                    return Ok(());
+                }
+                event = events.try_recv().ok();
+            }
+            if self.tick()? == Flow::Quit {
+                return Ok(());
+            }
+        }
+    }
+
+    fn draw(&mut self) -> anyhow::Result<()> {
+        let waits = self.buffer.is_none().then(|| self.asked.elapsed());
+        self.app.is_late = waits.filter(|&time| time >= PATIENCE);
+        let app = &mut self.app;
+        Ok(self.screen.draw(|frame| view::draw(app, frame))?)
+    }
+
+    /// How long nothing has to be done if nothing happens.
+    fn timeout(&self) -> Duration {
+        let now = Instant::now();
+        let mut timeout = self.next.saturating_duration_since(now);
+        if self.buffer.is_none() {
+            // The refresh that is due waits for the answer, and the screen says how long.
+            timeout = Duration::from_secs(1);
+        }
+        if let Some(deadline) = self.keys.deadline() {
+            timeout = timeout.min(deadline.saturating_duration_since(now));
+        }
+        timeout
+    }
+
+    fn handle(&mut self, event: Event) -> anyhow::Result<Flow> {
+        match event {
+            Event::Bytes(bytes) => {
+                let inputs = self.keys.feed(&bytes, Instant::now());
+                self.inputs(&inputs)
+            }
+            Event::Hangup => bail!("the terminal is gone"),
+            Event::Signal(signal) => {
+                self.signal(signal)?;
+                Ok(Flow::Continue)
+            }
+            Event::Answer(answer) => {
+                let (snapshot, system) = answer?;
+                if !self.is_wanted {
+                    self.app.update(&snapshot, system);
+                }
+                self.buffer = Some(snapshot);
+                // It may be of what was asked for before a key was pressed.
+                if self.is_wanted {
+                    self.refresh();
+                }
+                Ok(Flow::Continue)
+            }
+        }
+    }
+
+    fn inputs(&mut self, inputs: &[Input]) -> anyhow::Result<Flow> {
+        for input in inputs {
+            match self.app.input(input) {
+                Flow::Continue => {}
+                Flow::Quit => return Ok(Flow::Quit),
+                Flow::Refresh => self.refresh(),
+                Flow::Redraw => self.screen.clear()?,
+                Flow::Suspend => signals::suspend()?,
+            }
+        }
+        // The delay may be shorter now.
+        self.next = self.next.min(Instant::now() + self.app.delay);
+        Ok(Flow::Continue)
+    }
+
+    /// Does what is due.
+    fn tick(&mut self) -> anyhow::Result<Flow> {
+        let now = Instant::now();
+        if self.keys.deadline().is_some_and(|deadline| now >= deadline) {
+            let inputs = self.keys.give_up();
+            if self.inputs(&inputs)? == Flow::Quit {
+                return Ok(Flow::Quit);
+            }
+        }
+        if now < self.next || self.buffer.is_none() {
+            return Ok(Flow::Continue);
+        }
+        self.next = now + self.app.delay;
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return Ok(Flow::Quit);
+            }
+        }
+        if !self.app.is_paused {
+            self.refresh();
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Asks for a snapshot, now or when the one that was asked for is there.
+    fn refresh(&mut self) {
+        self.is_wanted = self.buffer.is_none();
+        if let Some(buffer) = self.buffer.take() {
+            self.asked = Instant::now();
+            self.worker.request(self.app.options(), buffer);
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
+        if signals::is_active(signal) {
+            screen::leave();
+            self.signals.notice();
+            signals::act(signal)?;
+            self.screen.enter_again()?;
+        } else {
+            self.signals.notice();
+            if signal == Signal::SIGCONT {
+                // Somebody else had the terminal, and may have changed it.
+                self.screen.enter_again()?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is on screens of different sizes.
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::{Color, Modifier};
+use termina::event::KeyCode;
+
+use super::super::app::App;
+use super::super::{keys, view};
+use super::{app, press, process, show, type_text};
+use crate::processes::columns::COLUMNS;
+
+fn buffer(app: &mut App, width: u16, height: u16) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| view::draw(app, frame)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn screen(app: &mut App, width: u16, height: u16) -> Vec<String> {
+    let buffer = buffer(app, width, height);
+    let lines = buffer.content().chunks(usize::from(width));
+    lines
+        .map(|line| {
+            let text: String = line.iter().map(|cell| cell.symbol()).collect();
+            text.trim_end().to_owned()
+        })
+        .collect()
+}
+
+fn shown() -> App {
+    let mut app = app(&[process(1, 0, "init", 0), process(2, 1, "sh", 0)], 60);
+    let later = [process(1, 0, "init", 10), process(2, 1, "sh", 1000)];
+    show(&mut app, &later, 62);
+    app
+}
+
+fn many(count: i32) -> App {
+    let records: Vec<_> = (1..=count).map(|pid| process(pid, 0, "p", 0)).collect();
+    app(&records, 60)
+}
+
+#[test]
+fn the_busiest_comes_first() {
+    let screen = screen(&mut shown(), 80, 12);
+    assert_eq!(
+        screen[0],
+        "up 1:02.00, load 0.00 0.00 0.00, CPUs 0.0 % busy"
+    );
+    assert_eq!(
+        screen[1],
+        "2 tasks, 2 threads, 0 running, 0 in disk sleep, 0 stopped, 0 zombies"
+    );
+    assert_eq!(
+        screen[3],
+        "    PID USER      NI S   THR  CPU%▼   RSS     TIME COMMAND"
+    );
+    assert_eq!(
+        screen[4],
+        "      2 0          0 S     1   50.0  2.0M  0:01.00 sh"
+    );
+    assert_eq!(
+        screen[5],
+        "      1 0          0 S     1    0.5  1.0M  0:00.01 init"
+    );
+    assert!(screen[11].starts_with("F10Quit F1Help "), "{screen:?}");
+    assert!(screen[11].ends_with(" 1/2"), "{screen:?}");
+}
+
+#[test]
+fn the_first_screen_says_what_its_cpu_column_is() {
+    let mut app = app(&[process(1, 0, "init", 0)], 60);
+    assert!(screen(&mut app, 80, 24)[2].contains("whole lifetimes"));
+    show(&mut app, &[process(1, 0, "init", 0)], 61);
+    assert!(!screen(&mut app, 80, 24)[2].contains("lifetimes"));
+}
+
+/// The columns stay where they are whatever comes and goes.
+#[test]
+fn columns_do_not_jump() {
+    let mut app = many(5);
+    let before = screen(&mut app, 80, 24)[3].clone();
+    let records = [process(4_194_303, 0, "p", 0), process(4_194_304, 0, "a", 0)];
+    show(&mut app, &records, 61);
+    let screen_now = screen(&mut app, 80, 24);
+    assert_eq!(screen_now[3], before);
+    assert!(screen_now[4].starts_with("4194303 "), "{screen_now:?}");
+    // A column that has grown stays so.
+    let mut raw = procmon::uapi::procmon_record {
+        pid: 7,
+        tgid: 7,
+        groups: procmon::snapshot::Groups::all().bits(),
+        ..Default::default()
+    };
+    raw.uid = 4_000_000_000;
+    show(&mut app, &[raw.into()], 62);
+    let wide = screen(&mut app, 80, 24)[3].clone();
+    assert_eq!(wide.len(), before.len() + 2, "{wide:?}");
+    show(&mut app, &records, 63);
+    assert_eq!(screen(&mut app, 80, 24)[3], wide);
+}
+
+#[test]
+fn the_order_is_visible() {
+    let mut app = many(3);
+    for (key, expected) in [('N', "PID▲"), ('I', "PID▼"), ('M', "RSS▼"), ('T', "TIME▼")] {
+        press(&mut app, &[KeyCode::Char(key)]);
+        let titles = screen(&mut app, 80, 24)[3].clone();
+        assert!(titles.contains(expected), "{titles:?}");
+        assert_eq!(titles.matches(['▲', '▼']).count(), 1, "{titles:?}");
+    }
+    // By a column that is not among those shown.
+    press(
+        &mut app,
+        &[KeyCode::Char('.'), KeyCode::Char('m'), KeyCode::Enter],
+    );
+    let titles = screen(&mut app, 80, 24)[3].clone();
+    assert!(titles.contains("MINFLT▼"), "{titles:?}");
+    // On a narrow screen as well.
+    let titles = screen(&mut app, 30, 10)[3].clone();
+    assert!(titles.contains("MINFLT▼"), "{titles:?}");
+}
+
+/// Each column's key and value can be read at the size that terminals have at least.
+#[test]
+fn details_have_all_fields() {
+    for (width, height) in [(80, 24), (110, 24), (120, 40), (200, 60), (132, 30)] {
+        let mut app = shown();
+        press(&mut app, &[KeyCode::Enter]);
+        let text = screen(&mut app, width, height).join("\n");
+        for column in COLUMNS {
+            let value = column
+                .value(&app.selected_process().unwrap().row(), &app.context)
+                .text();
+            let field = format!("{} {value}", column.key);
+            assert!(text.contains(&field), "{field:?}, {width}x{height}\n{text}");
+        }
+        assert!(text.contains("CPU, up to 50.0 %"), "{text}");
+        assert!(text.contains(" 2 sh "), "{text}");
+        // Some of the table remains.
+        assert!(text.lines().any(|line| line.ends_with("init")), "{text}");
+        press(&mut app, &[KeyCode::Enter]);
+        let text = screen(&mut app, width, height).join("\n");
+        assert!(!text.contains("CPU, up to"), "{text}");
+    }
+}
+
+/// Where not all of them fit, the rest is a few keys away, and that is said.
+#[test]
+fn details_scroll_on_small_screens() {
+    for (width, height) in [(40, 10), (80, 12), (60, 16)] {
+        let mut app = shown();
+        press(&mut app, &[KeyCode::Enter]);
+        let mut seen = screen(&mut app, width, height).join("\n");
+        assert!(seen.contains("scroll"), "{width}x{height}\n{seen}");
+        for _ in COLUMNS {
+            press(&mut app, &[KeyCode::Char(']')]);
+            seen.push_str(&screen(&mut app, width, height).join("\n"));
+        }
+        for column in COLUMNS {
+            let value = column
+                .value(&app.selected_process().unwrap().row(), &app.context)
+                .text();
+            let field = format!("{} {value}", column.key);
+            assert!(seen.contains(&field), "{field:?}, {width}x{height}\n{seen}");
+        }
+        let last = app.details_first;
+        press(&mut app, &[KeyCode::Char('[')]);
+        assert_eq!(app.details_first, last - 1, "it does not go beyond the end");
+    }
+}
+
+#[test]
+fn the_help_lists_every_key() {
+    for (width, height) in [(80, 24), (40, 10), (120, 50)] {
+        let mut app = shown();
+        press(&mut app, &[KeyCode::Function(1)]);
+        let mut seen = screen(&mut app, width, height).join("\n");
+        let is_short = !seen.contains("scrolls");
+        assert_eq!(is_short, height == 50, "{seen}");
+        for _ in keys::BINDINGS {
+            press(&mut app, &[KeyCode::Down]);
+            seen.push_str(&screen(&mut app, width, height).join("\n"));
+        }
+        for binding in keys::BINDINGS {
+            assert!(seen.contains(binding.names), "{}\n{seen}", binding.names);
+            if width >= 80 {
+                assert!(seen.contains(binding.help), "{}\n{seen}", binding.help);
+            }
+        }
+        press(&mut app, &[KeyCode::Char('x')]);
+        assert!(
+            !screen(&mut app, width, height)
+                .join("\n")
+                .contains(" Keys ")
+        );
+    }
+}
+
+#[test]
+fn a_small_screen_is_scrolled() {
+    let mut app = many(50);
+    press(&mut app, &[KeyCode::Char('N'), KeyCode::End]);
+    let lines = screen(&mut app, 60, 10);
+    assert!(lines[4].starts_with("     46 "), "{lines:?}");
+    assert!(lines[8].starts_with("     50 "), "{lines:?}");
+    assert!(lines[9].ends_with("50/50"), "{lines:?}");
+    // The bar is at its end, and at its beginning.
+    let ends = |app: &mut App| {
+        let lines = screen(app, 60, 10);
+        let last = |line: &String| line.chars().last().unwrap();
+        (last(&lines[4]), last(&lines[8]))
+    };
+    assert_eq!(ends(&mut app), ('║', '█'));
+    press(&mut app, &[KeyCode::Home]);
+    assert_eq!(ends(&mut app), ('█', '║'));
+}
+
+/// Whatever the size, the process that is selected can be seen, and nothing panics.
+#[test]
+fn small_screens_show_the_selection() {
+    let mut app = many(50);
+    press(&mut app, &[KeyCode::Char('N'), KeyCode::Home]);
+    for _ in 0..20 {
+        press(&mut app, &[KeyCode::Down]);
+    }
+    for (width, height) in [(40, 10), (20, 5), (20, 1), (20, 2), (12, 3)] {
+        let lines = screen(&mut app, width, height);
+        let is_there = lines
+            .iter()
+            .any(|line| line.trim_start().starts_with("21 "));
+        assert!(is_there, "{width}x{height}: {lines:?}");
+    }
+    let titles = screen(&mut app, 40, 10)[3].clone();
+    assert_eq!(titles, "   PID▲ S    CPU%   RSS COMMAND");
+    let titles = screen(&mut app, 20, 5)[0].clone();
+    assert_eq!(titles, "   PID▲ COMMAND");
+    for key in [
+        None,
+        Some(KeyCode::Enter),
+        Some(KeyCode::Char('/')),
+        Some(KeyCode::Escape),
+        Some(KeyCode::Char('?')),
+        Some(KeyCode::Char('x')),
+        Some(KeyCode::Function(6)),
+    ] {
+        press(&mut app, &key.into_iter().collect::<Vec<_>>());
+        for width in [1, 2, 3, 10, 19, 39, 200, 500] {
+            for height in [1, 2, 3, 5, 9, 11, 100] {
+                screen(&mut app, width, height);
+            }
+        }
+    }
+}
+
+#[test]
+fn headers_are_not_cut_in_words() {
+    let mut app = shown();
+    for width in 20..100 {
+        for line in &screen(&mut app, width, 24)[..3] {
+            let is_whole = [
+                "busy", "0.00", "2.00", "tasks", "threads", "running", "sleep", "stopped",
+                "zombies", "in use",
+            ]
+            .iter()
+            .any(|end| line.ends_with(end));
+            // The first part has to be there in any case.
+            assert!(is_whole || line.len() == usize::from(width), "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn names_are_scrolled() {
+    let mut app = app(&[process(1, 0, "abcdefghijklmno", 0)], 60);
+    assert!(screen(&mut app, 24, 10)[4].ends_with(" abcdefghijklmno"));
+    press(&mut app, &[KeyCode::Right]);
+    assert!(screen(&mut app, 24, 10)[4].ends_with(" ijklmno"));
+    press(&mut app, &[KeyCode::Left]);
+    assert!(screen(&mut app, 24, 10)[4].ends_with(" abcdefghijklmno"));
+}
+
+#[test]
+fn states_filters_and_tags_are_said() {
+    let mut app = shown();
+    press(&mut app, &[KeyCode::Char('p'), KeyCode::Char(' ')]);
+    press(&mut app, &[KeyCode::Char('\\')]);
+    type_text(&mut app, "i");
+    let prompt = screen(&mut app, 80, 24)[23].clone();
+    assert_eq!(prompt, "filter: i");
+    press(&mut app, &[KeyCode::Enter]);
+    let footer = screen(&mut app, 80, 24)[23].clone();
+    assert!(
+        footer.ends_with("paused  filter: i  1 tagged  1/1"),
+        "{footer}"
+    );
+    press(&mut app, &[KeyCode::Char('x')]);
+    let footer = screen(&mut app, 80, 24)[23].clone();
+    assert!(footer.starts_with("x does nothing here"), "{footer}");
+    app.message = None;
+    app.is_late = Some(std::time::Duration::from_secs(5));
+    let footer = screen(&mut app, 80, 24)[23].clone();
+    assert!(footer.starts_with("the kernel has not answered for 5 s"));
+}
+
+/// The colours are those of `ps`; what is selected or tagged shows without them too.
+#[test]
+fn rows_have_styles() {
+    let mut raw = procmon::uapi::procmon_record {
+        pid: 9,
+        tgid: 9,
+        state: procmon::uapi::PROCMON_STATE_ZOMBIE,
+        groups: procmon::snapshot::Groups::all().bits(),
+        ..Default::default()
+    };
+    raw.threads = 1;
+    let mut app = app(&[process(1, 0, "init", 10), raw.into()], 60);
+    press(&mut app, &[KeyCode::Char(' ')]);
+    let buffer = buffer(&mut app, 80, 24);
+    // The letter of the state, as other cells may be blank.
+    let line = |y: u16| {
+        let x = (0..80).find(|&x| matches!(buffer[(x, y)].symbol(), "S" | "Z"));
+        buffer[(x.unwrap(), y)].style()
+    };
+    let tagged = line(4);
+    assert!(tagged.add_modifier.contains(Modifier::BOLD));
+    let selected = line(5);
+    assert_eq!(selected.fg, Some(Color::Magenta));
+    assert!(selected.add_modifier.contains(Modifier::REVERSED));
+}
+
+#[test]
+fn text_has_all_rows() {
+    let text = view::text(&many(50));
+    assert_eq!(text.lines().count(), 3 + 1 + 50);
+}

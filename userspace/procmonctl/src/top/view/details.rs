@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All fields of the selected process.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style};
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Paragraph, Sparkline};
+use unicode_width::UnicodeWidthStr;
+
+use super::super::app::App;
+use super::super::model::Process;
+use crate::processes::columns::{COLUMNS, Column, Side};
+use crate::processes::table::pad;
+
+/// The fields that are looked for most. The others follow in the order of the columns.
+const FIRST: [&str; 10] = [
+    "cpu", "rss", "time", "state", "user", "threads", "read", "write", "cgroup", "ppid",
+];
+
+/// How many lines the graph has, with its title, where it is below the fields.
+const GRAPH: u16 = 3;
+
+/// How wide the screen must be for a graph beside the fields.
+const WIDE: u16 = 110;
+
+/// What there is to say of a process: names and values.
+fn fields(app: &App, process: &Process) -> Vec<(&'static str, String)> {
+    let first = FIRST.iter().filter_map(|key| Column::by_key(key));
+    let others = COLUMNS.iter().filter(|column| !FIRST.contains(&column.key));
+    let row = process.row();
+    first
+        .chain(others)
+        .map(|column| (column.key, column.value(&row, &app.context).text()))
+        .collect()
+}
+
+/// Fields in lines, as many beside each other as fit.
+fn lines(fields: &[(&str, String)], width: usize) -> Vec<String> {
+    let name = fields.iter().map(|(key, _)| key.width()).max().unwrap_or(0);
+    let value = fields.iter().map(|(_, value)| value.width()).max();
+    // Wide enough for most, so that it rarely changes.
+    let field = name + 1 + value.unwrap_or(0).max(12) + 2;
+    let per_line = (width / field).max(1);
+    let height = fields.len().div_ceil(per_line);
+    (0..height)
+        .map(|line| {
+            let cells = fields.iter().skip(line).step_by(height);
+            let texts = cells.map(|(key, value)| {
+                let text = format!("{} {value}", pad(key, name, Side::Right));
+                pad(&text, field, Side::Left)
+            });
+            texts.collect::<String>().trim_end().to_owned()
+        })
+        .collect()
+}
+
+fn has_graph_beside(width: u16) -> bool {
+    width >= WIDE
+}
+
+/// The width that fields have inside of the border.
+fn fields_width(width: u16) -> u16 {
+    let inner = width.saturating_sub(2);
+    if has_graph_beside(width) {
+        inner * 2 / 3
+    } else {
+        inner
+    }
+}
+
+/// How many of `rest` lines the details take: as many as they need, but for some rows of the
+/// table.
+pub fn height(app: &App, width: u16, rest: u16) -> u16 {
+    let Some(process) = app.selected_process() else {
+        return 0;
+    };
+    let fields = fields(app, process);
+    let inner = usize::from(fields_width(width));
+    let needed = u16::try_from(lines(&fields, inner).len()).unwrap_or(u16::MAX);
+    let graph = if has_graph_beside(width) { 0 } else { GRAPH };
+    let table = if rest >= 12 { 4 } else { 2 };
+    needed
+        .saturating_add(graph + 2)
+        .min(rest.saturating_sub(table))
+}
+
+pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
+    let Some(process) = app.selected_process() else {
+        return;
+    };
+    let inner = Block::bordered().inner(area);
+    let all = fields(app, process);
+    let lines = lines(&all, usize::from(fields_width(area.width)));
+    let count = lines.len();
+    let (fields_area, graph_area) = if has_graph_beside(area.width) {
+        let width = Constraint::Length(fields_width(area.width));
+        let [left, right] = Layout::horizontal([width, Constraint::Min(0)]).areas(inner);
+        (left, right)
+    } else {
+        // The graph has what the fields leave.
+        let height = u16::try_from(count).unwrap_or(u16::MAX).min(inner.height);
+        let [above, below] =
+            Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(inner);
+        (above, below)
+    };
+    let height = usize::from(fields_area.height);
+    let first = app.details_first.min(count.saturating_sub(height));
+    let last = (first + height).min(count);
+
+    let name = Column::by_key("comm").map(|column| app.cell(&process.row(), "", column));
+    let pid = process.record.pid();
+    let mut block = Block::bordered().title(format!(" {pid} {} ", name.unwrap_or_default()));
+    if height < count {
+        let title = format!(" [ ] scroll: lines {}-{last} of {count} ", first + 1);
+        block = block.title_bottom(title);
+    }
+    frame.render_widget(block, area);
+    let lines: Vec<_> = lines.into_iter().skip(first).map(Line::from).collect();
+    frame.render_widget(Paragraph::new(lines), fields_area);
+    draw_graph(process, frame, graph_area);
+    app.details_first = first;
+}
+
+/// CPU use at the last refreshes. The newest one is on the right.
+fn draw_graph(process: &Process, frame: &mut Frame, area: Rect) {
+    if area.height < 2 {
+        return;
+    }
+    let width = usize::from(area.width);
+    // In tenths of a per cent.
+    let past = process.past.iter();
+    let data: Vec<u64> = past.map(|percent| (percent * 10.0) as u64).collect();
+    let data = &data[data.len().saturating_sub(width)..];
+    let most = data.iter().copied().max().unwrap_or(0).max(10);
+    let title = Line::from(format!("CPU, up to {:.1} %", most as f64 / 10.0));
+    let graph = Sparkline::default()
+        .data(data)
+        .max(most)
+        .style(Style::new().fg(Color::Green))
+        .block(Block::new().title(title));
+    frame.render_widget(graph, area);
+}

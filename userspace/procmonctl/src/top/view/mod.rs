@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How `top` looks.
+
+mod details;
+mod popup;
+mod table;
+
+use procmon::State;
+use procmon::snapshot::Record;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Style, Stylize};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
+
+use super::app::{App, Mode};
+use super::keys::BAR;
+use super::prompt::Prompt;
+use crate::processes::columns::{bytes_text, time_text};
+use crate::processes::table::{Table, cut};
+
+/// Draws everything. A screen that is too small for all has the table first.
+pub fn draw(app: &mut App, frame: &mut Frame) {
+    let area = frame.area();
+    let header_height = match area.height {
+        10.. => 3,
+        6.. => 1,
+        _ => 0,
+    };
+    let footer_height = u16::from(area.height >= 3);
+    let rest = area.height - header_height - footer_height;
+    let details_height = if app.shows_details {
+        details::height(app, area.width, rest)
+    } else {
+        0
+    };
+    let [header, table, details, footer] = Layout::vertical([
+        Constraint::Length(header_height),
+        Constraint::Min(0),
+        Constraint::Length(details_height),
+        Constraint::Length(footer_height),
+    ])
+    .areas(area);
+    draw_header(app, frame, header);
+    table::draw(app, frame, table);
+    if app.shows_details {
+        details::draw(app, frame, details);
+    }
+    draw_footer(app, frame, footer);
+    match &app.mode {
+        Mode::Help => popup::draw_help(frame, &mut app.help_first),
+        Mode::Menu(menu) => popup::draw_menu(frame, menu),
+        Mode::Table | Mode::Prompt(_) => {}
+    }
+}
+
+/// What is said of the system, in lines of parts.
+fn header(app: &App) -> [Vec<String>; 3] {
+    let [one, five, fifteen] = app.system.load;
+    let mut first = vec![
+        format!("up {}", time_text(app.context.now)),
+        format!("load {one:.2} {five:.2} {fifteen:.2}"),
+        format!("CPUs {:.1} % busy", app.busy),
+    ];
+    if let Some(own) = app.own_cpu() {
+        first.push(format!("top itself {own:.1} %"));
+    }
+
+    let count = |is_counted: fn(State) -> bool| {
+        let records = app.processes.iter().map(|process| process.record.state());
+        records.filter(|&state| is_counted(state)).count()
+    };
+    // With a record for each thread, each has the number of all.
+    let threads: u64 = app
+        .leaders()
+        .map(|record| u64::from(record.threads()))
+        .sum();
+    let tasks = app.processes.len();
+    let second = vec![
+        format!("{tasks} tasks"),
+        format!("{threads} threads"),
+        format!("{} running", count(|state| state == State::Running)),
+        format!("{} in disk sleep", count(|state| state == State::DiskSleep)),
+        format!(
+            "{} stopped",
+            count(|state| matches!(state, State::Stopped | State::Traced))
+        ),
+        format!("{} zombies", count(|state| state == State::Zombie)),
+    ];
+
+    let mut third = vec![format!(
+        "memory {} of {} in use",
+        bytes_text(app.system.memory_used),
+        bytes_text(app.system.memory),
+    )];
+    if !app.processes.has_interval() {
+        third.push("CPU% is that of whole lifetimes until the next refresh".to_owned());
+    }
+    [first, second, third]
+}
+
+/// As many whole parts as there is room for.
+fn join(parts: &[String], width: usize) -> String {
+    let mut text = String::new();
+    for part in parts {
+        let separator = if text.is_empty() { "" } else { ", " };
+        if !text.is_empty() && text.width() + separator.len() + part.width() > width {
+            break;
+        }
+        text.push_str(separator);
+        text.push_str(part);
+    }
+    text
+}
+
+fn draw_header(app: &App, frame: &mut Frame, area: Rect) {
+    let lines = header(app).map(|parts| Line::from(join(&parts, usize::from(area.width))));
+    frame.render_widget(Paragraph::new(lines.to_vec()), area);
+}
+
+/// The style of a process, which is that of `ps`.
+fn style_of(record: &Record) -> Style {
+    Style::from(crate::processes::style::style_of(record))
+}
+
+fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
+    if let Mode::Prompt(prompt) = &app.mode {
+        return draw_prompt(prompt, app.message.as_deref(), frame, area);
+    }
+    let width = usize::from(area.width);
+    let mut status = status(app);
+    let late = app.is_late.map(|time| {
+        let seconds = time.as_secs();
+        format!("the kernel has not answered for {seconds} s")
+    });
+    let message = app.message.as_deref().or(late.as_deref());
+    if let Some(message) = message {
+        // The message matters more than where the selection is.
+        if message.width() + 1 + status.width() > width {
+            status.clear();
+        }
+    }
+    let status = cut(&status, width);
+    let [left, right] = Layout::horizontal([
+        Constraint::Min(0),
+        Constraint::Length(u16::try_from(status.width()).unwrap_or(u16::MAX)),
+    ])
+    .areas(area);
+    let line = match message {
+        Some(message) => Line::from(message.bold()),
+        None => key_bar(usize::from(left.width)),
+    };
+    frame.render_widget(line, left);
+    frame.render_widget(Line::from(status), right);
+}
+
+fn draw_prompt(prompt: &Prompt, message: Option<&str>, frame: &mut Frame, area: Rect) {
+    let title = prompt.purpose.title();
+    let room = usize::from(area.width).saturating_sub(title.width() + 1);
+    let scroll = prompt.input.visual_scroll(room);
+    let mut column = 0;
+    let text = prompt.input.value().chars().filter(|c| {
+        column += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+        column > scroll
+    });
+    let mut line = Line::from(format!("{title}{}", text.collect::<String>()));
+    if let Some(message) = message {
+        line.push_span(format!("  {message}").bold());
+    }
+    frame.render_widget(line, area);
+    let place = title.width() + prompt.input.visual_cursor().saturating_sub(scroll);
+    let column = u16::try_from(place).unwrap_or(u16::MAX);
+    let last = area.width.saturating_sub(1);
+    frame.set_cursor_position((area.x + column.min(last), area.y));
+}
+
+/// What is not as usual, and which of how many rows is selected.
+fn status(app: &App) -> String {
+    let mut parts = Vec::new();
+    if app.is_paused {
+        parts.push("paused".to_owned());
+    }
+    if app.shows_threads() {
+        parts.push("threads".to_owned());
+    }
+    if let Some(user) = app.user {
+        parts.push(format!("user: {}", app.context.names.user(user)));
+    }
+    if !app.filter.is_empty() {
+        parts.push(format!("filter: {}", app.filter));
+    }
+    if app.tags() > 0 {
+        parts.push(format!("{} tagged", app.tags()));
+    }
+    let place = app.selected_place().map_or(0, |place| place + 1);
+    parts.push(format!("{place}/{}", app.lines().len()));
+    parts.join("  ")
+}
+
+/// The keys that matter most, as many as there is room for.
+fn key_bar(width: usize) -> Line<'static> {
+    let mut line = Line::default();
+    for (key, text) in BAR {
+        // With a space after each.
+        if line.width() + key.width() + text.width() + 1 > width {
+            break;
+        }
+        line.push_span(Span::from(key).bold());
+        line.push_span(Span::from(text).reversed());
+        line.push_span(" ");
+    }
+    line
+}
+
+/// The same as text, with all rows.
+pub fn text(app: &App) -> String {
+    let mut text = String::new();
+    for parts in header(app) {
+        text.push_str(&parts.join(", "));
+        text.push('\n');
+    }
+    let columns = app.columns();
+    let cells = app
+        .lines()
+        .iter()
+        .filter_map(|line| Some((app.process(line)?.row(), &line.prefix)))
+        .map(|(row, prefix)| {
+            let cells = columns.iter().map(|column| app.cell(&row, prefix, column));
+            cells.collect()
+        })
+        .collect();
+    for line in Table::new(&columns, cells).lines(None) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}

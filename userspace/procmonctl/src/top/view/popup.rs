@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is shown over the table: the help, and menus.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Clear, List, ListState, Paragraph};
+use unicode_width::UnicodeWidthStr;
+
+use super::super::keys::BINDINGS;
+use super::super::menu::Menu;
+use crate::processes::columns::Side;
+use crate::processes::table::pad;
+
+/// An area in the middle that has room for so much text, if the screen has.
+fn middle(frame: &Frame, width: usize, height: usize) -> Rect {
+    let area = frame.area();
+    let with_border = |size: usize| u16::try_from(size).unwrap_or(u16::MAX).saturating_add(2);
+    let (width, height) = (with_border(width), with_border(height));
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    }
+}
+
+/// The keys, from line `first` on, which does not remain beyond the last page.
+pub fn draw_help(frame: &mut Frame, first: &mut usize) {
+    let names = BINDINGS.iter().map(|binding| binding.names.width()).max();
+    let lines: Vec<_> = BINDINGS
+        .iter()
+        .map(|binding| {
+            let names = pad(binding.names, names.unwrap_or(0), Side::Left);
+            format!("{names}  {}", binding.help)
+        })
+        .collect();
+    let widest = lines.iter().map(|line| line.width()).max().unwrap_or(0);
+    let area = middle(frame, widest, lines.len());
+    let inner = Block::bordered().inner(area);
+    let height = usize::from(inner.height);
+    *first = (*first).min(lines.len().saturating_sub(height));
+    let last = (*first + height).min(lines.len());
+    let mut block = Block::bordered().title(" Keys ");
+    if height < lines.len() {
+        let title = format!(" Down scrolls: {}-{last} of {} ", *first + 1, lines.len());
+        block = block.title_bottom(title);
+    }
+    let lines: Vec<_> = lines.into_iter().skip(*first).map(Line::from).collect();
+    frame.render_widget(Clear, area);
+    frame.render_widget(Paragraph::new(lines).block(block), area);
+}
+
+pub fn draw_menu(frame: &mut Frame, menu: &Menu) {
+    let texts = menu.entries.iter().map(|(text, _)| text.as_str());
+    let widest = texts.clone().map(UnicodeWidthStr::width).max();
+    let area = middle(
+        frame,
+        widest.unwrap_or(0).max(menu.title.width() + 2),
+        menu.entries.len(),
+    );
+    let height = usize::from(Block::bordered().inner(area).height);
+    let mut block = Block::bordered().title(format!(" {} ", menu.title));
+    if height < menu.entries.len() {
+        let title = format!(" {} of {} ", menu.place + 1, menu.entries.len());
+        block = block.title_bottom(title);
+    }
+    let list = List::new(texts)
+        .block(block)
+        .highlight_style(Style::new().reversed());
+    let mut state = ListState::default().with_selected(Some(menu.place));
+    frame.render_widget(Clear, area);
+    frame.render_stateful_widget(list, area, &mut state);
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of processes.
+
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Constraint, Rect};
+use ratatui::style::{Color, Style, Stylize};
+use ratatui::text::Line;
+use ratatui::widgets::{
+    Cell, Row, Scrollbar, ScrollbarOrientation, ScrollbarState, Table, TableState,
+};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::super::app::App;
+use super::super::model::Process;
+use crate::processes::columns::{Column, Side};
+
+/// Columns that a narrow screen does without, the first one first. Those that are not named here
+/// go before.
+const SPARE: [&str; 7] = ["nice", "threads", "time", "user", "state", "rss", "cpu"];
+
+/// How much of the name is to be seen before other columns get room.
+const NAME: usize = 12;
+
+/// How wide a column is at least, so that it need not grow when there is more to show.
+fn least_width(column: &Column) -> usize {
+    let usual = match column.key {
+        // See PID_MAX_LIMIT of the kernel.
+        "pid" | "tgid" | "ppid" => 7,
+        "user" | "euser" | "group" => 8,
+        "cpu" => 6,
+        "time" | "utime" | "stime" | "start" | "age" => 8,
+        "nice" | "threads" => 3,
+        _ if column.side == Side::Right => 5,
+        _ => 1,
+    };
+    // There is room for the arrow.
+    usual.max(column.title.width() + 1)
+}
+
+/// The columns that fit, with their widths. The last one has what is left.
+fn fitting(app: &App, width: usize) -> Vec<(&'static Column, usize)> {
+    let mut columns: Vec<_> = app
+        .columns()
+        .into_iter()
+        .map(|column| {
+            let grown = app.widths.get(column.key).copied().unwrap_or(0);
+            (column, grown.max(least_width(column)))
+        })
+        .collect();
+    if let Some((last, width)) = columns.last_mut()
+        && last.side == Side::Left
+    {
+        *width = NAME;
+    }
+    let rank = |column: &Column| SPARE.iter().position(|key| *key == column.key);
+    while columns.iter().map(|(_, width)| width + 1).sum::<usize>() > width + 1 {
+        let last = columns.len().saturating_sub(1);
+        let spare = (0..columns.len())
+            .filter(|&index| {
+                let column = columns[index].0;
+                column.key != "pid" && column != app.order.column && index != last
+            })
+            // Of those without a rank the one on the right.
+            .min_by_key(|&index| (rank(columns[index].0), usize::MAX - index));
+        let sorted = columns.iter().position(|(column, _)| {
+            let last = columns.last().map(|(column, _)| *column);
+            column.key != "pid" && Some(*column) != last
+        });
+        match spare.or(sorted) {
+            Some(index) => columns.remove(index),
+            None => break,
+        };
+    }
+    columns
+}
+
+/// Draws the part of the table around the selection.
+pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
+    let has_titles = area.height > 1;
+    app.scroll(usize::from(area.height) - usize::from(has_titles));
+    let (first, height) = (app.first, app.height);
+    let has_bar = app.lines().len() > height && area.width >= 20 && height > 1;
+    let [mut body, mut bar] = [area; 2];
+    body.width -= u16::from(has_bar);
+
+    grow(app);
+    let columns = fitting(app, usize::from(body.width));
+    let rows = app.lines().iter().skip(first).take(height);
+    let rows: Vec<_> = rows
+        .filter_map(|line| Some(row(app, line, app.process(line)?, &columns)))
+        .collect();
+    let last = columns.len().saturating_sub(1);
+    let constraints = columns.iter().enumerate().map(|(index, (_, width))| {
+        if index == last {
+            Constraint::Fill(1)
+        } else {
+            Constraint::Length(u16::try_from(*width).unwrap_or(u16::MAX))
+        }
+    });
+    let mut table = Table::new(rows, constraints.collect::<Vec<_>>())
+        .column_spacing(1)
+        .row_highlight_style(Style::new().reversed());
+    if has_titles {
+        let titles = columns.iter().map(|(column, _)| title(app, column));
+        table = table.header(Row::new(titles).style(Style::new().reversed().bold()));
+    }
+    let selected = app
+        .selected_place()
+        .and_then(|place| place.checked_sub(first));
+    let mut state = TableState::new().with_selected(selected);
+    frame.render_stateful_widget(table, body, &mut state);
+
+    if has_bar {
+        bar.y += u16::from(has_titles);
+        bar.height -= u16::from(has_titles);
+        let mut state = ScrollbarState::new(app.lines().len() - height)
+            .viewport_content_length(height)
+            .position(first);
+        let scrollbar = Scrollbar::new(ScrollbarOrientation::VerticalRight)
+            .begin_symbol(None)
+            .end_symbol(None);
+        frame.render_stateful_widget(scrollbar, bar, &mut state);
+    }
+}
+
+/// Makes columns as wide as what is on the screen. They do not shrink when that goes away.
+fn grow(app: &mut App) {
+    let columns = app.columns();
+    let mut widths = std::mem::take(&mut app.widths);
+    let rows = app.lines().iter().skip(app.first).take(app.height);
+    for process in rows.filter_map(|line| app.process(line)) {
+        for column in &columns {
+            let width = app.cell(&process.row(), "", column).width();
+            let known = widths.entry(column.key).or_insert(0);
+            *known = width.max(*known);
+        }
+    }
+    app.widths = widths;
+}
+
+fn row(
+    app: &App,
+    line: &super::super::app::Line,
+    process: &Process,
+    columns: &[(&'static Column, usize)],
+) -> Row<'static> {
+    let last = columns.len().saturating_sub(1);
+    let cells = columns.iter().enumerate().map(|(index, (column, _))| {
+        let text = app.cell(&process.row(), &line.prefix, column);
+        if index == last && column.side == Side::Left {
+            Cell::from(scrolled(&text, app.shift))
+        } else {
+            Cell::from(aligned(text, column.side))
+        }
+    });
+    let style = super::style_of(&process.record);
+    Row::new(cells).style(if app.is_tagged(process) {
+        style.fg(Color::Yellow).bold().underlined()
+    } else {
+        style
+    })
+}
+
+fn aligned(text: String, side: Side) -> Line<'static> {
+    Line::from(text).alignment(match side {
+        Side::Left => Alignment::Left,
+        Side::Right => Alignment::Right,
+    })
+}
+
+/// The title of a column, with an arrow at the one that the rows are sorted by.
+fn title(app: &App, column: &Column) -> Cell<'static> {
+    let mut text = column.title.to_owned();
+    if *column == *app.order.column {
+        text.push(if app.order.descending { '▼' } else { '▲' });
+    }
+    let line = aligned(text, column.side);
+    Cell::from(if *column == *app.order.column {
+        line.underlined()
+    } else {
+        line
+    })
+}
+
+/// A text without what is scrolled out on the left.
+fn scrolled(text: &str, shift: usize) -> String {
+    let mut column = 0;
+    let rest = text.chars().filter(|c| {
+        column += c.width().unwrap_or(0);
+        column > shift
+    });
+    rest.collect()
+}
