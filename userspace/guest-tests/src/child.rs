@@ -2,6 +2,7 @@
 
 //! Running parts of a test in another process.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -14,7 +15,9 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, pipe2, setgid, setgroups, setuid};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, pause, pipe2, setgid, setgroups, setuid};
+
+use crate::{eventually, procfs};
 
 /// A child process that runs a part of the test.
 ///
@@ -160,6 +163,41 @@ fn run(to_parent: OwnedFd, body: impl FnOnce()) -> ! {
     // Neither the test harness nor its buffers are the child's business.
     // SAFETY: It is always safe to end.
     unsafe { libc::_exit(i32::from(result.is_err())) }
+}
+
+/// Makes a process with a name of its own that sleeps until it is killed.
+///
+/// # Panics
+///
+/// If there can be no new process.
+#[must_use]
+pub fn sleeper(name: &'static CStr) -> Child {
+    let child = Child::spawn(|| {
+        prctl::set_name(name).expect("a process can have a name");
+        loop {
+            pause();
+        }
+    });
+    eventually("a name", || {
+        procfs::stat(child.pid())
+            .is_some_and(|stat| stat.comm == name.to_bytes() && stat.state == 'S')
+    });
+    child
+}
+
+/// Makes a process with a name of its own that is always busy.
+///
+/// # Panics
+///
+/// If there can be no new process.
+#[must_use]
+pub fn busy(name: &'static CStr) -> Child {
+    Child::spawn(|| {
+        prctl::set_name(name).expect("a process can have a name");
+        loop {
+            std::hint::spin_loop();
+        }
+    })
 }
 
 /// Runs `body` in a new process and waits for its end.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What procmonctl shows of processes: ps, top and history.
+//! What procmonctl shows of processes: ps and history.
 
 use std::fs;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use guest_tests::child::{Child, drop_privileges};
+use guest_tests::child::{Child, busy, drop_privileges, sleeper};
 use guest_tests::terminal::Terminal;
 use guest_tests::{eventually, loaded, procfs};
 use nix::sys::prctl;
@@ -44,31 +44,6 @@ fn json(arguments: &[&str]) -> Value {
 
 fn own_pid() -> String {
     std::process::id().to_string()
-}
-
-/// A process with a name of its own that sleeps until it is killed.
-fn sleeper(name: &'static std::ffi::CStr) -> Child {
-    let child = Child::spawn(|| {
-        prctl::set_name(name).unwrap();
-        loop {
-            pause();
-        }
-    });
-    eventually("a name", || {
-        procfs::stat(child.pid())
-            .is_some_and(|stat| stat.comm == name.to_bytes() && stat.state == 'S')
-    });
-    child
-}
-
-/// A process that is always busy.
-fn busy(name: &'static std::ffi::CStr) -> Child {
-    Child::spawn(|| {
-        prctl::set_name(name).unwrap();
-        loop {
-            std::hint::spin_loop();
-        }
-    })
 }
 
 /// All columns of a process are in JSON and CSV, and those that /proc has too are the same there.
@@ -230,100 +205,6 @@ fn terminals_and_pipes() {
     assert_eq!(lines[2], "", "no line is broken in two");
     assert!(terminal.output.contains(&0x1b), "there are colours");
     child.kill();
-}
-
-/// Presses keys and looks at what comes.
-#[test]
-fn top_on_a_terminal() {
-    let (_kernel, _module) = loaded("");
-    let bee = busy(c"busybee");
-    let sloth = sleeper(c"sloth");
-    let mut top = Terminal::start(&[PROGRAM, "top", "--delay", "0.3"], 30, 110);
-    let has =
-        |text: &'static str| move |lines: &[String]| lines.iter().any(|line| line.contains(text));
-    top.wait_for("the busiest process", |lines| {
-        // Below the header and the titles.
-        lines[4..7].iter().any(|line| {
-            let is_busy = |word: &str| word.parse::<f64>().is_ok_and(|cpu| cpu > 20.0);
-            line.ends_with(" busybee") && line.split_whitespace().any(is_busy)
-        })
-    });
-    assert!(top.is_alternate());
-    let lines = top.lines();
-    assert!(
-        lines[0].starts_with("up ") && lines[0].contains(" load "),
-        "{lines:?}"
-    );
-    assert!(lines[1].contains(" tasks, "), "{lines:?}");
-    assert!(
-        lines[3].contains("PID USER") && lines[3].ends_with("COMMAND"),
-        "{lines:?}"
-    );
-
-    top.press("/slo");
-    top.wait_for("the filter", |lines| {
-        lines[29] == "filter: slo_" && lines[4].ends_with(" sloth") && lines[5].is_empty()
-    });
-    top.press("\r\r");
-    top.wait_for("details", has("CPU, up to"));
-    top.wait_for("more details", has("ppid"));
-    top.press("\x1b");
-    top.wait_for("all again", |lines| {
-        has("busybee")(lines) && !has("CPU, up to")(lines)
-    });
-    top.press("?");
-    top.wait_for("help", has("reverse the order"));
-    top.press(" ");
-    top.wait_for("no help", |lines| !has("reverse the order")(lines));
-    // The mark stays with its process, and goes to the first one.
-    top.press("P\x1b[H");
-    top.wait_for("init first", |lines| lines[4].ends_with(" init"));
-    top.press("t");
-    top.wait_for("a tree", has("─ "));
-    top.press("p");
-    top.wait_for("a pause", has("paused"));
-    bee.kill();
-    thread::sleep(Duration::from_secs(1));
-    assert!(has("busybee")(&top.lines()), "paused");
-    top.press("p");
-    top.wait_for("its end", |lines| {
-        !has("busybee")(lines) && has("sloth")(lines)
-    });
-    top.press("q");
-    assert_eq!(top.end(), 0);
-    assert!(!top.is_alternate());
-    sloth.kill();
-}
-
-/// Small terminals, signals, and no terminal at all.
-#[test]
-fn top_elsewhere() {
-    let (_kernel, _module) = loaded("");
-    for (rows, columns) in [(1, 1), (3, 10), (5, 200), (60, 20)] {
-        let mut top = Terminal::start(&[PROGRAM, "top", "-d", "0.1", "-n", "3"], rows, columns);
-        assert_eq!(top.end(), 0, "{rows} lines, {columns} columns");
-    }
-    let mut top = Terminal::start(&[PROGRAM, "top"], 24, 80);
-    top.wait_for("the titles", |lines| lines[3].ends_with("COMMAND"));
-    top.press("\x03");
-    assert_eq!(top.end(), 0);
-
-    let output = Command::new(PROGRAM)
-        .arg("top")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("--batch"), "{stderr}");
-
-    let bee = busy(c"busybee");
-    let text = succeed(&["top", "-b", "-n", "2", "-d", "0.5"]);
-    assert_eq!(text.matches(" tasks, ").count(), 2, "{text}");
-    let second = text.rsplit("\n\n").next().unwrap();
-    let line = second.lines().nth(4).unwrap();
-    assert!(line.ends_with(" busybee"), "{text}");
-    bee.kill();
 }
 
 /// The past of a process as a table, as JSON, as CSV and as a plot.
