@@ -63,6 +63,13 @@ pub(crate) fn smp_wmb() {
     unsafe { bindings::smp_wmb() };
 }
 
+// Queues an RCU callback for the next grace period, which is begun at once. Where no callback is
+// lazy, that is an inline function of C which calls the other one.
+#[cfg(not(CONFIG_RCU_LAZY))]
+pub(crate) use bindings::call_rcu as call_rcu_hurry;
+#[cfg(CONFIG_RCU_LAZY)]
+pub(crate) use bindings::call_rcu_hurry;
+
 /// Waits until all RCU callbacks that are queued have run. Sleeps.
 pub(crate) fn rcu_barrier() {
     // SAFETY: This may be called wherever sleeping is allowed; elsewhere the kernel complains.

@@ -48,7 +48,10 @@ use kernel::{
     types::Opaque, //
 };
 
-use super::compat::rcu_barrier;
+use super::compat::{
+    call_rcu_hurry,
+    rcu_barrier, //
+};
 
 /// The most memory that waits for readers at a time, in bytes, beside what [`Removed`] waits for
 /// itself.
@@ -203,9 +206,7 @@ impl Drop for Removed<'_> {
             // TIME: The callback frees one allocation.
             // SAFETY: By the type invariants nothing else frees it, and it has been in no place
             // again since it left one, so the head is not in use.
-            unsafe {
-                bindings::call_rcu_hurry(Opaque::cast_into(&raw const (*header).head), Some(free))
-            };
+            unsafe { call_rcu_hurry(Opaque::cast_into(&raw const (*header).head), Some(free)) };
         } else {
             WAITING.fetch_sub(size, Relaxed);
             // TIME: A grace period, which lasts as long as the longest of all readers of the kernel
