@@ -311,13 +311,13 @@ mod tests {
         let (seen, gone) = (early.clone(), dropped.clone());
         let shared: Arc<SpinLock<_>> = device;
 
-        run_in_threads::<2>(move |thread: &CurrentThread| {
+        run_in_threads::<2>(move |_: &CurrentThread| {
             if role.fetch_add(1, kernel::sync::atomic::Full) == 0 {
                 let device = shared.lock().0.take();
 
                 drop(device);
             } else {
-                thread.sleep(300);
+                fsleep(Delta::from_millis(300));
                 seen.store(gone.load(Relaxed), Relaxed);
 
                 let file = shared.lock().1.take();
