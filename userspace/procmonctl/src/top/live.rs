@@ -70,29 +70,41 @@ struct Live<'a> {
 
 impl Live<'_> {
     fn interact(&mut self, events: &Receiver<Event>) -> anyhow::Result<()> {
+        self.draw()?;
         loop {
-            self.draw()?;
             // All that is there already is shown at once.
             let mut event = match events.recv_timeout(self.timeout()) {
                 Ok(event) => Some(event),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => bail!("all threads have ended"),
             };
+            let mut is_changed = event.is_some();
             while let Some(happened) = event {
                 if self.handle(happened)? == Flow::Quit {
                     return Ok(());
                 }
                 event = events.try_recv().ok();
             }
+            // Keys that have come to an end by time show something else too.
+            is_changed |= self.keys.deadline().is_some();
             if self.tick()? == Flow::Quit {
                 return Ok(());
+            }
+            // To ask for a snapshot changes nothing yet.
+            if is_changed || self.waits().is_some() {
+                self.draw()?;
             }
         }
     }
 
-    fn draw(&mut self) -> anyhow::Result<()> {
+    /// For how long the kernel has not answered, if that is longer than usual.
+    fn waits(&self) -> Option<Duration> {
         let waits = self.buffer.is_none().then(|| self.asked.elapsed());
-        self.app.is_late = waits.filter(|&time| time >= PATIENCE);
+        waits.filter(|&time| time >= PATIENCE)
+    }
+
+    fn draw(&mut self) -> anyhow::Result<()> {
+        self.app.is_late = self.waits();
         let app = &mut self.app;
         Ok(self.screen.draw(|frame| view::draw(app, frame))?)
     }
