@@ -22,7 +22,10 @@ use kernel::{
 
 #[cfg(CONFIG_CGROUPS)]
 use super::{
-    internals::CGROUP_ANCESTORS,
+    internals::{
+        CGROUP_ANCESTORS,
+        CGROUP_NAMESPACE_ROOT_CSET, //
+    },
     task::read, //
 };
 
@@ -54,7 +57,12 @@ impl<'a> CgroupNamespace<'a> {
         // which ever changes its level.
         unsafe {
             let namespace = (*(*_caller.as_ptr()).nsproxy).cgroup_ns;
-            let root = (*(*namespace).root_cset).dfl_cgrp;
+            // Where the kernel's headers have it, and not its bindings: see `internals.h`.
+            let root_set = namespace
+                .byte_add(CGROUP_NAMESPACE_ROOT_CSET as usize)
+                .cast::<*mut bindings::css_set>()
+                .read();
+            let root = (*root_set).dfl_cgrp;
 
             if (*root).level > 0 {
                 // INVARIANT: See above.

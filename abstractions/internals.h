@@ -6,6 +6,9 @@
  * in here, and nothing that is defined elsewhere is written down a second time.
  */
 #include <linux/cgroup-defs.h>
+#include <linux/cgroup_namespace.h>
+#include <linux/nsproxy.h>
+#include <linux/pid_namespace.h>
 #include <linux/stddef.h>
 #include <linux/time_namespace.h>
 
@@ -13,7 +16,21 @@ enum internals {
 #ifdef CONFIG_CGROUPS
 	/* Where a cgroup has the array of its ancestors. */
 	CGROUP_ANCESTORS = offsetof(struct cgroup, ancestors),
+	/*
+	 * Where a cgroup namespace has its root. Bindgen loses a part of struct ns_common of Linux 7.2,
+	 * which this is behind: a struct with a tag and no name in a union.
+	 */
+	CGROUP_NAMESPACE_ROOT_CSET = offsetof(struct cgroup_namespace, root_cset),
+	/* What the bindings have and are right about, as is asserted. */
+	CGROUP_LEVEL = offsetof(struct cgroup, level),
+	CGROUP_KN = offsetof(struct cgroup, kn),
+	CSS_SET_DFL_CGRP = offsetof(struct css_set, dfl_cgrp),
+	NSPROXY_CGROUP_NS = offsetof(struct nsproxy, cgroup_ns),
 #endif
 	/* Where a time namespace has the offset of CLOCK_BOOTTIME. */
 	TIME_NAMESPACE_BOOTTIME = offsetof(struct time_namespace, offsets.boottime),
+	NSPROXY_TIME_NS = offsetof(struct nsproxy, time_ns),
+	PID_NAMESPACE_IDR = offsetof(struct pid_namespace, idr),
+	PID_NAMESPACE_LEVEL = offsetof(struct pid_namespace, level),
+	PID_NAMESPACE_PID_MAX = offsetof(struct pid_namespace, pid_max),
 };
