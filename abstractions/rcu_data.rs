@@ -158,11 +158,14 @@ fn allocate(len: usize) -> Result<NonNull<Header>, AllocError> {
 fn footprint(len: usize) -> usize {
     let size = size_of::<Header>().saturating_add(len);
 
-    if size > PAGE_SIZE {
-        size.next_multiple_of(PAGE_SIZE)
+    let rounded = if size > PAGE_SIZE {
+        size.checked_next_multiple_of(PAGE_SIZE)
     } else {
-        size.next_power_of_two()
-    }
+        size.checked_next_power_of_two()
+    };
+
+    // There is no allocation for which that overflows.
+    rounded.unwrap_or(size)
 }
 
 /// Returns the bytes behind a header.
