@@ -246,8 +246,8 @@ impl Clock {
     #[inline(always)]
     pub(crate) fn of_system() -> Self {
         Self {
-            // SAFETY: The key is a static that changes at boot only, and is just looked at.
             #[cfg(CONFIG_VIRT_CPU_ACCOUNTING_GEN)]
+            // SAFETY: The key is a static that changes at boot only, and is just looked at.
             is_tickless: unsafe {
                 bindings::static_key_count(&raw mut bindings::context_tracking_key.key) > 0
             },
