@@ -3,49 +3,25 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::history::HistoryArgs;
 use crate::ps::PsArgs;
 use crate::top::TopArgs;
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0  success
-  1  failure, among them a message that did not fit and a failed test
-  2  wrong usage
-  3  no device: the procmon module is not loaded
-  4  no permission
-  5  no such process (query; those that were found are printed all the same)";
-
-const JSON: &str = "\
-JSON objects, one a line; null stands for a value that there is none of:
-  stats   {opens, reads, writes, ioctls, per_cpu_ops, filter_pid}
-  count   {count}
-  read    {length, text, base64}; text is null when the message is not UTF-8
-  write   {length, written}
-  filter  {filter_pid}
-  reset   {reset}
-  query   {pid, found, comm, comm_base64, state, state_name, vsize}, one object for each PID
-  watch   {opens, ..., filter_pid, buffer_size, samples, processes, threads, running,
-          uninterruptible, zombies, forks}
-  ps      {version, time, processes: [{a key for each column}]}
-  top     the same with system: {load, cpu, memory, memory_used}, one object a refresh (--batch only)
-  history {version, interval_ms, missed, next, samples: [{sequence, time, ...}]}
-  test    {test, name, ok, skipped, reason}, one object for each test";
-
 /// Talk to procmon, the process monitor in the Linux kernel
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_STATUS, after_long_help = format!("{JSON}\n\n{EXIT_STATUS}"))]
+#[command(name = "procmonctl", version)]
 pub struct Cli {
-    /// Print JSON, one object a line (see --help for the fields)
+    /// Print JSON, one object a line (procmonctl --help lists the keys)
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// The device, where a command needs it
+    /// The device, for commands that open it
     #[arg(long, global = true, value_name = "PATH", default_value = procmon::DEVICE_PATH)]
     pub device: PathBuf,
 
@@ -57,27 +33,33 @@ pub struct Cli {
 pub enum Command {
     /// Show how often the device was used
     ///
-    /// The numbers come from sysfs: no privilege is needed, and asking counts nowhere.
+    /// The numbers come from sysfs, which takes no privilege and is not counted.
     Stats,
 
     /// Print the length of the message in bytes
     Count,
 
     /// Print the message
+    ///
+    /// All bytes are printed as they are, but on a terminal: there characters that it would obey or
+    /// not show are escaped.
     Read,
 
     /// Replace the message
     ///
-    /// At most as many bytes as the module's parameter buffer_size says are taken. If that is not
-    /// all, the message consists of those that were, and the exit status is 1.
+    /// The device takes at most as many bytes as the module's parameter buffer_size says. A longer
+    /// message is cut there, and the exit status is 1.
     Write {
-        /// The message, to which nothing is added; standard input if absent or "-"
+        /// The message, taken as it is; standard input if absent or "-"
         text: Option<OsString>,
     },
 
-    /// Show the filter, or set it to a PID or to "off"
+    /// Show or set the process that the monitor records ("history" shows the result)
     ///
-    /// The process need not exist. Showing needs no privilege.
+    /// The module calls this PID its filter, but it filters nothing: it chooses the one process that
+    /// is in each sample of the monitor. The ID of a thread chooses its process. The process need not
+    /// exist. Showing the PID takes no privilege.
+    #[command(visible_alias = "record")]
     Filter {
         /// A PID, or "off"
         #[arg(value_parser = parse_filter, allow_negative_numbers = true)]
@@ -98,41 +80,43 @@ pub enum Command {
     },
 
     /// Show processes
+    ///
+    /// Without filters these are all processes. If there are filters and no process passes them, the
+    /// exit status is 5.
     Ps(PsArgs),
 
     /// Show a live, full-screen process list
     ///
     /// CPU use is that since the last refresh, and on the first screen that of whole lifetimes.
     /// Signals that end or stop it have their usual effect after the terminal was put in order.
-    #[command(after_long_help = crate::top::keys_help())]
     Top(TopArgs),
 
     /// Show what the monitor has recorded
     ///
-    /// That is one sample of the system in each interval, and of the process that "filter" has
-    /// chosen. When that is gone, nothing more is recorded until "filter" is used again.
+    /// The monitor takes one sample of the system in each interval, with the process that "filter"
+    /// has chosen. When that process is gone, recording stops until "filter" is used again.
     History(HistoryArgs),
 
     /// Show the statistics and the monitor's sample whenever there is a new one
     ///
-    /// The numbers come from sysfs. Without the permission to open the device, by which a new
-    /// sample is noticed, they are shown at regular intervals.
+    /// The numbers come from sysfs. Without the permission to open the device, which announces new
+    /// samples, they are shown at regular intervals.
     Watch {
-        /// At least so many seconds from one showing to the next
+        /// The least number of seconds between two outputs
         #[arg(short = 'n', long, value_name = "SECONDS", default_value = "1",
               value_parser = parse_seconds)]
         interval: Duration,
 
-        /// End after so many showings
+        /// End after this number of outputs
         #[arg(long, value_name = "N")]
         count: Option<u64>,
     },
 
     /// Test every ioctl command with good and bad input
     ///
-    /// Prints the results in the Test Anything Protocol. The totals are zeroed by it; the message
-    /// and the filter are changed and put back at the end. Needs root, and a device that nobody
-    /// else uses meanwhile.
+    /// Prints the results in the Test Anything Protocol. The test zeroes the totals, and changes the
+    /// message and the filter, which it restores at the end. It needs root, and a device that no
+    /// other program uses at the same time.
     Test,
 
     /// Print a script that completes this command's arguments in a shell
@@ -148,7 +132,7 @@ pub enum Command {
     },
 }
 
-/// What to set the filter to.
+/// The value of the filter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Filter {
     Off,
@@ -171,24 +155,43 @@ pub fn parse_pid(text: &str) -> Result<i32, String> {
         .ok_or_else(|| format!("expected a PID (1 to {})", i32::MAX))
 }
 
-/// The longest interval, in seconds: 30 years, so that no point in time is out of reach.
-const LONGEST: f64 = 1e9;
-
-/// The shortest interval, in seconds. A shorter one does nothing but keep a CPU busy.
-const SHORTEST: f64 = 0.01;
+/// The shortest and the longest interval in seconds: less would keep a CPU busy with nothing else,
+/// and more could not be added to a time.
+const SECONDS: RangeInclusive<f64> = 0.01..=1e9;
 
 pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()
-        .filter(|seconds| (SHORTEST..=LONGEST).contains(seconds))
+        .filter(|seconds| SECONDS.contains(seconds))
         .map(Duration::from_secs_f64)
-        .ok_or_else(|| format!("expected seconds from {SHORTEST} to {LONGEST}"))
+        .ok_or_else(|| {
+            let (shortest, longest) = SECONDS.into_inner();
+            format!("expected a number of seconds from {shortest} to {longest}")
+        })
+}
+
+impl Cli {
+    /// Refuses `--json` for commands or with options that have another format. clap does not see
+    /// the conflict with an option that stands before the subcommand.
+    pub fn check(self) -> Result<Self, clap::Error> {
+        let other = match &self.command {
+            Command::Completions { .. } => "the subcommand 'completions'",
+            Command::Man { .. } => "the subcommand 'man'",
+            Command::Ps(args) if args.csv => "'--csv'",
+            Command::History(args) if args.csv => "'--csv'",
+            Command::History(args) if args.plot => "'--plot'",
+            _ => return Ok(self),
+        };
+        if !self.json {
+            return Ok(self);
+        }
+        let message = format!("the argument '--json' cannot be used with {other}");
+        Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, message))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -220,5 +223,38 @@ mod tests {
         assert!(cli.json);
         assert!(matches!(cli.command, Command::Query { pids } if pids == [1, 2]));
         assert!(Cli::try_parse_from(["procmonctl", "query"]).is_err());
+    }
+
+    #[test]
+    fn json_is_refused_where_it_would_be_ignored() {
+        for line in [
+            "completions bash",
+            "man /tmp",
+            "ps --csv",
+            "history --csv",
+            "history --plot",
+        ] {
+            let is_refused = |line: String| {
+                Cli::try_parse_from(line.split(' '))
+                    .and_then(Cli::check)
+                    .is_err_and(|error| error.exit_code() == 2)
+            };
+            assert!(is_refused(format!("procmonctl --json {line}")), "{line}");
+            assert!(is_refused(format!("procmonctl {line} --json")), "{line}");
+            assert!(!is_refused(format!("procmonctl {line}")), "{line}");
+        }
+        let line = ["procmonctl", "--json", "ps", "--tree"];
+        assert!(Cli::try_parse_from(line).and_then(Cli::check).is_ok());
+    }
+
+    #[test]
+    fn filter_has_a_name_that_says_what_it_does() {
+        let cli = Cli::try_parse_from(["procmonctl", "record", "7"]).unwrap();
+        assert!(matches!(
+            cli.command,
+            Command::Filter {
+                pid: Some(Filter::Pid(7))
+            }
+        ));
     }
 }

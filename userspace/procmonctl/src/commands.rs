@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the commands do.
+//! The commands that need no module of their own.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,15 +11,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use clap::CommandFactory;
 use procmon::{Device, ErrorKind, sysfs};
 use ratatui::crossterm::cursor::MoveTo;
 use ratatui::crossterm::queue;
 use ratatui::crossterm::terminal::{Clear, ClearType};
 
 use crate::cli::{Cli, Command, Filter};
-use crate::output::{self, Output};
-use crate::{Exit, history, ps, selftest, top};
+use crate::output::{self, Output, complain};
+use crate::text::printable_lines;
+use crate::{Exit, history, manual, ps, selftest, top};
 
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let out = Output::new(cli.json);
@@ -55,11 +55,11 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             out.print_json(&output::Reset { reset: true })?;
         }
         Command::Query { pids } => return query(&open(true, false)?, &pids, &out),
-        Command::Ps(args) => ps::run(&open(true, false)?, args, &out)?,
+        Command::Ps(args) => return ps::run(&open(true, false)?, args, &out),
         Command::Top(args) => top::run(open(true, false)?, args, &out)?,
         Command::History(args) => history::run(&open(true, false)?, &args, &out)?,
         Command::Watch { interval, count } => {
-            // Whoever may not open it can look nevertheless.
+            // sysfs is open to all.
             let device = match open(true, false) {
                 Err(error) if error.kind() == ErrorKind::NoPermission => None,
                 device => Some(device?),
@@ -68,10 +68,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "procmonctl", &mut script);
+            clap_complete::generate(shell, &mut manual::command(), "procmonctl", &mut script);
             out.bytes(&script)?;
         }
-        Command::Man { directory } => clap_mangen::generate_to(Cli::command(), &directory)
+        Command::Man { directory } => manual::write_pages(&directory)
             .with_context(|| format!("cannot write to {}", directory.display()))?,
         Command::Test => return selftest::run(&cli.device, &out),
     }
@@ -82,6 +82,8 @@ fn read(device: &mut Device, out: &Output) -> anyhow::Result<()> {
     let message = device.read_message()?;
     if out.is_json() {
         out.print_json(&output::Message::new(&message))
+    } else if io::stdout().is_terminal() {
+        out.bytes(printable_lines(&message).as_bytes())
     } else {
         out.bytes(&message)
     }
@@ -92,7 +94,7 @@ fn write(
     open: impl FnOnce() -> procmon::Result<Device>,
     out: &Output,
 ) -> anyhow::Result<()> {
-    // Opened first: nobody wants to type a message to hear that there is no device.
+    // First of all, so that a message is not typed in vain.
     let device = open()?;
     let message = match text {
         Some(text) if text != "-" => text.into_vec(),
@@ -107,16 +109,16 @@ fn write(
     Ok(())
 }
 
-/// Reads standard input to its end, or to where no device could take any more.
+/// Reads standard input to its end, or to the largest size that any device takes.
 fn read_stdin() -> anyhow::Result<Vec<u8>> {
-    let most = *sysfs::Parameter::BufferSize.range().end();
+    let limit = *sysfs::Parameter::BufferSize.range().end();
     let mut message = Vec::new();
     let len = io::stdin()
-        .take(u64::from(most) + 1)
+        .take(u64::from(limit) + 1)
         .read_to_end(&mut message)
         .context("cannot read standard input")?;
-    if len > most as usize {
-        bail!("standard input is longer than any message can be ({most} bytes): nothing written");
+    if len > limit as usize {
+        bail!("standard input is longer than any message can be ({limit} bytes): nothing written");
     }
     Ok(message)
 }
@@ -129,7 +131,7 @@ fn query(device: &Device, pids: &[i32], out: &Output) -> anyhow::Result<ExitCode
         } else {
             let missing = output::Query::missing(pid);
             out.print_json(&missing)?;
-            eprintln!("procmonctl: {missing}");
+            complain(&missing);
             exit = Exit::NoProcess.into();
         }
     }
@@ -181,6 +183,7 @@ fn watch(
             uninterruptible,
             zombies,
             forks,
+            time: output::Time::now(),
         })?;
         shown += 1;
     }

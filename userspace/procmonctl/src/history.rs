@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use procmon::history::{Chosen, Sample, System};
 use procmon::snapshot::Record;
-use procmon::{Device, History};
+use procmon::{Device, History, sysfs};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use ratatui::symbols::Marker;
@@ -16,20 +16,26 @@ use ratatui::text::Line;
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Widget};
 use serde::Serialize;
 
-use crate::output::{Output, printable};
-use crate::processes::columns::{bytes_text, time_text};
+use crate::clock::{self, Clock, Moment};
+use crate::json::base64;
+use crate::output::{Output, complain};
+use crate::processes::columns::{Side, bytes_text, time_text};
+use crate::processes::kernel_threads::KernelNames;
+use crate::processes::table::{Head, Table};
+use crate::ps::terminal_width;
+use crate::text::printable;
 
-/// The version of what `--json` prints. It goes up when a key goes away or means something else.
-const JSON_VERSION: u32 = 1;
+/// The version of the JSON. It goes up when a key goes away or changes its meaning.
+const JSON_VERSION: u32 = 2;
 
 #[derive(Args, Debug)]
 pub struct HistoryArgs {
-    /// Draw it: what the chosen process used, or else how many tasks were running
-    #[arg(long, conflicts_with_all = ["json", "csv"])]
+    /// Draw a curve: the CPU use of the chosen process, or without one the number of running tasks
+    #[arg(long, conflicts_with = "csv")]
     pub plot: bool,
 
     /// Print comma-separated values
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     pub csv: bool,
 
     /// Begin with the sample of this number
@@ -37,11 +43,12 @@ pub struct HistoryArgs {
     pub from: u64,
 }
 
-/// A sample as programs get it. Times are in nanoseconds since boot, memory is in bytes.
+/// A sample for programs. Times are in nanoseconds since boot, memory is in bytes.
 #[derive(Serialize)]
 struct Row {
     sequence: u64,
     time: u64,
+    wall_time: Moment,
     processes: u32,
     threads: u32,
     running: u32,
@@ -51,6 +58,7 @@ struct Row {
     /// The chosen process, if there was one.
     pid: Option<i32>,
     comm: Option<String>,
+    comm_base64: Option<String>,
     state: Option<char>,
     gone: bool,
     /// Per cent of a CPU since the sample before.
@@ -58,11 +66,62 @@ struct Row {
     utime: Option<u64>,
     stime: Option<u64>,
     rss: Option<u64>,
+    #[serde(skip)]
+    name: Option<Vec<u8>>,
+}
+
+/// The keys of CSV, which are those of JSON but for the bytes of the name.
+const CSV_KEYS: [&str; 17] = [
+    "sequence",
+    "time",
+    "processes",
+    "threads",
+    "running",
+    "uninterruptible",
+    "zombies",
+    "forks",
+    "pid",
+    "comm",
+    "state",
+    "gone",
+    "cpu",
+    "utime",
+    "stime",
+    "rss",
+    "wall_time",
+];
+
+impl Row {
+    fn csv(&self) -> [String; CSV_KEYS.len()] {
+        fn text(value: Option<impl ToString>) -> String {
+            value.map(|value| value.to_string()).unwrap_or_default()
+        }
+        [
+            self.sequence.to_string(),
+            self.time.to_string(),
+            self.processes.to_string(),
+            self.threads.to_string(),
+            self.running.to_string(),
+            self.uninterruptible.to_string(),
+            self.zombies.to_string(),
+            self.forks.to_string(),
+            text(self.pid),
+            text(self.name.as_deref().map(printable)),
+            text(self.state),
+            self.gone.to_string(),
+            text(self.cpu),
+            text(self.utime),
+            text(self.stime),
+            text(self.rss),
+            self.wall_time.to_string(),
+        ]
+    }
 }
 
 #[derive(Serialize)]
 struct Document {
     version: u32,
+    boot_id: Option<String>,
     /// The time between two samples, in ms, as it is set now.
     interval_ms: u64,
     /// How many samples were lost before the first one.
@@ -74,43 +133,60 @@ struct Document {
 
 pub fn run(device: &Device, args: &HistoryArgs, out: &Output) -> anyhow::Result<()> {
     let history = device.history(args.from)?;
+    let rows = || rows(history.samples(), Clock::read());
     if out.is_json() {
         return out.print_json(&Document {
             version: JSON_VERSION,
+            boot_id: clock::boot_id(),
             interval_ms: u64::try_from(history.interval().as_millis())?,
             missed: history.missed(),
             next: history.next(),
-            samples: rows(history.samples()),
+            samples: rows(),
         });
     }
     if args.csv {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        for row in rows(history.samples()) {
-            writer.serialize(row)?;
-        }
-        return out.bytes(&writer.into_inner()?);
+        return out.bytes(&csv(&rows())?);
     }
-    if args.plot {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-        let (width, height) = match size {
-            Some(size) if size.ws_col > 20 && size.ws_row > 10 => (size.ws_col, size.ws_row - 2),
-            _ => (80, 20),
-        };
-        return out.bytes(plot(&history, width, height.min(30)).as_bytes());
+    if history.samples().is_empty() {
+        complain(match sysfs::monitor()?.samples {
+            0 => "there are no samples yet".to_owned(),
+            newest => format!(
+                "there is no sample {} yet: the newest is {newest}",
+                args.from
+            ),
+        });
     }
-    out.bytes(table(&history).as_bytes())
+    if !args.plot {
+        return out.bytes(table(&history, terminal_width()).as_bytes());
+    }
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    let (width, height) = match size {
+        Some(size) if size.ws_col > 20 && size.ws_row > 10 => (size.ws_col, size.ws_row - 2),
+        _ => (80, 20),
+    };
+    out.bytes(plot(&history, width, height.min(30)).as_bytes())
 }
 
-fn rows(samples: &[Sample]) -> Vec<Row> {
+fn csv(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(CSV_KEYS)?;
+    for row in rows {
+        writer.write_record(row.csv())?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+fn rows(samples: &[Sample], clock: Clock) -> Vec<Row> {
+    let names = KernelNames::default();
     let cpu = cpu_percents(samples);
     samples
         .iter()
         .zip(cpu)
-        .map(|(sample, cpu)| row(sample, cpu))
+        .map(|(sample, cpu)| row(sample, cpu, &names, clock))
         .collect()
 }
 
-fn row(sample: &Sample, cpu: Option<f64>) -> Row {
+fn row(sample: &Sample, cpu: Option<f64>, names: &KernelNames, clock: Clock) -> Row {
     let System {
         processes,
         threads,
@@ -118,6 +194,7 @@ fn row(sample: &Sample, cpu: Option<f64>) -> Row {
         uninterruptible,
         zombies,
         forks,
+        ..
     } = sample.system();
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let (pid, record, gone) = match sample.chosen() {
@@ -126,9 +203,11 @@ fn row(sample: &Sample, cpu: Option<f64>) -> Row {
         Chosen::Gone(pid, _) => (Some(pid), None, true),
     };
     let times = record.and_then(Record::cpu);
+    let name = record.map(|record| names.name(record));
     Row {
         sequence: sample.sequence(),
         time: nanoseconds(sample.time()),
+        wall_time: clock.at(sample.time()),
         processes,
         threads,
         running,
@@ -136,7 +215,8 @@ fn row(sample: &Sample, cpu: Option<f64>) -> Row {
         zombies,
         forks,
         pid,
-        comm: record.map(|record| record.comm().to_string_lossy().into_owned()),
+        comm: name.clone().and_then(|name| String::from_utf8(name).ok()),
+        comm_base64: name.as_deref().map(base64),
         state: record.map(|record| record.state().letter()),
         gone,
         cpu,
@@ -145,10 +225,11 @@ fn row(sample: &Sample, cpu: Option<f64>) -> Row {
         rss: record
             .and_then(Record::memory)
             .map(|memory| memory.resident()),
+        name,
     }
 }
 
-/// Which part of a CPU the chosen process has used since the sample before, in per cent.
+/// Returns the CPU use of the chosen process since the sample before, in per cent of a CPU.
 fn cpu_percents(samples: &[Sample]) -> Vec<Option<f64>> {
     /// The process, by what does not change, the time of the sample, and what it had used.
     type Before = (i32, Duration, Duration, Duration);
@@ -169,53 +250,71 @@ fn cpu_percents(samples: &[Sample]) -> Vec<Option<f64>> {
     percents.collect()
 }
 
-/// One line for each sample, and one for what happened to the chosen process.
-fn table(history: &History) -> String {
+/// The columns of the table.
+const HEADS: [Head; 13] = [
+    Head::new("SAMPLE", Side::Right),
+    Head::new("TIME", Side::Right),
+    Head::new("PROCS", Side::Right),
+    Head::new("THREADS", Side::Right),
+    Head::new("R", Side::Right),
+    Head::new("D", Side::Right),
+    Head::new("Z", Side::Right),
+    Head::new("FORKS", Side::Right),
+    Head::new("PID", Side::Right),
+    Head::new("S", Side::Left),
+    Head::new("CPU%", Side::Right),
+    Head::new("RSS", Side::Right),
+    Head::new("COMMAND", Side::Left),
+];
+
+/// Returns one line for each sample, and one for those that are lost.
+fn table(history: &History, width: Option<usize>) -> String {
+    let names = KernelNames::default();
+    let cpu = cpu_percents(history.samples());
+    let cells = history.samples().iter().zip(cpu).map(|(sample, cpu)| {
+        let system = sample.system();
+        let mut cells = vec![
+            sample.sequence().to_string(),
+            time_text(sample.time()),
+            system.processes.to_string(),
+            system.threads.to_string(),
+            system.running.to_string(),
+            system.uninterruptible.to_string(),
+            system.zombies.to_string(),
+            system.forks.to_string(),
+        ];
+        let absent = || "-".to_owned();
+        match sample.chosen() {
+            Chosen::None => {}
+            Chosen::Process(record) => cells.extend([
+                record.pid().to_string(),
+                record.state().letter().to_string(),
+                cpu.map_or_else(absent, |cpu| format!("{cpu:.1}")),
+                record
+                    .memory()
+                    .map_or_else(absent, |memory| bytes_text(memory.resident())),
+                printable(&names.name(record)),
+            ]),
+            Chosen::Gone(pid, _) => cells.extend([pid.to_string(), "gone".to_owned()]),
+        }
+        cells
+    });
     let mut text = String::new();
     if history.missed() > 0 {
         text.push_str(&format!("{} samples are lost\n", history.missed()));
     }
-    text.push_str(
-        "  SAMPLE       TIME PROCS THREADS   R   D   Z FORKS   PID S  CPU%   RSS COMMAND\n",
-    );
-    let cpu = cpu_percents(history.samples());
-    for (sample, cpu) in history.samples().iter().zip(cpu) {
-        let system = sample.system();
-        text.push_str(&format!(
-            "{:>8} {:>10} {:>5} {:>7} {:>3} {:>3} {:>3} {:>5}",
-            sample.sequence(),
-            time_text(sample.time()),
-            system.processes,
-            system.threads,
-            system.running,
-            system.uninterruptible,
-            system.zombies,
-            system.forks,
-        ));
-        match sample.chosen() {
-            Chosen::None => {}
-            Chosen::Process(record) => text.push_str(&format!(
-                " {:>5} {} {:>5} {:>5} {}",
-                record.pid(),
-                record.state().letter(),
-                cpu.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.1}")),
-                record
-                    .memory()
-                    .map_or_else(|| "-".to_owned(), |memory| bytes_text(memory.resident())),
-                printable(record.comm().as_encoded_bytes()),
-            )),
-            Chosen::Gone(pid, _) => text.push_str(&format!(" {pid:>5} gone")),
-        }
+    for line in Table::new(HEADS, cells.collect()).lines(width) {
+        text.push_str(&line);
         text.push('\n');
     }
     text
 }
 
-/// A line chart of so many columns and lines.
+/// Returns a line chart of this size, or nothing without samples.
 fn plot(history: &History, width: u16, height: u16) -> String {
     let samples = history.samples();
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
-        return "there are no samples yet\n".to_owned();
+        return String::new();
     };
     let at = |sample: &Sample| sample.time().as_secs_f64();
     let cpu: Vec<_> = samples
@@ -301,8 +400,8 @@ mod tests {
     }
 
     #[test]
-    fn rows_have_what_there_is() {
-        let rows = rows(&samples());
+    fn rows_have_the_chosen_process() {
+        let rows = rows(&samples(), Clock::default());
         assert_eq!((rows[0].pid, rows[0].gone), (None, false));
         assert_eq!(
             (rows[2].pid, rows[2].cpu, rows[2].rss),
@@ -316,12 +415,59 @@ mod tests {
 
     #[test]
     fn a_table_has_a_line_for_each_sample() {
-        let table = table(&History::new(samples(), 2));
+        let table = table(&History::new(samples(), 2), None);
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[0], "2 samples are lost");
-        assert!(lines[4].ends_with("    7 R  25.0  8.0K "), "{:?}", lines[4]);
-        assert!(lines[5].ends_with("    7 gone"), "{:?}", lines[5]);
+        assert!(
+            lines[4].ends_with(" 0   7 R    25.0 8.0K"),
+            "{:?}",
+            lines[4]
+        );
+        assert!(lines[5].ends_with(" 0   7 gone"), "{:?}", lines[5]);
+    }
+
+    #[test]
+    fn large_numbers_shift_no_column() {
+        let mut samples = samples();
+        samples.push(
+            uapi::procmon_sample {
+                sequence: 1_000_000_000,
+                flags: uapi::PROCMON_SAMPLE_PROCESS,
+                processes: 4_000_000,
+                process: uapi::procmon_record {
+                    pid: 4_194_303,
+                    ..Default::default()
+                },
+                ..Default::default()
+            }
+            .into(),
+        );
+        let table = table(&History::new(samples, 0), None);
+        let lines: Vec<_> = table.lines().collect();
+        let state = lines[0].find(" S ").unwrap() + 1;
+        for line in [lines[2], lines[3], lines[5]] {
+            assert_eq!(line[state..].split(' ').next(), Some("R"), "{table}");
+        }
+        assert!(
+            lines[5].starts_with("1000000000 ") && lines[5].contains(" 4194303 R"),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn csv_has_its_header_and_printable_names() {
+        let header = CSV_KEYS.join(",") + "\n";
+        assert_eq!(csv(&[]).unwrap(), header.as_bytes());
+        let mut rows = rows(&samples(), Clock::default());
+        rows[1].name = Some(b"\x1b[31m\n\xff".to_vec());
+        let text = String::from_utf8(csv(&rows).unwrap()).unwrap();
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(text.contains(",7,\\u{1b}[31m\\n\\xff,R,false,"), "{text}");
+        let json = serde_json::to_value(&rows[0]).unwrap();
+        for key in CSV_KEYS {
+            assert!(json.get(key).is_some(), "{key}");
+        }
     }
 
     #[test]
@@ -331,9 +477,6 @@ mod tests {
         assert!(text.contains("CPU %") && text.contains("25.0"), "{text}");
         let text = plot(&History::new(vec![sample(1, 0, 0)], 0), 60, 12);
         assert!(text.contains("running tasks"), "{text}");
-        assert_eq!(
-            plot(&History::default(), 60, 12),
-            "there are no samples yet\n"
-        );
+        assert_eq!(plot(&History::default(), 60, 12), "");
     }
 }

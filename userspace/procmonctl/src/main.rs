@@ -3,27 +3,33 @@
 //! Command for `/dev/procmon`, the process monitor in the Linux kernel.
 
 mod cli;
+mod clock;
 mod commands;
 mod history;
+mod json;
+mod manual;
 mod output;
 mod processes;
 mod ps;
 mod selftest;
+mod text;
 mod top;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use procmon::ErrorKind;
 
 use crate::cli::Cli;
+use crate::output::complain;
 
-/// Exit statuses other than success, and than 2, with which clap ends on wrong usage.
+/// Exit statuses other than success.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 enum Exit {
     Failure = 1,
+    Usage = 2,
     NoModule = 3,
     NoPermission = 4,
     NoProcess = 5,
@@ -36,17 +42,36 @@ impl From<Exit> for ExitCode {
 }
 
 fn main() -> ExitCode {
-    let error = match commands::run(Cli::parse()) {
+    let cli = manual::command()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .and_then(Cli::check);
+    let result = match cli {
+        Ok(cli) => commands::run(cli),
+        Err(message) => show(&message),
+    };
+    let error = match result {
         Ok(code) => return code,
         Err(error) => error,
     };
     if is_broken_pipe(&error) {
-        // Whoever read our output has had enough of it, as `head` does.
+        // The reader has had enough, as `head` has after a few lines.
         return ExitCode::SUCCESS;
     }
-    // Unlike eprintln!, this does not panic when nothing can be written there.
-    let _ = writeln!(io::stderr(), "procmonctl: {error:#}");
+    complain(format_args!("{error:#}"));
     exit_for(&error).into()
+}
+
+/// Shows help, the version, or what is wrong with the arguments.
+fn show(message: &clap::Error) -> anyhow::Result<ExitCode> {
+    if message.use_stderr() {
+        // As everywhere, the status counts if the message cannot be written.
+        let _ = message.print();
+        return Ok(Exit::Usage.into());
+    }
+    message.print()?;
+    io::stdout().flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

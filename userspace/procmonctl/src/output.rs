@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the command prints: for people, and as JSON.
+//! The output of the command: text for people, and JSON.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::str;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use procmon::{Process, sysfs};
 use serde::Serialize;
+
+use crate::clock::{self, Clock, Moment};
+use crate::json::base64;
+use crate::processes::kernel_threads::completed;
+use crate::text::{printable, printable_lines};
+
+/// Prints a message to standard error. If that cannot be written, the exit status has to do.
+pub fn complain(message: impl Display) {
+    let message = printable_lines(message.to_string().as_bytes());
+    let _ = writeln!(io::stderr(), "procmonctl: {message}");
+}
 
 /// Standard output, in the form that the user asked for.
 pub struct Output {
@@ -35,7 +44,7 @@ impl Output {
         }
     }
 
-    /// Prints a result that has nothing to say to people beyond its success.
+    /// Prints a result only as JSON: for people, its success is enough.
     pub fn print_json<T: Serialize>(&self, result: &T) -> anyhow::Result<()> {
         if self.json {
             self.raw_line(&serde_json::to_string(result)?)
@@ -140,6 +149,30 @@ pub struct Watch {
     pub uninterruptible: u64,
     pub zombies: u64,
     pub forks: u64,
+    /// When this was read.
+    #[serde(flatten)]
+    pub time: Time,
+}
+
+/// A moment, as JSON gives it.
+#[derive(Debug, Serialize)]
+pub struct Time {
+    /// Nanoseconds since boot.
+    time: u64,
+    /// The same by the clock on the wall.
+    wall_time: Moment,
+    boot_id: Option<String>,
+}
+
+impl Time {
+    pub fn now() -> Self {
+        let since_boot = clock::since_boot();
+        Self {
+            time: u64::try_from(since_boot.as_nanos()).unwrap_or(u64::MAX),
+            wall_time: Clock::read().at(since_boot),
+            boot_id: clock::boot_id(),
+        }
+    }
 }
 
 impl Display for Watch {
@@ -154,6 +187,7 @@ impl Display for Watch {
             uninterruptible,
             zombies,
             forks,
+            time: _,
         } = self;
         writeln!(f, "{stats}\nbuffer_size: {buffer_size}\nsamples: {samples}")?;
         writeln!(
@@ -190,7 +224,7 @@ impl Message {
         Self {
             length: message.len(),
             text: str::from_utf8(message).ok().map(str::to_owned),
-            base64: BASE64_STANDARD.encode(message),
+            base64: base64(message),
         }
     }
 }
@@ -233,21 +267,22 @@ pub struct Query {
 
 impl Query {
     pub fn found(process: &Process) -> Self {
-        let comm = process.comm.as_bytes();
+        // Only names of kernel threads are longer than what the device gives.
+        let comm = completed(process.pid, process.comm.as_bytes());
         let Process {
             pid, state, vsize, ..
         } = *process;
         Self {
             pid,
             found: true,
-            comm: str::from_utf8(comm).ok().map(str::to_owned),
-            comm_base64: Some(BASE64_STANDARD.encode(comm)),
+            comm: str::from_utf8(&comm).ok().map(str::to_owned),
+            comm_base64: Some(base64(&comm)),
             state: Some(state.letter()),
             state_name: Some(state.to_string()),
             vsize: Some(vsize),
             text: format!(
                 "PID {pid}: comm={}, state={} ({state}), vsize={vsize}",
-                printable(comm),
+                printable(&comm),
                 state.letter()
             ),
         }
@@ -273,25 +308,6 @@ impl Display for Query {
     }
 }
 
-/// A name, fit for a terminal and for one line: a process may give itself any, with control
-/// characters that move the cursor or with bytes that are no characters.
-pub fn printable(name: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in name.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() || c == '\\' {
-                text.extend(c.escape_default())
-            } else {
-                text.push(c)
-            }
-        }
-        for byte in chunk.invalid() {
-            write!(text, "\\x{byte:02x}").expect("a String takes everything");
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStringExt;
@@ -300,14 +316,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn names_are_made_printable() {
-        assert_eq!(printable(b"kworker/0:1-eve"), "kworker/0:1-eve");
-        assert_eq!(printable("søvn (1)".as_bytes()), "søvn (1)");
-        assert_eq!(printable(b"a\nb\x1b[2J\\"), "a\\nb\\u{1b}[2J\\\\");
-        assert_eq!(printable(b"\xff\xc3"), "\\xff\\xc3");
-    }
 
     #[test]
     fn json_is_as_documented() {
@@ -339,12 +347,14 @@ mod tests {
             uninterruptible: 9,
             zombies: 10,
             forks: 11,
+            time: Time::now(),
         };
         let watch = serde_json::to_value(watch).unwrap();
         assert_eq!(watch["opens"], 1);
         assert_eq!(watch["running"], 8);
         assert_eq!(watch["forks"], 11);
-        assert_eq!(watch.as_object().unwrap().len(), 14);
+        assert!(watch["time"].is_u64() && watch["wall_time"].is_string());
+        assert_eq!(watch.as_object().unwrap().len(), 17);
 
         let message = serde_json::to_value(Message::new(b"hi\n")).unwrap();
         assert_eq!(

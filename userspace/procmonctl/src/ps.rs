@@ -3,26 +3,23 @@
 //! `ps`: processes, once.
 
 use std::io::{self, IsTerminal};
-use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
 
 use anstyle::Style;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use procmon::Device;
 use procmon::snapshot::Groups;
-use serde::Serialize;
-use serde_json::{Map, Value as Json};
+use procmon::{Device, SnapshotOptions};
 
-use crate::output::Output;
+use crate::Exit;
+use crate::json::Document;
+use crate::output::{Output, complain};
 use crate::processes::columns::{COLUMNS, Column, Context, DEFAULT, Row};
 use crate::processes::select::{Filters, Order, Selection};
 use crate::processes::style::style_of;
 use crate::processes::table::Table;
 use crate::processes::tree;
 use crate::processes::users::Names;
-
-/// The version of what `--json` prints. It goes up when a key goes away or means something else.
-pub const JSON_VERSION: u32 = 1;
 
 #[derive(Args, Debug)]
 pub struct PsArgs {
@@ -48,11 +45,11 @@ pub struct PsArgs {
     pub threads: bool,
 
     /// Print comma-separated values, with bytes and seconds as plain numbers
-    #[arg(long, conflicts_with_all = ["json", "tree"])]
+    #[arg(long, conflicts_with = "tree")]
     pub csv: bool,
 }
 
-/// Takes the key of a column, and lists them all in the help.
+/// Parses the key of a column, and lists all of them in the help.
 pub fn column_parser() -> impl TypedValueParser<Value = &'static Column> {
     let keys = COLUMNS
         .iter()
@@ -61,24 +58,13 @@ pub fn column_parser() -> impl TypedValueParser<Value = &'static Column> {
         .try_map(|key| Column::by_key(&key).ok_or("there is no such column"))
 }
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Document {
-    version: u32,
-    /// When the snapshot was begun, in nanoseconds since boot.
-    time: u64,
-    processes: Vec<Map<String, Json>>,
-}
-
-pub fn run(device: &Device, args: PsArgs, out: &Output) -> anyhow::Result<()> {
+pub fn run(device: &Device, args: PsArgs, out: &Output) -> anyhow::Result<ExitCode> {
     let names = Names::read();
+    let has_filters = !args.filters.is_empty();
     let selection = Selection::new(args.filters, args.threads, &names)?;
     let groups = groups_of(&args.columns) | args.sort.column.groups;
     let snapshot = device.snapshot(&selection.options(groups))?;
-    let context = Context {
-        now: snapshot.time(),
-        names,
-    };
+    let context = Context::new(snapshot.time(), names);
     let mut rows: Vec<_> = snapshot
         .records()
         .iter()
@@ -91,30 +77,62 @@ pub fn run(device: &Device, args: PsArgs, out: &Output) -> anyhow::Result<()> {
     } else {
         Vec::new()
     };
+    // As with query, those that are found are printed, before anything is said of others.
+    let is_empty = rows.is_empty();
+    let missing: Vec<i32> = selection
+        .pids()
+        .iter()
+        .copied()
+        .filter(|&pid| !rows.iter().any(|row| row.record.tgid() == pid))
+        .collect();
 
     if out.is_json() {
-        let processes = rows
-            .iter()
-            .map(|row| json_object(row, &args.columns, &context))
-            .collect::<Result<_, _>>()?;
-        return out.print_json(&Document {
-            version: JSON_VERSION,
-            time: u64::try_from(snapshot.time().as_nanos())?,
-            processes,
-        });
+        out.print_json(&Document::new(&rows, &args.columns, &context))?;
+    } else if args.csv {
+        csv(&rows, &args.columns, &context, out)?;
+    } else {
+        table(&rows, &prefixes, &args.columns, &context, out)?;
     }
-    if args.csv {
-        return csv(&rows, &args.columns, &context, out);
+    for pid in missing {
+        explain(device, pid)?;
     }
+    Ok(if is_empty && has_filters {
+        Exit::NoProcess.into()
+    } else {
+        ExitCode::SUCCESS
+    })
+}
 
+/// Says that the ID that chose nothing is that of a thread, if it is.
+fn explain(device: &Device, pid: i32) -> procmon::Result<()> {
+    let is_process = !device
+        .snapshot(&SnapshotOptions::new().tgid(pid))?
+        .records()
+        .is_empty();
+    if !is_process && device.query(pid)?.is_some() {
+        complain(format_args!(
+            "PID {pid} is a thread and no process: --pid takes processes, and --threads shows \
+             their threads"
+        ));
+    }
+    Ok(())
+}
+
+fn table(
+    rows: &[Row],
+    prefixes: &[String],
+    columns: &[&'static Column],
+    context: &Context,
+    out: &Output,
+) -> anyhow::Result<()> {
     let cells = rows.iter().enumerate().map(|(index, row)| {
-        let cell = |column: &&Column| match (column.key, prefixes.get(index)) {
-            ("comm", Some(prefix)) => format!("{prefix}{}", column.value(row, &context).text()),
-            _ => column.value(row, &context).text(),
-        };
-        args.columns.iter().map(cell).collect()
+        let prefix = prefixes.get(index).map_or("", String::as_str);
+        let cells = columns
+            .iter()
+            .map(|column| column.cell(row, prefix, context));
+        cells.collect()
     });
-    let table = Table::new(&args.columns, cells.collect());
+    let table = Table::new(columns, cells.collect());
     let mut text = String::new();
     for (index, line) in table.lines(terminal_width()).enumerate() {
         // The line of the titles comes first.
@@ -125,25 +143,6 @@ pub fn run(device: &Device, args: PsArgs, out: &Output) -> anyhow::Result<()> {
         text.push_str(&format!("{style}{line}{style:#}\n"));
     }
     out.styled(&text)
-}
-
-/// A process as `--json` shows it.
-pub fn json_object(
-    row: &Row,
-    columns: &[&Column],
-    context: &Context,
-) -> serde_json::Result<Map<String, Json>> {
-    let mut object = Map::new();
-    for column in columns {
-        let value = if column.key == "comm" {
-            // JSON is for programs, which want the name as it is.
-            Json::String(String::from_utf8_lossy(row.record.comm().as_bytes()).into_owned())
-        } else {
-            serde_json::to_value(column.value(row, context))?
-        };
-        object.insert(column.key.to_owned(), value);
-    }
-    Ok(object)
 }
 
 fn csv(
@@ -163,8 +162,8 @@ fn csv(
     out.bytes(&writer.into_inner()?)
 }
 
-/// How wide the terminal is, if that is where the output goes.
-fn terminal_width() -> Option<usize> {
+/// Returns the width of the terminal, if the output goes to one.
+pub fn terminal_width() -> Option<usize> {
     let stdout = io::stdout();
     if !stdout.is_terminal() {
         return None;
@@ -173,7 +172,7 @@ fn terminal_width() -> Option<usize> {
     (size.ws_col > 0).then(|| size.ws_col.into())
 }
 
-/// The groups that columns need.
+/// Returns the groups that columns need.
 pub fn groups_of(columns: &[&Column]) -> Groups {
     columns
         .iter()

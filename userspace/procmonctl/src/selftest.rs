@@ -78,12 +78,17 @@ pub fn run(path: &Path, out: &Output) -> anyhow::Result<ExitCode> {
     let message = bench.device.read_message()?;
     let filter = bench.device.stats()?.filter;
 
-    if !out.is_json() {
-        out.text(&format!("1..{}", cases::ALL.len()))?;
-    }
     let mut exit = ExitCode::SUCCESS;
-    let mut printed = Ok(());
+    let mut printed = if out.is_json() {
+        Ok(())
+    } else {
+        out.text(&format!("1..{}", cases::ALL.len()))
+    };
     for (index, &(name, case)) in cases::ALL.iter().enumerate() {
+        if printed.is_err() {
+            // The device is restored all the same.
+            break;
+        }
         let mut report = Report {
             test: index + 1,
             name,
@@ -104,10 +109,6 @@ pub fn run(path: &Path, out: &Output) -> anyhow::Result<ExitCode> {
             }
         }
         printed = out.print(&report);
-        if printed.is_err() {
-            // Nobody reads on, but the device is to be left as it was all the same.
-            break;
-        }
     }
 
     bench
@@ -118,7 +119,10 @@ pub fn run(path: &Path, out: &Output) -> anyhow::Result<ExitCode> {
         .device
         .write_message(&message)
         .context("cannot put the message back")?;
-    printed?;
+    // Even if the reader had enough: success would say that no test has failed.
+    if let Err(error) = printed {
+        bail!("not all results could be printed: {error:#}");
+    }
     Ok(exit)
 }
 

@@ -3,14 +3,16 @@
 //! The columns that processes can be shown in.
 
 use std::cmp::Ordering;
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use procmon::State;
 use procmon::snapshot::{Groups, Record};
 use serde::{Serialize, Serializer};
 
+use super::kernel_threads::KernelNames;
 use super::users::Names;
-use crate::output::printable;
+use crate::clock::{self, Clock, Moment};
+use crate::text::printable;
 
 /// A value in a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +29,16 @@ pub enum Value {
     Percent(f64),
     /// An amount of time.
     Time(Duration),
-    /// A word or name.
-    Text(String),
+    /// A point in time.
+    Moment(Moment),
+    /// One of a set of words.
+    Word(String),
+    /// A name that somebody chose, which may have any bytes.
+    Name(Vec<u8>),
 }
 
 impl Value {
-    /// As people read it.
+    /// Returns it as people read it: visible characters in one line.
     pub fn text(&self) -> String {
         match self {
             Self::Absent => "-".to_owned(),
@@ -41,35 +47,40 @@ impl Value {
             Self::Bytes(bytes) => bytes_text(*bytes),
             Self::Percent(percent) => format!("{percent:.1}"),
             Self::Time(time) => time_text(*time),
-            Self::Text(text) => text.clone(),
+            Self::Moment(moment) => moment.local(),
+            Self::Word(word) => word.clone(),
+            Self::Name(name) => printable(name),
         }
     }
 
-    /// As programs read it: with all digits, in bytes, seconds and per cent.
+    /// Returns it for CSV: with all digits, in bytes, seconds and per cent.
     pub fn plain(&self) -> String {
         match self {
             Self::Absent => String::new(),
             Self::Bytes(bytes) => bytes.to_string(),
             Self::Percent(percent) => format!("{percent:.3}"),
             Self::Time(time) => format!("{}.{:09}", time.as_secs(), time.subsec_nanos()),
+            Self::Moment(moment) => moment.to_string(),
             _ => self.text(),
         }
     }
 
-    /// Sorts what is of the same column. What is absent comes first.
+    /// Compares two values of a column. An absent one comes first.
     pub fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) => a.cmp(b),
             (Self::Count(a), Self::Count(b)) | (Self::Bytes(a), Self::Bytes(b)) => a.cmp(b),
             (Self::Percent(a), Self::Percent(b)) => a.total_cmp(b),
             (Self::Time(a), Self::Time(b)) => a.cmp(b),
-            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Moment(a), Self::Moment(b)) => a.cmp(b),
+            (Self::Word(a), Self::Word(b)) => a.cmp(b),
+            (Self::Name(a), Self::Name(b)) => a.cmp(b),
             _ => (*self != Self::Absent).cmp(&(*other != Self::Absent)),
         }
     }
 }
 
-/// Times are numbers of nanoseconds.
+/// Times are numbers of nanoseconds. A name that is not UTF-8 is null.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -80,7 +91,9 @@ impl Serialize for Value {
             Self::Time(time) => {
                 serializer.serialize_u64(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
             }
-            Self::Text(text) => serializer.serialize_str(text),
+            Self::Moment(moment) => serializer.collect_str(moment),
+            Self::Word(word) => serializer.serialize_str(word),
+            Self::Name(name) => std::str::from_utf8(name).ok().serialize(serializer),
         }
     }
 }
@@ -119,13 +132,41 @@ pub fn time_text(time: Duration) -> String {
     }
 }
 
-/// What values are made of that are not in the record alone.
+/// What computing a value takes beyond the record.
 #[derive(Debug, Default)]
 pub struct Context {
-    /// When the records were made, since boot.
+    /// When the snapshot was begun, since boot.
     pub now: Duration,
+    /// When all records were complete, since boot.
+    pub end: Duration,
     /// The names of users and groups.
     pub names: Names,
+    /// The whole names of kernel threads.
+    pub kernel_names: KernelNames,
+    /// What the clock on the wall showed.
+    pub clock: Clock,
+}
+
+impl Context {
+    /// Creates the context of a first snapshot.
+    pub fn new(now: Duration, names: Names) -> Self {
+        Self {
+            now,
+            end: clock::since_boot(),
+            names,
+            kernel_names: KernelNames::default(),
+            clock: Clock::read(),
+        }
+    }
+
+    /// Makes it that of another snapshot.
+    pub fn refresh(&mut self, now: Duration) {
+        self.now = now;
+        self.end = clock::since_boot();
+        self.names.refresh();
+        self.kernel_names.clear();
+        self.clock = Clock::read();
+    }
 }
 
 /// A process or thread that is shown.
@@ -138,16 +179,48 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// User and system time.
+    /// Returns what is to stand behind the name in a table.
+    fn mark(&self) -> &'static str {
+        let record = self.record;
+        let is_process = record.pid() == record.tgid();
+        if record.is_mixed() {
+            " <exec>"
+        } else if record.state() == State::Zombie && is_process && record.threads() > 1 {
+            // Only the main thread has ended, whose state and memory are shown.
+            " <threads run>"
+        } else {
+            ""
+        }
+    }
+
+    /// Returns a letter for each flag.
+    fn flags(&self) -> String {
+        let record = self.record;
+        let flags = [
+            (record.is_kernel_thread(), 'K'),
+            (record.is_exiting(), 'E'),
+            (record.is_mixed(), 'M'),
+        ];
+        flags
+            .iter()
+            .filter(|flag| flag.0)
+            .map(|flag| flag.1)
+            .collect()
+    }
+
+    /// Returns user and system time.
     fn cpu_time(&self) -> Option<Duration> {
         self.record.cpu().map(|cpu| cpu.user + cpu.system)
     }
 
-    /// Which part of a CPU it has used since the last time, or else in its whole life.
+    /// Returns the CPU use since the last time, or else in its whole life, in per cent of a CPU.
     fn cpu_percent(&self, context: &Context) -> Option<f64> {
         self.cpu.or_else(|| {
             let cpu = self.record.cpu()?;
-            let age = context.now.saturating_sub(cpu.start).as_secs_f64();
+            // Times go on until the record is made. To the begin of the snapshot, a young process
+            // would seem to have used more than there is.
+            let end = context.end.max(context.now);
+            let age = end.saturating_sub(cpu.start).as_secs_f64();
             (age > 0.0).then(|| (cpu.user + cpu.system).as_secs_f64() / age * 100.0)
         })
     }
@@ -181,9 +254,18 @@ impl Column {
         COLUMNS.iter().find(|column| column.key == key)
     }
 
-    /// What it shows of a process.
+    /// Returns its value of a process.
     pub fn value(&self, row: &Row, context: &Context) -> Value {
         (self.value)(row, context).unwrap_or(Value::Absent)
+    }
+
+    /// Returns its cell in a table, where names stand behind a prefix of the tree and before a mark.
+    pub fn cell(&self, row: &Row, prefix: &str, context: &Context) -> String {
+        let text = self.value(row, context).text();
+        match self.key {
+            "comm" => format!("{prefix}{text}{}", row.mark()),
+            _ => text,
+        }
     }
 }
 
@@ -220,6 +302,7 @@ const MEMORY: Groups = Groups::MEMORY;
 const SWITCHES: Groups = Groups::SWITCHES;
 const IO: Groups = Groups::IO;
 const CGROUP: Groups = Groups::CGROUP;
+const RUNTIME: Groups = Groups::RUNTIME;
 
 /// All columns.
 #[rustfmt::skip]
@@ -231,11 +314,11 @@ pub static COLUMNS: &[Column] = &[
     column!("ppid", "PPID", Right, BASIC, "Process ID of the parent",
         |row, _| Some(Value::Number(row.record.ppid().into()))),
     column!("user", "USER", Left, CREDENTIALS, "Real user",
-        |row, context| Some(Value::Text(context.names.user(row.record.credentials()?.uid)))),
+        |row, context| Some(Value::Name(context.names.user(row.record.credentials()?.uid)))),
     column!("euser", "EUSER", Left, CREDENTIALS, "Effective user",
-        |row, context| Some(Value::Text(context.names.user(row.record.credentials()?.euid)))),
+        |row, context| Some(Value::Name(context.names.user(row.record.credentials()?.euid)))),
     column!("group", "GROUP", Left, CREDENTIALS, "Real group",
-        |row, context| Some(Value::Text(context.names.group(row.record.credentials()?.gid)))),
+        |row, context| Some(Value::Name(context.names.group(row.record.credentials()?.gid)))),
     column!("uid", "UID", Right, CREDENTIALS, "Real user ID",
         |row, _| Some(Value::Count(row.record.credentials()?.uid.into()))),
     column!("euid", "EUID", Right, CREDENTIALS, "Effective user ID",
@@ -245,7 +328,10 @@ pub static COLUMNS: &[Column] = &[
     column!("egid", "EGID", Right, CREDENTIALS, "Effective group ID",
         |row, _| Some(Value::Count(row.record.credentials()?.egid.into()))),
     column!("state", "S", Left, BASIC, "State, as a letter of /proc/PID/stat",
-        |row, _| Some(Value::Text(row.record.state().letter().to_string()))),
+        |row, _| Some(Value::Word(row.record.state().letter().to_string()))),
+    column!("flags", "FLAGS", Left, BASIC,
+        "K kernel thread, E ending, M mixed: executing a program while it was described",
+        |row, _| Some(Value::Word(row.flags()))),
     column!("threads", "THR", Right, BASIC, "Number of threads",
         |row, _| Some(Value::Count(row.record.threads().into()))),
     column!("cpu", "CPU%", Right, CPU, "Part of a CPU used, by top since the last refresh",
@@ -256,14 +342,18 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Time(row.record.cpu()?.user))),
     column!("stime", "STIME", Right, CPU, "System time",
         |row, _| Some(Value::Time(row.record.cpu()?.system))),
+    column!("runtime", "RUNTIME", Right, RUNTIME, "Time on CPUs, as the scheduler counts it",
+        |row, _| Some(Value::Time(row.record.runtime()?))),
     column!("start", "START", Right, CPU, "When it was started, since boot",
         |row, _| Some(Value::Time(row.record.cpu()?.start))),
+    column!("started", "STARTED", Left, CPU, "When it was started, by the clock on the wall",
+        |row, context| Some(Value::Moment(context.clock.at(row.record.cpu()?.start)))),
     column!("age", "AGE", Right, CPU, "How long ago it was started",
         |row, context| Some(Value::Time(context.now.saturating_sub(row.record.cpu()?.start)))),
     column!("nice", "NI", Right, CPU, "Nice value, -20 to 19",
         |row, _| Some(Value::Number(row.record.cpu()?.nice.into()))),
     column!("policy", "POLICY", Left, CPU, "Scheduling policy",
-        |row, _| Some(Value::Text(policy_name(row.record.cpu()?.policy)))),
+        |row, _| Some(Value::Word(policy_name(row.record.cpu()?.policy)))),
     column!("last-cpu", "LAST", Right, CPU, "CPU that it is on, or was on last",
         |row, _| Some(Value::Count(row.record.cpu()?.last.into()))),
     column!("vsize", "VSIZE", Right, MEMORY, "Size of the address space",
@@ -291,7 +381,7 @@ pub static COLUMNS: &[Column] = &[
     column!("cgroup", "CGROUP", Right, CGROUP, "ID of the cgroup: inode number of its directory",
         |row, _| Some(Value::Count(row.record.cgroup_id()?))),
     column!("comm", "COMMAND", Left, BASIC, "Name",
-        |row, _| Some(Value::Text(printable(row.record.comm().as_bytes())))),
+        |row, context| Some(Value::Name(context.kernel_names.name(row.record)))),
 ];
 
 /// What `ps` shows by default.
@@ -373,10 +463,68 @@ mod tests {
         assert_eq!(json(Value::Time(Duration::from_micros(3))), "3000");
         assert_eq!(json(Value::Absent), "null");
         assert_eq!(json(Value::Number(-5)), "-5");
+        assert_eq!(json(Value::Name(b"a\n".to_vec())), "\"a\\n\"");
+        assert_eq!(json(Value::Name(b"\xff".to_vec())), "null");
+        assert_eq!(Value::Name(b"a\n\xff".to_vec()).plain(), "a\\n\\xff");
+    }
+
+    fn row_of(raw: procmon::uapi::procmon_record, check: impl Fn(&Row)) {
+        let record = raw.into();
+        check(&Row {
+            record: &record,
+            cpu: None,
+        });
     }
 
     #[test]
-    fn what_is_absent_sorts_first() {
+    fn a_young_process_uses_no_more_than_a_cpu() {
+        let raw = procmon::uapi::procmon_record {
+            groups: Groups::CPU.bits(),
+            start_time: 1_000_000_000,
+            utime: 23_000_000,
+            ..Default::default()
+        };
+        let context = Context {
+            now: Duration::from_millis(1018),
+            end: Duration::from_millis(1023),
+            ..Context::default()
+        };
+        row_of(raw, |row| {
+            assert_eq!(row.cpu_percent(&context), Some(100.0))
+        });
+    }
+
+    #[test]
+    fn marks_and_flags_say_what_a_record_is() {
+        use procmon::uapi;
+
+        let column = |key| Column::by_key(key).unwrap();
+        let context = Context::default();
+        let mut raw = uapi::procmon_record {
+            pid: 7,
+            tgid: 7,
+            threads: 2,
+            flags: uapi::PROCMON_TASK_MIXED,
+            ..Default::default()
+        };
+        row_of(raw, |row| {
+            assert_eq!(column("comm").cell(row, "└─ ", &context), "└─  <exec>");
+            assert_eq!(column("flags").cell(row, "└─ ", &context), "M");
+        });
+        raw.flags = uapi::PROCMON_TASK_EXITING;
+        raw.state = uapi::PROCMON_STATE_ZOMBIE;
+        row_of(raw, |row| {
+            assert_eq!(column("comm").cell(row, "", &context), " <threads run>");
+            assert_eq!(column("flags").value(row, &context).plain(), "E");
+        });
+        raw.threads = 1;
+        row_of(raw, |row| {
+            assert_eq!(column("comm").cell(row, "", &context), "")
+        });
+    }
+
+    #[test]
+    fn absent_values_sort_first() {
         assert_eq!(Value::Absent.compare(&Value::Count(0)), Ordering::Less);
         assert_eq!(Value::Count(0).compare(&Value::Absent), Ordering::Greater);
         assert_eq!(Value::Absent.compare(&Value::Absent), Ordering::Equal);

@@ -1,45 +1,97 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which processes are shown, and in what order.
+//! The selection of processes, and their order.
 
 use std::cmp::Ordering;
-use std::os::unix::ffi::OsStrExt;
 
 use clap::Args;
-use procmon::SnapshotOptions;
 use procmon::snapshot::{Groups, Record};
+use procmon::{SnapshotOptions, State};
 use regex::bytes::Regex;
 
 use super::columns::{Column, Context, Row};
+use super::kernel_threads::full_name;
 use super::users::Names;
+
+/// The letters of states, which mean different states as capitals and as small letters.
+const STATES: &str = "RSDTtXZPI";
 
 /// Options that leave processes out.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Filters {
-    /// Only these processes
+    /// Only these processes; the ID of a thread chooses nothing
     #[arg(short, long, value_name = "PID,...", value_delimiter = ',',
           value_parser = crate::cli::parse_pid)]
     pub pid: Vec<i32>,
 
-    /// Only children of these processes
-    #[arg(long, value_name = "PID,...", value_delimiter = ',')]
+    /// Only children of these processes, of 0 those without a parent
+    #[arg(long, value_name = "PID,...", value_delimiter = ',', value_parser = parse_ppid)]
     pub ppid: Vec<i32>,
 
-    /// Only processes of these users, by name or ID
+    /// Only processes of these real users, by name or ID (with "+" before it never a name)
     #[arg(short, long, value_name = "USER,...", value_delimiter = ',')]
     pub user: Vec<String>,
 
-    /// Only processes whose name matches a regular expression
+    /// Only processes whose name matches a regular expression; kernel threads by their whole name
     #[arg(short, long, value_name = "REGEX")]
     pub command: Option<Regex>,
 
-    /// Only processes in these states, by the letters of the column
-    #[arg(short, long, value_name = "LETTERS")]
-    pub state: Option<String>,
+    /// Only processes in these states: R running, S sleeping, D disk sleep, T stopped, t traced,
+    /// X dead, Z zombie, P parked, I idle
+    #[arg(short, long, value_name = "LETTERS", value_parser = parse_states)]
+    pub state: Option<States>,
 
     /// No kernel threads
     #[arg(short = 'K', long)]
     pub no_kernel_threads: bool,
+}
+
+/// The states to choose.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct States(String);
+
+impl States {
+    fn contains(&self, state: State) -> bool {
+        self.0.contains(state.letter())
+    }
+}
+
+/// Parses letters of states, with or without commas between them.
+fn parse_states(text: &str) -> Result<States, String> {
+    let letters: String = text.chars().filter(|&letter| letter != ',').collect();
+    if let Some(letter) = letters.chars().find(|&letter| !STATES.contains(letter)) {
+        return Err(format!(
+            "no state has the letter {letter:?}: expected some of {STATES}, \
+             where capitals and small letters differ"
+        ));
+    }
+    if letters.is_empty() {
+        return Err(format!("expected some of {STATES}"));
+    }
+    Ok(States(letters))
+}
+
+fn parse_ppid(text: &str) -> Result<i32, String> {
+    match text {
+        "0" => Ok(0),
+        _ => crate::cli::parse_pid(text).map_err(|error| format!("{error}, or 0")),
+    }
+}
+
+impl Filters {
+    /// Whether there are any.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            pid,
+            ppid,
+            user,
+            command,
+            state,
+            no_kernel_threads,
+        } = self;
+        let lists_are_empty = pid.is_empty() && ppid.is_empty() && user.is_empty();
+        lists_are_empty && command.is_none() && state.is_none() && !no_kernel_threads
+    }
 }
 
 /// The filters with everything looked up.
@@ -52,7 +104,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Looks up what the filters name.
+    /// Looks up the users that the filters name.
     pub fn new(filters: Filters, threads: bool, names: &Names) -> anyhow::Result<Self> {
         let uids = filters
             .user
@@ -70,7 +122,7 @@ impl Selection {
         })
     }
 
-    /// What to ask the kernel for, so that it leaves out as much as it can.
+    /// Returns the options of a snapshot by which the kernel leaves out as much as it can.
     pub fn options(&self, groups: Groups) -> SnapshotOptions {
         let mut options = SnapshotOptions::new()
             .threads(self.threads)
@@ -95,7 +147,12 @@ impl Selection {
         self.filters.no_kernel_threads = !self.filters.no_kernel_threads;
     }
 
-    /// Whether a process is to be shown, of those that the kernel has not left out.
+    /// The processes that the filters name by their IDs.
+    pub fn pids(&self) -> &[i32] {
+        &self.filters.pid
+    }
+
+    /// Whether a process that the kernel has not left out is to be shown.
     pub fn matches(&self, record: &Record) -> bool {
         fn is_one<T: PartialEq>(wanted: &[T], value: &T) -> bool {
             wanted.is_empty() || wanted.contains(value)
@@ -112,20 +169,20 @@ impl Selection {
             && filters
                 .command
                 .as_ref()
-                .is_none_or(|regex| regex.is_match(record.comm().as_bytes()))
+                .is_none_or(|regex| regex.is_match(&full_name(record)))
             && filters
                 .state
                 .as_ref()
-                .is_none_or(|letters| letters.contains(record.state().letter()))
+                .is_none_or(|states| states.contains(record.state()))
     }
 }
 
-/// By what to sort.
+/// The order of rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Order {
-    /// The column that counts.
+    /// The column to sort by.
     pub column: &'static Column,
-    /// The largest one first.
+    /// Whether the largest value comes first.
     pub descending: bool,
 }
 
@@ -140,7 +197,7 @@ impl Order {
         Ok(Self { column, descending })
     }
 
-    /// Sorts rows. Those that are equal are sorted by their IDs.
+    /// Sorts rows, and those with equal values by their IDs.
     pub fn sort(&self, rows: &mut [Row], context: &Context) {
         rows.sort_by_cached_key(|row| Key {
             value: self.column.value(row, context),
@@ -229,8 +286,27 @@ mod tests {
         assert_eq!(selected(Filters { user, ..none() }), [12]);
         let command = Some(Regex::new("^s").unwrap());
         assert_eq!(selected(Filters { command, ..none() }), [12, 13]);
-        let state = Some("RZ".to_owned());
+        let state = Some(parse_states("R,Z").unwrap());
         assert_eq!(selected(Filters { state, ..none() }), [12]);
+    }
+
+    #[test]
+    fn states_have_letters_and_no_others() {
+        assert!(parse_states("tT").is_ok());
+        for bad in ["", ",", "Q", "r", "running", "R Z", "日"] {
+            assert!(parse_states(bad).is_err(), "{bad:?}");
+        }
+        let known = [0, 1, 2, 4, 8, 16, 32, 64, 128].map(|raw| State::from_raw(raw).letter());
+        assert_eq!(String::from_iter(known), STATES);
+    }
+
+    #[test]
+    fn parents_are_ids_or_none() {
+        assert_eq!(parse_ppid("0"), Ok(0));
+        assert_eq!(parse_ppid("2147483647"), Ok(i32::MAX));
+        for bad in ["", "-1", "2147483648", "one"] {
+            assert!(parse_ppid(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

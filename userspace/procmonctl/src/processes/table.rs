@@ -8,25 +8,48 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::columns::{Column, Side};
 
-/// A table of which all cells are there.
-pub struct Table<'a> {
-    columns: &'a [&'static Column],
+/// The head of a column.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// The title, with which the column begins.
+    pub title: &'static str,
+    /// The side on which the cells are flush.
+    pub side: Side,
+}
+
+impl Head {
+    pub const fn new(title: &'static str, side: Side) -> Self {
+        Self { title, side }
+    }
+}
+
+impl From<&&'static Column> for Head {
+    fn from(column: &&'static Column) -> Self {
+        Self::new(column.title, column.side)
+    }
+}
+
+/// A table of text.
+pub struct Table {
+    heads: Vec<Head>,
     cells: Vec<Vec<String>>,
 }
 
-impl<'a> Table<'a> {
-    /// A table with these columns and these rows of cells.
-    pub fn new(columns: &'a [&'static Column], cells: Vec<Vec<String>>) -> Self {
-        Self { columns, cells }
+impl Table {
+    /// Creates a table with these columns and these rows of cells. A row may end early.
+    pub fn new<H: Into<Head>>(
+        columns: impl IntoIterator<Item = H>,
+        cells: Vec<Vec<String>>,
+    ) -> Self {
+        Self {
+            heads: columns.into_iter().map(Into::into).collect(),
+            cells,
+        }
     }
 
-    /// The width of each column.
+    /// Returns the width of each column.
     pub fn widths(&self) -> Vec<usize> {
-        let mut widths: Vec<_> = self
-            .columns
-            .iter()
-            .map(|column| column.title.width())
-            .collect();
+        let mut widths: Vec<_> = self.heads.iter().map(|head| head.title.width()).collect();
         for row in &self.cells {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = cell.width().max(*width);
@@ -35,21 +58,21 @@ impl<'a> Table<'a> {
         widths
     }
 
-    /// The line with the titles, and one for each row. None is longer than `most`.
-    pub fn lines(&self, most: Option<usize>) -> impl Iterator<Item = String> {
+    /// Returns the line with the titles, and one for each row. None is wider than `limit`.
+    pub fn lines(&self, limit: Option<usize>) -> impl Iterator<Item = String> {
         let widths = self.widths();
-        let titles = self.columns.iter().map(|column| column.title.to_owned());
+        let titles = self.heads.iter().map(|head| head.title.to_owned());
         std::iter::once(titles.collect())
             .chain(self.cells.iter().cloned())
             .map(move |row: Vec<String>| {
                 let mut line = String::new();
-                for ((cell, column), &width) in row.iter().zip(self.columns).zip(&widths) {
-                    line.push_str(&pad(cell, width, column.side));
+                for ((cell, head), &width) in row.iter().zip(&self.heads).zip(&widths) {
+                    line.push_str(&pad(cell, width, head.side));
                     line.push(' ');
                 }
                 line.truncate(line.trim_end().len());
-                match most {
-                    Some(most) => cut(&line, most).to_owned(),
+                match limit {
+                    Some(limit) => cut(&line, limit).to_owned(),
                     None => line,
                 }
             })
@@ -67,12 +90,12 @@ pub fn pad(cell: &str, width: usize, side: Side) -> String {
     text
 }
 
-/// What of a text fits in so many places of a terminal.
-pub fn cut(text: &str, most: usize) -> &str {
+/// Returns the part of a text that fits in this width of a terminal.
+pub fn cut(text: &str, limit: usize) -> &str {
     let mut width = 0;
     for (index, c) in text.char_indices() {
         width += c.width().unwrap_or(0);
-        if width > most {
+        if width > limit {
             return &text[..index];
         }
     }
@@ -84,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_what_is_in_them() {
+    fn columns_are_as_wide_as_their_cells() {
         let columns = ["pid", "user", "comm"].map(|key| Column::by_key(key).unwrap());
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
         let cells = vec![row(["1", "root", "init"]), row(["4711", "søren", "日本 x"])];

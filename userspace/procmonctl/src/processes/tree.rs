@@ -6,11 +6,15 @@ use std::collections::HashMap;
 
 use super::columns::Row;
 
+/// How many generations are indented. Rows below that all begin alike, with their depth, as the
+/// output would otherwise grow with the square of it.
+const DEEPEST: usize = 32;
+
 /// Puts rows below those of their parents, among siblings in the order in which they are given.
-/// Returns what is to stand before the name in each row.
+/// Returns the prefix of the name in each row.
 ///
 /// Those whose parent is not among the rows stand at the top. With threads, those of a process
-/// stand below its main thread.
+/// stand below its main thread. Time and output grow with the number of rows only.
 pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
     let ids: HashMap<i32, usize> = rows
         .iter()
@@ -27,8 +31,8 @@ pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
             record.tgid()
         };
         match ids.get(&parent) {
-            // A snapshot is not of one moment, so that IDs might go in a circle: parents were
-            // started before, but for those that a subreaper got.
+            // A snapshot is not atomic, so that parents may form a cycle: a subreaper may be younger
+            // than the children that it gets.
             Some(&parent) if parent != index => children[parent].push(index),
             _ => top.push(index),
         }
@@ -37,18 +41,18 @@ pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
     let mut order = Vec::with_capacity(rows.len());
     let mut prefixes = Vec::with_capacity(rows.len());
     let mut is_placed = vec![false; rows.len()];
-    // What is still to be placed, last one first, and what stands before its children.
-    let mut stack: Vec<(usize, String, String)> = Vec::new();
+    // The rows still to be placed, the next one last: depth, prefix, and that of its children.
+    let mut stack: Vec<(usize, usize, String, String)> = Vec::new();
     for &index in top.iter().rev() {
-        stack.push((index, String::new(), String::new()));
+        stack.push((index, 0, String::new(), String::new()));
     }
     let mut rest = 0..rows.len();
     loop {
-        let Some((index, prefix, below)) = stack.pop() else {
-            // What is in a circle is not below anything at the top.
+        let Some((index, depth, prefix, below)) = stack.pop() else {
+            // Rows of a cycle are not below one at the top.
             match rest.find(|&index| !is_placed[index]) {
                 Some(index) => {
-                    stack.push((index, String::new(), String::new()));
+                    stack.push((index, 0, String::new(), String::new()));
                     continue;
                 }
                 None => break,
@@ -64,7 +68,13 @@ pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
             } else {
                 ("├─ ", "│  ")
             };
-            stack.push((child, format!("{below}{branch}"), format!("{below}{line}")));
+            let depth = depth + 1;
+            let (prefix, below) = if depth <= DEEPEST {
+                (format!("{below}{branch}"), format!("{below}{line}"))
+            } else {
+                (format!("… {depth} {branch}"), String::new())
+            };
+            stack.push((child, depth, prefix, below));
         }
         order.push(rows[index]);
         prefixes.push(prefix);
@@ -131,7 +141,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_a_circle_is_shown_once() {
+    fn deep_trees_grow_with_their_rows_only() {
+        let bytes = |depth: i32| -> usize {
+            let chain: Vec<_> = (1..=depth).map(|pid| (pid, pid, pid - 1)).collect();
+            arranged(&chain).iter().map(String::len).sum()
+        };
+        let (short, long) = (bytes(2000), bytes(20000));
+        assert!(
+            long < 11 * short,
+            "{short} bytes for 2000 rows, {long} for 20000"
+        );
+        let chain: Vec<_> = (1..=40).map(|pid| (pid, pid, pid - 1)).collect();
+        let lines = arranged(&chain);
+        assert_eq!(
+            lines[DEEPEST],
+            format!("{}└─ 33", "   ".repeat(DEEPEST - 1))
+        );
+        assert_eq!(lines[DEEPEST + 1], "… 33 └─ 34");
+    }
+
+    #[test]
+    fn rows_of_a_cycle_are_shown_once() {
         let processes = [(1, 1, 2), (2, 2, 1), (3, 3, 3)];
         assert_eq!(arranged(&processes), ["3", "1", "└─ 2"]);
     }

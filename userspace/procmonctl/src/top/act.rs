@@ -12,6 +12,7 @@ use super::keys::{self, Action, Key};
 use super::menu::{Choice, Menu, Outcome};
 use super::prompt::{Prompt, Purpose};
 use crate::processes::columns::{COLUMNS, Column, Side};
+use crate::text::printable;
 
 /// How far a key scrolls the last column.
 const STEP: usize = 8;
@@ -280,7 +281,7 @@ impl App {
         }
         let mut entries = vec![("all users".to_owned(), Choice::User(None))];
         entries.extend(users.into_iter().map(|(uid, count)| {
-            let name = self.context.names.user(uid);
+            let name = printable(&self.context.names.user(uid));
             (format!("{name} ({count})"), Choice::User(Some(uid)))
         }));
         Menu::new("Show", entries, Choice::User(self.user))

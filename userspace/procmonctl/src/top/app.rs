@@ -120,8 +120,8 @@ impl App {
             shift: 0,
             widths: HashMap::new(),
             context: Context {
-                now: Duration::ZERO,
                 names,
+                ..Context::default()
             },
             system: System::default(),
             busy: 0.0,
@@ -148,7 +148,7 @@ impl App {
     /// Takes over a snapshot.
     pub fn update(&mut self, snapshot: &Snapshot, system: System) {
         self.processes.update(snapshot);
-        self.context.now = snapshot.time();
+        self.context.refresh(snapshot.time());
         self.busy = system.busy_since(&self.system);
         self.system = system;
         let tagged = std::mem::take(&mut self.tagged);
@@ -220,11 +220,7 @@ impl App {
 
     /// The text in a cell.
     pub fn cell(&self, row: &Row, prefix: &str, column: &Column) -> String {
-        let text = column.value(row, &self.context).text();
-        match column.key {
-            "comm" => format!("{prefix}{text}"),
-            _ => text,
-        }
+        column.cell(row, prefix, &self.context)
     }
 
     /// The selected process.

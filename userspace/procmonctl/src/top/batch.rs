@@ -7,22 +7,20 @@ use std::time::Instant;
 
 use procmon::Snapshot;
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
 
 use super::app::App;
+use super::model::Process;
 use super::view;
 use super::worker::Source;
+use crate::json;
 use crate::output::Output;
-use crate::ps;
 
 /// What `--json` prints at each refresh: the document of `ps`, with the system.
 #[derive(Serialize)]
-struct Document {
-    version: u32,
-    /// When the snapshot was begun, in nanoseconds since boot.
-    time: u64,
+struct Document<'a> {
+    #[serde(flatten)]
+    list: json::Document<'a>,
     system: Numbers,
-    processes: Vec<Map<String, Json>>,
 }
 
 #[derive(Serialize)]
@@ -56,7 +54,7 @@ pub fn run(
         (buffer, system) = source.snapshot(&app.options(), buffer)?;
         app.update(&buffer, system);
         if out.is_json() {
-            out.print_json(&document(&app)?)?;
+            document(&app, out)?;
         } else {
             out.bytes(view::text(&app).as_bytes())?;
         }
@@ -65,23 +63,21 @@ pub fn run(
     Ok(())
 }
 
-fn document(app: &App) -> anyhow::Result<Document> {
+fn document(app: &App, out: &Output) -> anyhow::Result<()> {
     let columns = app.columns();
-    let processes = app
+    let rows: Vec<_> = app
         .lines()
         .iter()
         .filter_map(|line| app.process(line))
-        .map(|process| ps::json_object(&process.row(), &columns, &app.context))
-        .collect::<Result<_, _>>()?;
-    Ok(Document {
-        version: ps::JSON_VERSION,
-        time: u64::try_from(app.context.now.as_nanos())?,
+        .map(Process::row)
+        .collect();
+    out.print_json(&Document {
+        list: json::Document::new(&rows, &columns, &app.context),
         system: Numbers {
             load: app.system.load,
             cpu: app.processes.has_interval().then_some(app.busy),
             memory: app.system.memory,
             memory_used: app.system.memory_used,
         },
-        processes,
     })
 }

@@ -80,7 +80,7 @@ pub fn height(app: &App, width: u16, rest: u16) -> u16 {
     let inner = usize::from(fields_width(width));
     let needed = u16::try_from(lines(&fields, inner).len()).unwrap_or(u16::MAX);
     let graph = if has_graph_beside(width) { 0 } else { GRAPH };
-    let table = if rest >= 12 { 4 } else { 2 };
+    let table = if rest >= 12 { 3 } else { 2 };
     needed
         .saturating_add(graph + 2)
         .min(rest.saturating_sub(table))

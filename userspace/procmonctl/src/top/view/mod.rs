@@ -20,6 +20,7 @@ use super::keys::BAR;
 use super::prompt::Prompt;
 use crate::processes::columns::{bytes_text, time_text};
 use crate::processes::table::{Table, cut};
+use crate::text::printable;
 
 /// Draws everything. A screen that is too small for all has the table first.
 pub fn draw(app: &mut App, frame: &mut Frame) {
@@ -186,7 +187,10 @@ fn status(app: &App) -> String {
         parts.push("threads".to_owned());
     }
     if let Some(user) = app.user {
-        parts.push(format!("user: {}", app.context.names.user(user)));
+        parts.push(format!(
+            "user: {}",
+            printable(&app.context.names.user(user))
+        ));
     }
     if !app.filter.is_empty() {
         parts.push(format!("filter: {}", app.filter));

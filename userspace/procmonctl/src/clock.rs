@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The clock on the wall, to match times since boot with those in logs.
+
+use std::fmt::{self, Display};
+use std::fs;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// The difference between the clock on the wall and the time since boot, in this time namespace.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    offset: i128,
+}
+
+impl Clock {
+    /// Reads both clocks.
+    pub fn read() -> Self {
+        Self {
+            offset: nanoseconds(clock_gettime(ClockId::Realtime))
+                - nanoseconds(clock_gettime(ClockId::Boottime)),
+        }
+    }
+
+    /// Returns when a time since boot was, if the clock was not set since.
+    pub fn at(self, since_boot: Duration) -> Moment {
+        let nanoseconds = i128::try_from(since_boot.as_nanos()).unwrap_or(i128::MAX);
+        let sum = nanoseconds.saturating_add(self.offset);
+        Moment(Timestamp::from_nanosecond(sum).unwrap_or(Timestamp::MAX))
+    }
+}
+
+fn nanoseconds(time: Timespec) -> i128 {
+    i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+}
+
+/// Returns the ID of this boot, by which a time since boot is one and the same everywhere.
+pub fn boot_id() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim_end().to_owned())
+}
+
+/// Returns the time since boot in this time namespace.
+pub fn since_boot() -> Duration {
+    let time = nanoseconds(clock_gettime(ClockId::Boottime));
+    Duration::from_nanos(u64::try_from(time).unwrap_or(0))
+}
+
+/// A point in time by the clock on the wall. It is displayed as in RFC 3339, in UTC.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Moment(Timestamp);
+
+impl Moment {
+    /// Returns it in the local time zone, with the time of the day if it is in this year.
+    pub fn local(self) -> String {
+        let local = |time: Timestamp| time.to_zoned_datetime(TimeZone::system());
+        let (this, now) = (local(self.0), local(Timestamp::now()));
+        let format = if this.year() == now.year() {
+            "%d %b %H:%M"
+        } else {
+            "%Y-%m-%d"
+        };
+        this.strftime(format).to_string()
+    }
+}
+
+impl Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.9}", self.0)
+    }
+}
+
+impl serde::Serialize for Moment {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn moments_are_as_in_rfc_3339() {
+        let clock = Clock {
+            offset: 1_700_000_000_000_000_000,
+        };
+        let moment = clock.at(Duration::from_nanos(1_500_000_000));
+        assert_eq!(moment.to_string(), "2023-11-14T22:13:21.500000000Z");
+        assert!(clock.at(Duration::MAX) > moment);
+        assert_eq!(moment.local(), "2023-11-14");
+        let now = Clock::read().at(since_boot());
+        assert_eq!(now.local().len(), "28 Nov 02:14".len());
+    }
+
+    #[test]
+    fn now_is_now() {
+        let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let now = Clock::read().at(since_boot()).0.as_nanosecond();
+        let after = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        // The two clocks are not read at one moment.
+        let slack = 1_000_000_000;
+        let range = before.as_nanos() as i128 - slack..=after.as_nanos() as i128 + slack;
+        assert!(range.contains(&now));
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `/etc/passwd` and `/etc/group`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+/// What tells one state of a file from another one.
+type Version = (u64, u64, i64, i64, u64);
+
+/// The names in a file of lines of the form `name:password:ID:...`.
+#[derive(Debug, Default)]
+pub struct Database {
+    path: PathBuf,
+    version: Option<Version>,
+    /// The first name of each ID.
+    names: HashMap<u32, Vec<u8>>,
+    /// The IDs of all names.
+    ids: HashMap<Vec<u8>, u32>,
+}
+
+impl Database {
+    /// Reads a file. One that cannot be read has no names.
+    pub fn read(path: impl Into<PathBuf>) -> Self {
+        let mut database = Self {
+            path: path.into(),
+            ..Self::default()
+        };
+        database.refresh();
+        database
+    }
+
+    /// Reads the file again if it has changed.
+    pub fn refresh(&mut self) {
+        let version = fs::metadata(&self.path).ok().map(|data| {
+            let (seconds, nanoseconds) = (data.mtime(), data.mtime_nsec());
+            (data.dev(), data.ino(), seconds, nanoseconds, data.size())
+        });
+        if version == self.version {
+            return;
+        }
+        let bytes = fs::read(&self.path).unwrap_or_default();
+        *self = Self {
+            path: std::mem::take(&mut self.path),
+            version,
+            ..Self::parse(&bytes)
+        };
+    }
+
+    /// Takes the lines that make sense. Names may have any bytes: nothing says that they are UTF-8.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut database = Self::default();
+        for line in bytes.split(|byte| *byte == b'\n') {
+            let mut fields = line.split(|byte| *byte == b':');
+            let name = fields.next().filter(|name| !name.is_empty());
+            let id = fields.nth(1).and_then(super::id);
+            if let (Some(name), Some(id)) = (name, id) {
+                database.names.entry(id).or_insert_with(|| name.to_owned());
+                database.ids.entry(name.to_owned()).or_insert(id);
+            }
+        }
+        database
+    }
+
+    /// Returns the first name of an ID.
+    pub fn name(&self, id: u32) -> Option<&[u8]> {
+        self.names.get(&id).map(Vec::as_slice)
+    }
+
+    /// Returns the ID of a name.
+    pub fn id(&self, name: &[u8]) -> Option<u32> {
+        self.ids.get(name).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_lines_spoil_nothing() {
+        let database = Database::parse(
+            b"root:x:0:0::/:\njose:x:1001:1001:Jos\xe9:/:/bin/sh\nm\xfcller:x:1002:\n\
+              :x:1003:\nx\n::::\n# comment\nlate:x:1004:\nneg:x:-2:\nmax:x:4294967295:\nlast:x:7",
+        );
+        assert_eq!(database.name(0), Some(&b"root"[..]));
+        assert_eq!(database.name(1001), Some(&b"jose"[..]));
+        assert_eq!(database.name(1002), Some(&b"m\xfcller"[..]));
+        assert_eq!(database.id(b"m\xfcller"), Some(1002));
+        assert_eq!(database.name(1003), None);
+        assert_eq!(database.name(1004), Some(&b"late"[..]));
+        assert_eq!(database.id(b"neg"), None);
+        assert_eq!(database.id(b"max"), None);
+        assert_eq!(database.name(7), Some(&b"last"[..]));
+    }
+
+    #[test]
+    fn a_changed_file_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("passwd");
+        let mut database = Database::read(&path);
+        assert_eq!(database.name(5), None);
+        fs::write(&path, "a:x:5:\n").unwrap();
+        database.refresh();
+        assert_eq!(database.name(5), Some(&b"a"[..]));
+        // As vipw and useradd do it: another file in its place.
+        let other = directory.path().join("passwd+");
+        fs::write(&other, "b:x:5:\n").unwrap();
+        fs::rename(&other, &path).unwrap();
+        database.refresh();
+        assert_eq!(database.name(5), Some(&b"b"[..]));
+        fs::remove_file(&path).unwrap();
+        database.refresh();
+        assert_eq!(database.name(5), None);
+    }
+}
