@@ -2,8 +2,12 @@
 
 //! The command procmonctl.
 
+#[path = "../../procmonctl/tests/common/mod.rs"]
+mod random_arguments;
+
 use std::fs;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use guest_tests::child::as_nobody;
@@ -327,6 +331,11 @@ fn exit_status_of_wrong_usage() {
         &["filter", "on"],
         &["filter", "2147483648"],
         &["watch", "-n", "0"],
+        &["watch", "-n", "1e19"],
+        &["top", "-d", "1e-9"],
+        &["ps", "-s", "Q"],
+        &["ps", "-s", "running"],
+        &["ps", "--ppid", "-1"],
         &["ps", "-o", "colour"],
         &["ps", "--sort", "colour"],
         &["ps", "--csv", "--json"],
@@ -353,12 +362,7 @@ fn closed_output() {
         .unwrap()
         .write_message(&vec![b'x'; 1_048_576])
         .unwrap();
-    for arguments in [
-        &["read"][..],
-        &["read", "--json"],
-        &["watch", "-n", "0.01"],
-        &["test"],
-    ] {
+    for arguments in [&["read"][..], &["read", "--json"], &["watch", "-n", "0.01"]] {
         let mut child = Command::new("/bin/procmonctl")
             .args(arguments)
             .stdout(Stdio::piped())
@@ -375,10 +379,118 @@ fn closed_output() {
             "{arguments:?}"
         );
     }
+
+    // Success of the tester would say that no test has failed.
+    for arguments in [&["test"][..], &["test", "--json"]] {
+        let mut child = Command::new("/bin/procmonctl")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("not all results"), "{stderr}");
+    }
     let mut device = Device::open().unwrap();
     assert_eq!(
         device.read_message().unwrap().len(),
         1_048_576,
         "the tester puts it back"
     );
+}
+
+/// The documented status stays when the message cannot be written, and PIDs that follow are shown.
+#[test]
+fn full_error_output() {
+    let (_kernel, _module) = loaded("");
+    let missing = procfs::unused_pid().to_string();
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    for (arguments, status, lines) in [
+        (&["query", &missing, "2", &missing, "1"][..], 5, 2),
+        (&["--device", "/nonexistent", "ps"], 3, 0),
+        (&["ps", "-u", "no such user"], 1, 0),
+        (&["query", "x"], 2, 0),
+    ] {
+        let output = Command::new("/bin/procmonctl")
+            .args(arguments)
+            .stderr(full())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(stdout.lines().count(), lines, "{arguments:?}: {stdout}");
+    }
+    for arguments in [
+        &["ps"][..],
+        &["query", "1"],
+        &["history"],
+        &["--help"],
+        &["watch"],
+    ] {
+        let output = Command::new("/bin/procmonctl")
+            .args(arguments)
+            .stdout(full())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("No space left"), "{arguments:?}: {stderr}");
+    }
+}
+
+/// Neither arguments nor standard streams make the command panic, with the module either.
+#[test]
+fn random_arguments() {
+    let (_kernel, _module) = loaded("");
+    let directory = Path::new("/tmp/random_arguments");
+    fs::create_dir_all(directory).unwrap();
+    random_arguments::run("/bin/procmonctl", directory, 100);
+    fs::remove_dir_all(directory).unwrap();
+}
+
+/// Each command prints JSON or refuses to, wherever the option stands.
+#[test]
+fn json_or_not() {
+    let (_kernel, _module) = loaded("");
+    for arguments in [
+        &["stats"][..],
+        &["count"],
+        &["read"],
+        &["write", "x"],
+        &["filter"],
+        &["filter", "1"],
+        &["record", "off"],
+        &["reset"],
+        &["query", "1"],
+        &["ps"],
+        &["ps", "--tree"],
+        &["history"],
+        &["watch", "--count", "1"],
+        &["test"],
+    ] {
+        for json_arguments in [
+            [&["--json"], arguments].concat(),
+            [arguments, &["--json"]].concat(),
+        ] {
+            let text = succeed(&json_arguments);
+            assert!(!json(&text).is_empty(), "{json_arguments:?}");
+        }
+    }
+    for arguments in [
+        &["completions", "bash"][..],
+        &["man", "/tmp"],
+        &["ps", "--csv"],
+        &["history", "--csv"],
+        &["history", "--plot"],
+    ] {
+        let stderr = fail(&[&["--json"], arguments].concat(), 2);
+        assert!(stderr.contains("--json"), "{stderr}");
+        fail(&[arguments, &["--json"]].concat(), 2);
+    }
 }
