@@ -103,7 +103,7 @@ fn tester_can_fail() {
     let (_kernel, _module) = loaded("");
     let stderr = fail(&["test", "--device", "/dev/null"], 1);
     assert!(
-        stderr.contains("/dev/null: Inappropriate ioctl for device"),
+        stderr.contains("/dev/null is another device: procmon's is /dev/procmon"),
         "{stderr}"
     );
 }

@@ -35,8 +35,8 @@ fn next_sample(device: &Device) -> Sample {
 fn chosen_pid(device: &Device) -> Option<i32> {
     match next_sample(device).chosen() {
         Chosen::Process(record) => Some(record.pid()),
-        Chosen::Gone(pid, _) => panic!("{pid} is gone"),
-        Chosen::None => None,
+        Chosen::Gone { pid, .. } => panic!("{pid} is gone"),
+        _ => None,
     }
 }
 
@@ -176,7 +176,10 @@ fn a_number_of_no_process() {
     let pid = procfs::unused_pid();
     device.set_filter(Some(pid)).unwrap();
     is_shown(&device, Some(pid));
-    assert_eq!(end_of_process(&device, 0), Chosen::Gone(pid, None));
+    assert_eq!(
+        end_of_process(&device, 0),
+        Chosen::Gone { pid, start: None }
+    );
     let next = device.history(0).unwrap().next();
     in_pid_namespace(|| {
         is_shown(&device, None);
@@ -185,7 +188,13 @@ fn a_number_of_no_process() {
         is_shown(&device, Some(2));
     });
     is_shown(&device, None);
-    assert_eq!(end_of_process(&device, next), Chosen::Gone(0, None));
+    assert_eq!(
+        end_of_process(&device, next),
+        Chosen::Gone {
+            pid: 0,
+            start: None
+        }
+    );
     device.reset().unwrap();
     is_shown(&device, None);
 }
@@ -200,7 +209,7 @@ fn end_of_process(device: &Device, next: u64) -> Chosen<'static> {
             .samples()
             .iter()
             .find_map(|sample| match sample.chosen() {
-                Chosen::Gone(pid, start) => Some(Chosen::Gone(pid, start)),
+                Chosen::Gone { pid, start } => Some(Chosen::Gone { pid, start }),
                 _ => None,
             });
         found.is_some()
@@ -238,7 +247,11 @@ fn the_number_is_taken_again() {
         assert_eq!(other.pid(), pid);
         set(10);
         match end_of_process(&device, 0) {
-            Chosen::Gone(gone, Some(started)) => {
+            Chosen::Gone {
+                pid: gone,
+                start: Some(started),
+            } => {
+                let started = started.since_boot();
                 assert_eq!((gone, started.as_nanos() / 10_000_000), (pid, start));
             }
             sample => panic!("{sample:?}"),

@@ -78,7 +78,7 @@ fn samples_are_numbered() {
     }
     let boot = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).unwrap();
     let last = history.samples().last().unwrap().time();
-    let age = Duration::from(boot).checked_sub(last).unwrap();
+    let age = Duration::from(boot).checked_sub(last.since_boot()).unwrap();
     assert!(age < guest_tests::PATIENCE, "{age:?}");
 }
 
@@ -255,9 +255,10 @@ fn the_chosen_process() {
 
     child.kill();
     let gone = wait_for(&device, next, |sample| {
-        matches!(sample.chosen(), Chosen::Gone(..))
+        matches!(sample.chosen(), Chosen::Gone { .. })
     });
-    assert_eq!(gone.chosen(), Chosen::Gone(pid, Some(start)));
+    let start = Some(start);
+    assert_eq!(gone.chosen(), Chosen::Gone { pid, start });
     // Its past is there, sample after sample, and nothing comes after its end.
     let samples = sysfs::monitor().unwrap().samples;
     eventually("the monitor goes on", || {
@@ -299,7 +300,7 @@ fn nobody_is_chosen() {
     let pid = procfs::unused_pid();
     device.set_filter(Some(pid)).unwrap();
     let gone = wait_for(&device, 0, |sample| sample.chosen() != Chosen::None);
-    assert_eq!(gone.chosen(), Chosen::Gone(pid, None));
+    assert_eq!(gone.chosen(), Chosen::Gone { pid, start: None });
 }
 
 /// A process that executes another program stays the same one.
@@ -575,7 +576,10 @@ fn rooms() {
         for (index, sample) in expected.iter().take(capacity as usize).enumerate() {
             let bytes = region.bytes(index * stride, stride);
             assert_eq!(word(&bytes, 0), sample.sequence());
-            assert_eq!(Duration::from_nanos(word(&bytes, 8)), sample.time());
+            assert_eq!(
+                Duration::from_nanos(word(&bytes, 8)),
+                sample.time().since_boot()
+            );
             assert!(bytes.iter().skip(SAMPLE).all(|&byte| byte == 0));
         }
         assert_eq!(

@@ -80,7 +80,7 @@ fn samples_do_not_drift() {
         .samples()
         .iter()
         .take(COUNT)
-        .map(|sample| sample.time().as_nanos())
+        .map(|sample| sample.time().since_boot().as_nanos())
         .collect();
     // A thread that sleeps for the interval after each sample is later each time, and goes through
     // all phases. Then a quarter of the interval has about a quarter of the samples.

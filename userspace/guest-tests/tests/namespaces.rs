@@ -84,12 +84,12 @@ fn times_of_a_snapshot() {
         in_time_namespace(offset, || {
             let options = SnapshotOptions::new().groups(Groups::CPU);
             let before = (boottime(), uptime());
-            let time = device.snapshot(&options).unwrap().time();
+            let time = device.snapshot(&options).unwrap().time().since_boot();
             let after = (boottime(), uptime());
             assert!((before.0..=after.0).contains(&time), "{offset}: {time:?}");
             assert!((before.1..=after.1).contains(&hundredths(time)));
             for pid in [1, own_pid()] {
-                let start = record_of(&device, pid).cpu().unwrap().start;
+                let start = record_of(&device, pid).cpu().unwrap().start.since_boot();
                 let expected = procfs::start_time(pid).unwrap();
                 assert_eq!(hundredths(start), expected, "PID {pid}, offset {offset}");
             }
@@ -122,18 +122,18 @@ fn times_of_the_history() {
     });
     let first = first.unwrap();
     let start = |sample: &Sample| match sample.chosen() {
-        Chosen::Process(record) => record.cpu().unwrap().start,
-        Chosen::Gone(_, start) => start.unwrap(),
-        Chosen::None => panic!("{sample:?}"),
+        Chosen::Process(record) => record.cpu().unwrap().start.since_boot(),
+        Chosen::Gone { start, .. } => start.unwrap().since_boot(),
+        _ => panic!("{sample:?}"),
     };
     for offset in offsets() {
         in_time_namespace(offset, || {
             let sample = device.history(first.sequence()).unwrap().samples()[0];
             assert_eq!(sample.sequence(), first.sequence());
-            let expected = i128::try_from(first.time().as_nanos()).unwrap();
-            let shifted = i128::try_from(sample.time().as_nanos()).unwrap();
+            let expected = i128::try_from(first.time().since_boot().as_nanos()).unwrap();
+            let shifted = i128::try_from(sample.time().since_boot().as_nanos()).unwrap();
             assert_eq!(shifted - expected, i128::from(offset) * 1_000_000_000);
-            assert!(sample.time() <= boottime());
+            assert!(sample.time().since_boot() <= boottime());
             let expected = procfs::start_time(pid).unwrap();
             assert_eq!(hundredths(start(&sample)), expected);
         });
@@ -142,7 +142,7 @@ fn times_of_the_history() {
     let mut gone = None;
     eventually("the end of the process", || {
         gone = device.history(0).unwrap().samples().last().copied();
-        matches!(gone.unwrap().chosen(), Chosen::Gone(_, _))
+        matches!(gone.unwrap().chosen(), Chosen::Gone { .. })
     });
     let gone = gone.unwrap();
     assert_eq!(start(&gone), start(&first));

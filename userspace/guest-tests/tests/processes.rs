@@ -229,7 +229,7 @@ fn history() {
     let is_gone = || {
         let history = device.history(0).unwrap();
         let last = history.samples().last().copied();
-        last.is_some_and(|sample| matches!(sample.chosen(), Chosen::Gone(..)))
+        last.is_some_and(|sample| matches!(sample.chosen(), Chosen::Gone { .. }))
     };
     thread::sleep(Duration::from_secs(1));
     bee.kill();

@@ -114,7 +114,7 @@ fn same_as_proc(record: &Record) {
     let cpu = record.cpu().unwrap();
     assert_eq!(ticks(cpu.user), field(14), "user time of {pid}");
     assert_eq!(ticks(cpu.system), field(15), "system time of {pid}");
-    assert_eq!(ticks(cpu.start), field(22), "start of {pid}");
+    assert_eq!(ticks(cpu.start.since_boot()), field(22), "start of {pid}");
     assert_eq!(i64::from(cpu.nice), field(19), "nice value of {pid}");
     assert_eq!(i64::from(cpu.last), field(39), "CPU of {pid}");
     assert_eq!(i64::from(cpu.policy), field(41), "policy of {pid}");
@@ -888,7 +888,9 @@ fn programs() {
         .spawn()
         .unwrap();
     let device = Device::open().unwrap();
-    let options = all().tgid(child.id().try_into().unwrap()).ppid(own_pid());
+    let options = all()
+        .tgid(i32::try_from(child.id()).unwrap())
+        .ppid(own_pid());
     let mut seen = [0; PROGRAMS.len()];
     eventually("both programs", || {
         let snapshot = device.snapshot(&options).unwrap();

@@ -72,6 +72,7 @@ fn t56_format() {
         uninterruptible,
         zombies,
         forks,
+        ..
     } = text.parse().unwrap();
     let expected = format!(
         "samples: {samples}\nprocesses: {processes}\nthreads: {threads}\nrunning: {running}\n\
@@ -155,9 +156,10 @@ fn t56_bad_parameters_at_run_time() {
     let error = Parameter::BufferSize.set(1_048_577).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot write 1048577 to /sys/module/procmon/parameters/buffer_size: \
-         Invalid argument (os error 22): the value is out of range"
+        "cannot write 1048577 to /sys/module/procmon/parameters/buffer_size"
     );
+    assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+    assert_eq!(error.hint(), Some("the value is out of range"));
     as_nobody(|| {
         let error = Parameter::BufferSize.set(100).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NoPermission);

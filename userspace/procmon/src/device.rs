@@ -5,25 +5,28 @@
 use std::ffi::c_int;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::buffer::spare_capacity;
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
-use rustix::io::Errno;
 use rustix::ioctl::{Getter, Ioctl, NoArg, Setter, Updater, ioctl};
 
+use crate::events::{SampleEvents, poll_priority};
 use crate::history::{History, Sample};
+use crate::open::OpenOptions;
 use crate::snapshot::{Groups, Record, Snapshot, SnapshotOptions};
-use crate::{Error, Process, Result, uapi};
+use crate::time::BootTime;
+use crate::{Error, ErrorKind, Process, Result, uapi};
 
 /// Where devtmpfs and udev put the device.
 pub const DEVICE_PATH: &str = "/dev/procmon";
 
 /// Result of [`Device::stats`]: calls since the module was loaded or last [reset](Device::reset).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+///
+/// It has no more fields in any version, as the number of the command holds its size.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Stats {
     /// Opens of the device that succeeded.
     pub opens: u64,
@@ -58,60 +61,35 @@ pub(crate) fn filter_from_raw(pid: i32) -> Option<i32> {
     (pid != 0).then_some(pid)
 }
 
-/// How to open the device: like [`std::fs::OpenOptions`], but for reading and writing by default.
-#[derive(Clone, Debug)]
-pub struct OpenOptions {
-    path: PathBuf,
-    read: bool,
-    write: bool,
+/// Result of [`Device::info`]: what the loaded module can do.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Info {
+    /// The version of its interface; this crate knows version [`Info::KNOWN`].
+    pub abi_version: u32,
+    /// The groups of fields that a snapshot may ask for.
+    pub groups: Groups,
+    /// The size in bytes of a record.
+    pub record_size: u32,
+    /// The size in bytes of a sample.
+    pub sample_size: u32,
 }
 
-impl OpenOptions {
-    /// Another path than [`DEVICE_PATH`], such as a node made by mknod.
-    pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
-        self.path = path.into();
-        self
-    }
-
-    /// Whether to open for reading the message.
-    pub fn read(mut self, read: bool) -> Self {
-        self.read = read;
-        self
-    }
-
-    /// Whether to open for writing the message, [`Device::reset`] and [`Device::set_filter`].
-    pub fn write(mut self, write: bool) -> Self {
-        self.write = write;
-        self
-    }
-
-    /// Opens the device.
-    pub fn open(self) -> Result<Device> {
-        let Self { path, read, write } = self;
-        let failed = |reason: io::Error| Error::io("open", &path, reason);
-        let file = File::options()
-            .read(read)
-            .write(write)
-            .open(&path)
-            .map_err(failed)?;
-        // A plain file is what `echo > /dev/procmon` leaves behind when no module is loaded.
-        if !file
-            .metadata()
-            .map_err(failed)?
-            .file_type()
-            .is_char_device()
-        {
-            return Err(Error::NotADevice { path });
-        }
-        Ok(Device { file, path })
-    }
+impl Info {
+    /// The version of the interface that this crate was made for. It works with all others, which
+    /// have more or fewer groups of fields.
+    pub const KNOWN: u32 = uapi::PROCMON_ABI_VERSION;
 }
 
 /// The open device.
 ///
-/// The message and the filter belong to the module and are shared by all who open the device. An
-/// open file keeps one thing to itself: reading it piece by piece from the start to the end gives
-/// one message, even if somebody writes another one meanwhile.
+/// The message and the filter belong to the module and are shared by all programs that open the
+/// device. An open file keeps one thing to itself: reading it piece by piece from the start to the
+/// end gives one message, even if another one is written in the middle of that.
+///
+/// A device is opened by [`OpenOptions`], or made of an open file by `TryFrom<OwnedFd>`. Both
+/// make sure that the file is procmon's, as other drivers would take its commands for theirs.
 #[derive(Debug)]
 pub struct Device {
     file: File,
@@ -120,35 +98,81 @@ pub struct Device {
 
 impl Device {
     /// Opens [`DEVICE_PATH`] for everything it can do.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenOptions::open`].
     pub fn open() -> Result<Self> {
         Self::options().open()
     }
 
     /// Opens [`DEVICE_PATH`] for reading; [`reset`](Self::reset), [`set_filter`](Self::set_filter)
     /// and [`write_message`](Self::write_message) will be refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenOptions::open`].
     pub fn open_read_only() -> Result<Self> {
         Self::options().write(false).open()
     }
 
-    /// Other ways of opening the device.
+    /// Creates options for other ways of opening the device.
     pub fn options() -> OpenOptions {
-        OpenOptions {
-            path: DEVICE_PATH.into(),
-            read: true,
-            write: true,
-        }
+        OpenOptions::default()
     }
 
-    /// The path that was opened.
+    /// Takes over an open file where neither `/sys` nor `/proc` shows whose it is.
+    ///
+    /// # Safety
+    ///
+    /// The file is procmon's device: another driver may write to any memory of this process for a
+    /// command that it takes for its own.
+    #[must_use]
+    pub unsafe fn from_fd_unchecked(fd: OwnedFd) -> Self {
+        let path = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        Self::from_parts(File::from(fd), path)
+    }
+
+    /// For a file that is procmon's device.
+    pub(crate) fn from_parts(file: File, path: PathBuf) -> Self {
+        Self { file, path }
+    }
+
+    /// Gives the open file up, for another process or another library.
+    #[must_use]
+    pub fn into_fd(self) -> OwnedFd {
+        self.file.into()
+    }
+
+    /// The path that was opened, or that the kernel shows for the file that was taken over.
+    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Reads the whole message.
     ///
-    /// Takes the device for itself because a second pass of reads would begin a new snapshot
-    /// under this one.
+    /// Takes the device for itself because a second pass of reads would end the first one.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_at`](Self::read_at); with [`ErrorKind::Stale`] only after the message was dropped
+    /// a few times in a row, because others write faster than this process reads.
     pub fn read_message(&mut self) -> Result<Vec<u8>> {
+        const ATTEMPTS: u32 = 16;
+
+        let mut attempt = 1;
+        loop {
+            match self.read_pass() {
+                Err(error) if error.kind() == ErrorKind::Stale && attempt < ATTEMPTS => {
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn read_pass(&self) -> Result<Vec<u8>> {
         let mut message = vec![0; 4096];
         let mut len = 0;
         loop {
@@ -168,6 +192,11 @@ impl Device {
     ///
     /// A read at offset 0 takes the present message for the reads after it, until one of them
     /// reaches the end.
+    ///
+    /// # Errors
+    ///
+    /// With [`ErrorKind::NoPermission`] if the device is not open for reading, and with
+    /// [`ErrorKind::Stale`] if the message of the pass is no longer kept, which ends the pass.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
         loop {
             match self.file.read_at(buffer, offset) {
@@ -179,6 +208,11 @@ impl Device {
 
     /// Replaces the message and returns how much of `message` was taken: at most `buffer_size`
     /// bytes, the module's parameter. An empty one empties the device.
+    ///
+    /// # Errors
+    ///
+    /// With [`ErrorKind::NoPermission`] if the device is not open for writing, and if there is no
+    /// memory for the message.
     pub fn write_message(&self, message: &[u8]) -> Result<usize> {
         loop {
             match (&self.file).write(message) {
@@ -189,22 +223,35 @@ impl Device {
     }
 
     /// Zeroes the totals of [`stats`](Self::stats) and the filter. The message stays.
+    ///
+    /// # Errors
+    ///
+    /// With [`ErrorKind::NoPermission`] if the device is not open for writing.
     pub fn reset(&self) -> Result<()> {
         // SAFETY: PROCMON_RESET takes no argument.
         let command = unsafe { NoArg::<{ uapi::PROCMON_RESET }>::new() };
         self.ioctl("reset", command)
     }
 
-    /// The length of the message in bytes.
+    /// Returns the length of the message in bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses the command.
     pub fn count(&self) -> Result<usize> {
         // SAFETY: PROCMON_GET_COUNT gives an int.
         let command = unsafe { Getter::<{ uapi::PROCMON_GET_COUNT }, c_int>::new() };
         let count = self.ioctl("ask for the message's length of", command)?;
-        usize::try_from(count)
-            .map_err(|_| Error::unexpected(&self.path, format!("a message length of {count}")))
+        usize::try_from(count).map_err(|_| {
+            Error::unexpected(&self.path, format!("a message length of {count}"), None)
+        })
     }
 
-    /// The totals and the filter; this call is counted in them.
+    /// Returns the totals and the filter; this call is counted in them.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses the command.
     pub fn stats(&self) -> Result<Stats> {
         // SAFETY: PROCMON_GET_STATS gives a procmon_stats.
         let command = unsafe { Getter::<{ uapi::PROCMON_GET_STATS }, uapi::procmon_stats>::new() };
@@ -213,8 +260,31 @@ impl Device {
         ))
     }
 
-    /// Puts down a PID as the filter, or clears it. The PID need not exist; a negative one is
-    /// refused.
+    /// Asks what the loaded module can do.
+    ///
+    /// # Errors
+    ///
+    /// With [`ErrorKind::Unsupported`] if the module is older than this command.
+    pub fn info(&self) -> Result<Info> {
+        // SAFETY: PROCMON_INFO gives a procmon_info.
+        let command = unsafe { Getter::<{ uapi::PROCMON_INFO }, uapi::procmon_info>::new() };
+        let raw = self.ioctl("ask for the abilities of", command)?;
+        Ok(Info {
+            abi_version: raw.abi_version,
+            groups: Groups::from_bits_truncate(raw.groups),
+            record_size: raw.record_size,
+            sample_size: raw.sample_size,
+        })
+    }
+
+    /// Sets the filter, which is the PID of the process to record, or clears it.
+    ///
+    /// The PID of a thread stands for that of its process. A PID that names nothing is allowed.
+    ///
+    /// # Errors
+    ///
+    /// With [`ErrorKind::NoPermission`] if the device is not open for writing, and with
+    /// [`ErrorKind::InvalidInput`] if the PID is negative.
     pub fn set_filter(&self, pid: Option<i32>) -> Result<()> {
         // SAFETY: PROCMON_SET_FILTER takes an int.
         let command =
@@ -223,6 +293,10 @@ impl Device {
     }
 
     /// Looks a process or thread up in the caller's PID namespace; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses the command.
     pub fn query(&self, pid: i32) -> Result<Option<Process>> {
         let mut query = uapi::procmon_query {
             pid,
@@ -234,64 +308,100 @@ impl Device {
         Ok(Process::from_raw(&query))
     }
 
-    /// Tells about many processes at once.
+    /// Takes a snapshot: a record of each process that the options ask for.
+    ///
+    /// # Errors
+    ///
+    /// With [`ErrorKind::InvalidInput`] if the options ask for a group that the module does not
+    /// know (see [`info`](Self::info)) or for a negative PID, and if there is no memory.
     pub fn snapshot(&self, options: &SnapshotOptions) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         self.snapshot_into(options, &mut snapshot)?;
         Ok(snapshot)
     }
 
-    /// The same into memory that was used for that before.
+    /// Takes a snapshot into the memory of an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// As [`snapshot`](Self::snapshot); the snapshot is empty then.
     pub fn snapshot_into(&self, options: &SnapshotOptions, snapshot: &mut Snapshot) -> Result<()> {
+        let result = self.fill(options, snapshot);
+        if result.is_err() {
+            snapshot.clear();
+        }
+        result
+    }
+
+    fn fill(&self, options: &SnapshotOptions, snapshot: &mut Snapshot) -> Result<()> {
         /// How many records there is room for at the beginning.
         const ROOM: usize = 4096;
 
+        snapshot.clear();
         let records = &mut snapshot.records;
-        records.clear();
         let mut cursor = 0;
         loop {
             if records.len() == records.capacity() {
                 records.reserve(records.len().max(ROOM));
             }
             let room = records.spare_capacity_mut();
+            let capacity = u32::try_from(room.len()).unwrap_or(u32::MAX);
             let mut arguments = uapi::procmon_snapshot {
-                size: size_of::<uapi::procmon_snapshot>() as u32,
-                flags: options.flags,
-                groups: options.groups.bits(),
                 cursor,
                 records: room.as_mut_ptr() as u64,
                 stride: size_of::<Record>() as u32,
-                capacity: u32::try_from(room.len()).unwrap_or(u32::MAX),
-                uid: options.uid,
-                ppid: options.ppid,
-                tgid: options.tgid,
-                ..Default::default()
+                capacity,
+                ..options.to_raw()
             };
-            // SAFETY: PROCMON_SNAPSHOT takes and gives a procmon_snapshot, and fills so many
-            // records of this size.
+            // SAFETY: PROCMON_SNAPSHOT takes and gives a procmon_snapshot, and fills at most this
+            // number of records of this size.
             let command = unsafe { Updater::<{ uapi::PROCMON_SNAPSHOT }, _>::new(&mut arguments) };
-            self.ioctl("take a snapshot by", command)?;
-            let len = records.len() + arguments.count as usize;
-            // SAFETY: So many were filled.
+            self.ioctl("take a snapshot with", command)?;
+            let count = self.filled(arguments.count, capacity)?;
+            let len = records.len() + count;
+            // SAFETY: So many were filled, in the room that there was.
             unsafe { records.set_len(len) };
             if cursor == 0 {
-                snapshot.time = Duration::from_nanos(arguments.time);
+                snapshot.time = BootTime::from_nanos(arguments.time);
                 snapshot.groups = Groups::from_bits_truncate(arguments.groups);
+                snapshot.of_threads = arguments.flags & uapi::PROCMON_SNAPSHOT_THREADS != 0;
+            }
+            // A module that does not go on would keep the caller for ever.
+            if arguments.cursor != 0 && arguments.cursor <= cursor {
+                let what = format!("{} as the PID after {cursor}", arguments.cursor);
+                return Err(Error::unexpected(&self.path, what, None));
             }
             cursor = arguments.cursor;
             if cursor == 0 {
+                // The clock of the module and this one are the same, but for a time that only the
+                // former would be ahead in.
+                snapshot.end = BootTime::now().max(snapshot.time);
                 return Ok(());
             }
         }
     }
 
+    /// The number of elements that the kernel says it has filled, which is not trusted.
+    fn filled(&self, count: u32, capacity: u32) -> Result<usize> {
+        if count > capacity {
+            let what = format!("{count} elements where there was room for {capacity}");
+            return Err(Error::unexpected(&self.path, what, None));
+        }
+        Ok(count as usize)
+    }
+
     /// Returns what the monitor has recorded, from the sample with this sequence number on, or from
-    /// the oldest one that there is.
+    /// the oldest one that is kept.
     ///
-    /// Only for callers in the initial PID and user namespaces.
+    /// # Errors
+    ///
+    /// With [`ErrorKind::NoPermission`] if the caller is not in the initial PID and user
+    /// namespaces, and if there is no memory.
     pub fn history(&self, from: u64) -> Result<History> {
         /// How many samples there is room for at once.
         const ROOM: usize = 512;
+        const INITIAL_NAMESPACES: &str =
+            "only processes in the initial PID and user namespaces may ask for it";
 
         let mut history = History {
             next: from,
@@ -310,15 +420,17 @@ impl Device {
                 capacity,
                 ..Default::default()
             };
-            // SAFETY: PROCMON_HISTORY takes and gives a procmon_history, and fills so many samples
-            // of this size.
+            // SAFETY: PROCMON_HISTORY takes and gives a procmon_history, and fills at most this
+            // number of samples of this size.
             let command = unsafe { Updater::<{ uapi::PROCMON_HISTORY }, _>::new(&mut arguments) };
-            self.ioctl("ask for the history of", command)?;
+            self.ioctl("ask for the history of", command)
+                .map_err(|error| error.with_hint(ErrorKind::NoPermission, INITIAL_NAMESPACES))?;
+            let count = self.filled(arguments.count, capacity)?;
             let first = samples.len();
-            // SAFETY: So many were filled.
-            unsafe { samples.set_len(first + arguments.count as usize) };
+            // SAFETY: So many were filled, in the room that there was.
+            unsafe { samples.set_len(first + count) };
             if let Some(sample) = samples.get(first) {
-                // Whoever asks for the oldest one does not miss any before that.
+                // A caller that asks for the oldest one does not miss any before that.
                 let wanted = match history.next {
                     0 => sample.sequence(),
                     wanted => wanted,
@@ -334,61 +446,33 @@ impl Device {
     }
 
     /// Waits until there is a sample that the last call of [`history`](Self::history) did not give,
-    /// or for this time. Returns whether there is one.
+    /// or for this time, which signals do not make longer. Returns whether there is one.
+    ///
+    /// This is for a program that reads the samples, while [`sample_events`](Self::sample_events)
+    /// is for one that only wants to know of them.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel cannot wait for the file.
     pub fn wait_for_sample(&self, timeout: Option<Duration>) -> Result<bool> {
-        let timeout = timeout
-            .map(Timespec::try_from)
-            .transpose()
-            .map_err(|_| Error::io("wait for", &self.path, Errno::INVAL))?;
-        loop {
-            let mut fds = [PollFd::new(self, PollFlags::PRI)];
-            match poll(&mut fds, timeout.as_ref()) {
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(Error::io("wait for", &self.path, errno)),
-                Ok(_) => return Ok(fds[0].revents().contains(PollFlags::PRI)),
-            }
-        }
+        poll_priority(self.as_fd(), timeout)
+            .map_err(|errno| Error::io("wait for", &self.path, errno))
     }
 
-    /// Begins to listen for new samples, for whoever does not ask for their
-    /// [`history`](Self::history).
+    /// Begins to listen for new samples, without reading their [`history`](Self::history).
+    ///
+    /// # Errors
+    ///
+    /// If there are no more descriptors, or no memory.
     pub fn sample_events(&self) -> Result<SampleEvents<'_>> {
-        let failed = |errno| Error::io("wait for", &self.path, errno);
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
-        let flags = epoll::EventFlags::PRI | epoll::EventFlags::ET;
-        epoll::add(&epoll, &self.file, epoll::EventData::new_u64(0), flags).map_err(failed)?;
-        Ok(SampleEvents {
-            device: self,
-            epoll,
-        })
+        SampleEvents::new(self)
     }
 
     fn ioctl<I: Ioctl>(&self, action: &str, command: I) -> Result<I::Output> {
-        // SAFETY: The callers make the commands, with the types that the header gives them. A file
-        // that is not procmon's refuses them, as their numbers hold procmon's letter and the size.
+        // SAFETY: The callers make the commands with the types that the header gives them, and the
+        // file is procmon's: that was verified when it was opened or taken over, or else promised
+        // by the caller of from_fd_unchecked(). A file does not change its driver.
         unsafe { ioctl(&self.file, command) }.map_err(|errno| Error::io(action, &self.path, errno))
-    }
-}
-
-/// News of samples of the monitor: see [`Device::sample_events`].
-#[derive(Debug)]
-pub struct SampleEvents<'a> {
-    device: &'a Device,
-    epoll: OwnedFd,
-}
-
-impl SampleEvents<'_> {
-    /// Waits for a sample that was recorded since the last call. The first call returns at once if
-    /// there was any before.
-    pub fn wait(&mut self) -> Result<()> {
-        let mut events = Vec::with_capacity(1);
-        loop {
-            match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(Error::io("wait for", &self.device.path, errno)),
-                Ok(_) => return Ok(()),
-            }
-        }
     }
 }
 
@@ -398,11 +482,31 @@ impl AsFd for Device {
     }
 }
 
+impl AsRawFd for Device {
+    fn as_raw_fd(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+}
+
+impl From<Device> for OwnedFd {
+    fn from(device: Device) -> Self {
+        device.into_fd()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::ErrorKind;
-
     use super::*;
+
+    /// A file that takes any write, has nothing to read and no commands.
+    fn null() -> Device {
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/null")
+            .unwrap();
+        Device::from_parts(file, "/dev/null".into())
+    }
 
     #[test]
     fn stats_follow_the_kernel_structure() {
@@ -410,7 +514,7 @@ mod tests {
             total_opens: 1,
             total_reads: 2,
             total_writes: 3,
-            total_ioctls: u64::MAX,
+            total_ioctls: std::ffi::c_ulong::MAX,
             current_filter_pid: 0,
         };
         let stats = Stats {
@@ -429,39 +533,40 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_device_is_a_missing_module() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("procmon");
-        let error = Device::options().path(&path).open().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NoModule);
-        assert!(
-            error.to_string().contains(path.to_str().unwrap()),
-            "{error}"
-        );
+    fn a_file_without_the_commands_does_not_support_them() {
+        let error = null().query(1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(error.to_string(), "cannot look a process up in /dev/null");
+        let mut snapshot = Snapshot::with_capacity(5);
+        snapshot.time = BootTime::from_nanos(1);
+        let error = null().snapshot_into(&SnapshotOptions::new(), &mut snapshot);
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(snapshot.time(), BootTime::ZERO);
     }
 
     #[test]
-    fn a_plain_file_is_not_taken_for_the_device() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Device::options().path(file.path()).open().unwrap_err();
-        assert!(matches!(error, Error::NotADevice { .. }), "{error}");
-    }
-
-    #[test]
-    fn another_device_refuses_the_commands() {
-        let device = Device::options().path("/dev/null").open().unwrap();
-        let error = device.query(1).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "cannot look a process up in /dev/null: Inappropriate ioctl for device (os error 25): \
-             the file is not procmon's device, or the module is another version"
-        );
+    fn more_elements_than_there_is_room_for_are_refused() {
+        let device = null();
+        assert_eq!(device.filled(5, 5).unwrap(), 5);
+        let error = device.filled(6, 5).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unexpected);
     }
 
     #[test]
     fn a_message_is_read_to_its_end() {
-        let mut empty = Device::options().path("/dev/null").open().unwrap();
+        let mut empty = null();
         assert_eq!(empty.read_message().unwrap(), b"");
         assert_eq!(empty.write_message(b"gone").unwrap(), 4);
+    }
+
+    #[test]
+    fn a_device_is_a_descriptor() {
+        let device = null();
+        let number = device.as_raw_fd();
+        let fd = device.into_fd();
+        assert_eq!(fd.as_raw_fd(), number);
+        // SAFETY: The file knows no commands.
+        let device = unsafe { Device::from_fd_unchecked(fd) };
+        assert_eq!(device.as_fd().as_raw_fd(), number);
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can go wrong, said so that it can be put right.
+//! Errors, with hints on how to remove their causes.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,103 +11,170 @@ use rustix::io::Errno;
 /// Result of the operations in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failed operation: what was being done, to which file, and why it failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The kernel refused a system call.
-    #[error("cannot {action} {}: {reason}{}", path.display(), hint(path, reason))]
-    Io {
-        /// What was being done, fit to follow "cannot".
-        action: String,
-        /// The file it was being done to.
-        path: PathBuf,
-        /// What the kernel said.
-        reason: io::Error,
-    },
-    /// The file is there but is no device: somebody wrote to the path while there was no module.
-    #[error(
-        "{} is not a character device: remove it, then load the procmon module, \
-         which makes the device",
-        path.display()
-    )]
-    NotADevice {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The kernel gave something that this version of the crate does not understand.
-    #[error(
-        "{} gave {what}: do this program and the loaded module belong together?",
-        path.display()
-    )]
-    Unexpected {
-        /// The file that gave it.
-        path: PathBuf,
-        /// What it gave.
-        what: String,
-    },
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A failed operation on a file of the module.
+///
+/// [`Display`](fmt::Display) names the operation and the file, [`source`](std::error::Error::source)
+/// is the cause, in most cases an [`io::Error`], and [`hint`](Self::hint) a remedy. A program that
+/// reports errors with their chain of causes, as `{:#}` of `anyhow` does, prints the hint at last.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    path: PathBuf,
+    cause: Option<Cause>,
+    hint: Option<&'static str>,
 }
 
-/// Why an operation failed, as far as a program wants to tell the cases apart.
+/// Reasons for which an operation fails, as far as programs want to tell them apart.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// There is no device or no sysfs file: the module is not loaded.
     NoModule,
+    /// The file is not the device of procmon.
+    NotProcmon,
     /// The caller may not do this, or opened the device without the access it takes.
     NoPermission,
+    /// The module has no such command: it is older than this crate.
+    Unsupported,
+    /// An argument is out of range, or unknown to the module.
+    InvalidInput,
+    /// A signal ended the operation.
+    Interrupted,
+    /// The operation would have to wait, and the file is open for not waiting.
+    WouldBlock,
+    /// The message that a pass of reads was about is no longer kept: the pass has to begin anew.
+    Stale,
+    /// The kernel delivered something that this version of the crate does not understand.
+    Unexpected,
     /// Anything else.
     Other,
 }
 
 impl Error {
-    pub(crate) fn io(action: impl Into<String>, path: &Path, reason: impl Into<io::Error>) -> Self {
-        Self::Io {
-            action: action.into(),
+    pub(crate) fn io(action: impl fmt::Display, path: &Path, cause: impl Into<io::Error>) -> Self {
+        let cause = cause.into();
+        let (kind, hint) = match Errno::from_io_error(&cause) {
+            Some(errno) => (kind_of(errno), hint_for(errno, path)),
+            None => (ErrorKind::Other, None),
+        };
+        Self(Box::new(Inner {
+            kind,
+            message: format!("cannot {action} {}", path.display()),
             path: path.to_owned(),
-            reason: reason.into(),
-        }
+            cause: Some(cause.into()),
+            hint,
+        }))
     }
 
-    pub(crate) fn unexpected(path: &Path, what: impl Into<String>) -> Self {
-        Self::Unexpected {
+    pub(crate) fn unexpected(path: &Path, what: impl fmt::Display, cause: Option<Cause>) -> Self {
+        Self(Box::new(Inner {
+            kind: ErrorKind::Unexpected,
+            message: format!("{} gave {what}", path.display()),
             path: path.to_owned(),
-            what: what.into(),
-        }
+            cause,
+            hint: Some("do this program and the loaded module belong together?"),
+        }))
     }
 
-    /// Why the operation failed.
+    /// An error that no system call has reported.
+    pub(crate) fn other(
+        kind: ErrorKind,
+        path: &Path,
+        message: impl fmt::Display,
+        hint: Option<&'static str>,
+    ) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: format!("{} {message}", path.display()),
+            path: path.to_owned(),
+            cause: None,
+            hint,
+        }))
+    }
+
+    /// Replaces the hint of an error of this kind, where the operation gives it another meaning.
+    pub(crate) fn with_hint(mut self, kind: ErrorKind, hint: &'static str) -> Self {
+        if self.0.kind == kind {
+            self.0.hint = Some(hint);
+        }
+        self
+    }
+
+    /// The reason for which the operation failed.
+    #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Io { reason, .. } => match Errno::from_io_error(reason) {
-                Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => ErrorKind::NoModule,
-                Some(Errno::ACCESS | Errno::PERM | Errno::BADF) => ErrorKind::NoPermission,
-                _ => ErrorKind::Other,
-            },
-            Self::NotADevice { .. } => ErrorKind::NoModule,
-            Self::Unexpected { .. } => ErrorKind::Other,
-        }
+        self.0.kind
+    }
+
+    /// The file that the operation was about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// A remedy, in words that fit behind the cause.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        self.0.hint
+    }
+
+    /// The number of the error that the kernel reported.
+    #[must_use]
+    pub fn raw_os_error(&self) -> Option<i32> {
+        let cause = self.0.cause.as_ref()?.downcast_ref::<io::Error>()?;
+        cause.raw_os_error()
     }
 }
 
-/// What the user can do about it, to follow the kernel's own words.
-fn hint(path: &Path, reason: &io::Error) -> &'static str {
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let cause: &(dyn std::error::Error + 'static) = &**self.0.cause.as_ref()?;
+        Some(cause)
+    }
+}
+
+fn kind_of(errno: Errno) -> ErrorKind {
+    match errno {
+        Errno::NOENT | Errno::NODEV | Errno::NXIO => ErrorKind::NoModule,
+        Errno::ACCESS | Errno::PERM | Errno::BADF => ErrorKind::NoPermission,
+        Errno::NOTTY | Errno::NOSYS | Errno::OPNOTSUPP => ErrorKind::Unsupported,
+        Errno::INVAL | Errno::RANGE | Errno::TOOBIG => ErrorKind::InvalidInput,
+        Errno::INTR => ErrorKind::Interrupted,
+        Errno::AGAIN => ErrorKind::WouldBlock,
+        Errno::STALE => ErrorKind::Stale,
+        _ => ErrorKind::Other,
+    }
+}
+
+fn hint_for(errno: Errno, path: &Path) -> Option<&'static str> {
     let parameter = path.starts_with(crate::sysfs::PARAMETERS);
-    match Errno::from_io_error(reason) {
-        Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => ": is the procmon module loaded?",
-        Some(Errno::ACCESS | Errno::PERM) if parameter => ": only root may change a parameter",
-        Some(Errno::ACCESS | Errno::PERM) => ": by default only root may use the device",
-        Some(Errno::BADF) => ": the device was not opened for this",
-        Some(Errno::NOTTY) => {
-            ": the file is not procmon's device, or the module is another version"
-        }
-        Some(Errno::INVAL | Errno::RANGE) if parameter => ": the value is out of range",
-        _ => "",
+    match errno {
+        Errno::NOENT | Errno::NODEV | Errno::NXIO => Some("is the procmon module loaded?"),
+        Errno::ACCESS | Errno::PERM if parameter => Some("only root may change a parameter"),
+        Errno::ACCESS | Errno::PERM => Some("by default only root may use the device"),
+        Errno::BADF => Some("the device was not opened for this"),
+        Errno::NOTTY => Some("the module is of another version"),
+        Errno::INVAL | Errno::RANGE if parameter => Some("the value is out of range"),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+
     use super::*;
 
     fn error(action: &str, path: &str, errno: Errno) -> Error {
@@ -114,33 +182,34 @@ mod tests {
     }
 
     #[test]
-    fn messages_name_action_file_reason_and_remedy() {
+    fn errors_name_action_file_cause_and_remedy() {
+        let missing = error("open", "/dev/procmon", Errno::NOENT);
+        assert_eq!(missing.to_string(), "cannot open /dev/procmon");
         assert_eq!(
-            error("open", "/dev/procmon", Errno::NOENT).to_string(),
-            "cannot open /dev/procmon: No such file or directory (os error 2): \
-             is the procmon module loaded?"
+            missing.source().unwrap().to_string(),
+            "No such file or directory (os error 2)"
         );
-        assert_eq!(
-            error("open", "/dev/procmon", Errno::ACCESS).to_string(),
-            "cannot open /dev/procmon: Permission denied (os error 13): \
-             by default only root may use the device"
-        );
+        assert_eq!(missing.hint(), Some("is the procmon module loaded?"));
+        assert_eq!(missing.path(), Path::new("/dev/procmon"));
+        assert_eq!(missing.raw_os_error(), Some(2));
+
         let parameter = "/sys/module/procmon/parameters/buffer_size";
-        assert!(
-            error("write 0 to", parameter, Errno::INVAL)
-                .to_string()
-                .ends_with("out of range")
-        );
-        assert!(
-            error("write 0 to", parameter, Errno::ACCESS)
-                .to_string()
-                .contains("change a parameter")
-        );
-        assert!(
-            !error("read", "/dev/procmon", Errno::INVAL)
-                .to_string()
-                .contains("out of range")
-        );
+        for (errno, path, hint) in [
+            (Errno::ACCESS, "/dev/procmon", "only root may use"),
+            (Errno::INVAL, parameter, "out of range"),
+            (Errno::ACCESS, parameter, "change a parameter"),
+        ] {
+            let found = error("write 0 to", path, errno).hint().unwrap();
+            assert!(found.contains(hint), "{found}");
+        }
+        assert_eq!(error("read", "/dev/procmon", Errno::INVAL).hint(), None);
+    }
+
+    #[test]
+    fn the_cause_can_be_told_apart() {
+        let cause = error("read", "/dev/procmon", Errno::STALE);
+        let cause = cause.source().unwrap().downcast_ref::<io::Error>().unwrap();
+        assert_eq!(cause.raw_os_error(), Some(Errno::STALE.raw_os_error()));
     }
 
     #[test]
@@ -152,25 +221,19 @@ mod tests {
             (Errno::ACCESS, ErrorKind::NoPermission),
             (Errno::PERM, ErrorKind::NoPermission),
             (Errno::BADF, ErrorKind::NoPermission),
-            (Errno::NOTTY, ErrorKind::Other),
+            (Errno::NOTTY, ErrorKind::Unsupported),
+            (Errno::INVAL, ErrorKind::InvalidInput),
+            (Errno::INTR, ErrorKind::Interrupted),
+            (Errno::AGAIN, ErrorKind::WouldBlock),
+            (Errno::STALE, ErrorKind::Stale),
             (Errno::NOMEM, ErrorKind::Other),
         ] {
-            assert_eq!(
-                error("open", "/dev/procmon", errno).kind(),
-                kind,
-                "{errno:?}"
-            );
+            let error = error("open", "/dev/procmon", errno);
+            assert_eq!(error.kind(), kind, "{errno:?}");
         }
-        let not_a_device = Error::NotADevice {
-            path: "/dev/procmon".into(),
-        };
-        assert_eq!(not_a_device.kind(), ErrorKind::NoModule);
-        let unexpected = Error::unexpected(Path::new("/dev/procmon"), "nonsense");
-        assert_eq!(unexpected.kind(), ErrorKind::Other);
-        assert!(
-            unexpected
-                .to_string()
-                .starts_with("/dev/procmon gave nonsense")
-        );
+        let unexpected = Error::unexpected(Path::new("/dev/procmon"), "nonsense", None);
+        assert_eq!(unexpected.kind(), ErrorKind::Unexpected);
+        assert_eq!(unexpected.to_string(), "/dev/procmon gave nonsense");
+        assert!(unexpected.source().is_none());
     }
 }

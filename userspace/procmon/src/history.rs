@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::snapshot::Record;
+use crate::time::BootTime;
 use crate::uapi;
 
 /// Result of [`Device::history`](crate::Device::history).
@@ -17,7 +18,9 @@ pub struct History {
 }
 
 impl History {
-    /// A history of these samples, for tests of what shows one.
+    /// Creates a history from samples in their order.
+    #[cfg(feature = "test-util")]
+    #[must_use]
     pub fn new(samples: Vec<Sample>, missed: u64) -> Self {
         Self {
             next: samples.last().map_or(0, |sample| sample.sequence() + 1),
@@ -28,23 +31,71 @@ impl History {
     }
 
     /// The samples, oldest first.
+    #[must_use]
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
+    /// The number of samples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether there is no sample.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// Iterates over the samples, oldest first.
+    pub fn iter(&self) -> std::slice::Iter<'_, Sample> {
+        self.samples.iter()
+    }
+
+    /// The sample with this sequence number.
+    #[must_use]
+    pub fn get(&self, sequence: u64) -> Option<&Sample> {
+        let place = self
+            .samples
+            .binary_search_by_key(&sequence, Sample::sequence);
+        Some(&self.samples[place.ok()?])
+    }
+
     /// The sequence number to go on with.
+    #[must_use]
     pub fn next(&self) -> u64 {
         self.next
     }
 
     /// How many samples were lost between the one that was asked for and the first one here.
+    #[must_use]
     pub fn missed(&self) -> u64 {
         self.missed
     }
 
     /// The time between two samples, as it is set now.
+    #[must_use]
     pub fn interval(&self) -> Duration {
         self.interval
+    }
+}
+
+impl<'a> IntoIterator for &'a History {
+    type Item = &'a Sample;
+    type IntoIter = std::slice::Iter<'a, Sample>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for History {
+    type Item = Sample;
+    type IntoIter = std::vec::IntoIter<Sample>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.samples.into_iter()
     }
 }
 
@@ -54,7 +105,9 @@ impl History {
 pub struct Sample(pub(crate) uapi::procmon_sample);
 
 /// What there was in the whole system.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct System {
     /// Processes, zombies included.
     pub processes: u32,
@@ -73,16 +126,22 @@ pub struct System {
 /// What became of the process that was chosen by
 /// [`Device::set_filter`](crate::Device::set_filter).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Chosen<'a> {
-    /// There is none, or it was executing a program at that moment.
+    /// There is none.
     None,
     /// It was like this.
     Process(&'a Record),
-    /// It was found to be gone. It had this ID, and was started at this time since boot, unless it
-    /// was gone before it was ever seen.
-    Gone(i32, Option<Duration>),
+    /// It was found to be gone.
+    Gone {
+        /// The ID it had.
+        pid: i32,
+        /// When it was started, unless it was gone before it was ever seen.
+        start: Option<BootTime>,
+    },
 }
 
+#[cfg(feature = "test-util")]
 impl From<uapi::procmon_sample> for Sample {
     fn from(raw: uapi::procmon_sample) -> Self {
         Self(raw)
@@ -91,16 +150,19 @@ impl From<uapi::procmon_sample> for Sample {
 
 impl Sample {
     /// Its number: the first one is 1, and each one the next.
+    #[must_use]
     pub fn sequence(&self) -> u64 {
         self.0.sequence
     }
 
-    /// When it was taken, since boot.
-    pub fn time(&self) -> Duration {
-        Duration::from_nanos(self.0.time)
+    /// When it was taken.
+    #[must_use]
+    pub fn time(&self) -> BootTime {
+        BootTime::from_nanos(self.0.time)
     }
 
     /// The whole system.
+    #[must_use]
     pub fn system(&self) -> System {
         let uapi::procmon_sample {
             processes,
@@ -122,12 +184,15 @@ impl Sample {
     }
 
     /// The chosen process.
+    #[must_use]
     pub fn chosen(&self) -> Chosen<'_> {
         let process = &self.0.process;
         if self.0.flags & uapi::PROCMON_SAMPLE_GONE != 0 {
             let start = process.start_time;
-            let start = (start != 0).then(|| Duration::from_nanos(start));
-            Chosen::Gone(process.pid, start)
+            Chosen::Gone {
+                pid: process.pid,
+                start: (start != 0).then(|| BootTime::from_nanos(start)),
+            }
         } else if self.0.flags & uapi::PROCMON_SAMPLE_PROCESS != 0 {
             Chosen::Process(Record::from_raw(process))
         } else {
@@ -148,12 +213,10 @@ mod tests {
         sample.0.process.pid = 7;
         assert!(matches!(sample.chosen(), Chosen::Process(record) if record.pid() == 7));
         sample.0.flags = uapi::PROCMON_SAMPLE_GONE;
-        assert_eq!(sample.chosen(), Chosen::Gone(7, None));
+        let gone = |start| Chosen::Gone { pid: 7, start };
+        assert_eq!(sample.chosen(), gone(None));
         sample.0.process.start_time = 5;
-        assert_eq!(
-            sample.chosen(),
-            Chosen::Gone(7, Some(Duration::from_nanos(5)))
-        );
+        assert_eq!(sample.chosen(), gone(Some(BootTime::from_nanos(5))));
     }
 
     #[test]
@@ -180,5 +243,24 @@ mod tests {
             forks: 6,
         };
         assert_eq!(sample.system(), system);
+    }
+
+    #[test]
+    fn a_sample_is_found_by_its_number() {
+        let sample = |sequence| {
+            Sample(uapi::procmon_sample {
+                sequence,
+                ..Default::default()
+            })
+        };
+        let history = History {
+            samples: vec![sample(3), sample(4), sample(9)],
+            ..Default::default()
+        };
+        assert_eq!(history.get(9), Some(&sample(9)));
+        assert_eq!(history.get(5), None);
+        assert_eq!((history.len(), history.is_empty()), (3, false));
+        let sequences: Vec<_> = history.iter().map(Sample::sequence).collect();
+        assert_eq!(sequences, [3, 4, 9]);
     }
 }

@@ -3,15 +3,13 @@
 //! Client of procmon, the process monitor in the Linux kernel.
 //!
 //! [`Device`] is `/dev/procmon`: the shared message, and the ioctl commands as typed methods. Among
-//! them, [`Device::snapshot`] tells about all processes at once, and [`Device::history`] what the
-//! monitor has recorded.
-//! [`sysfs`] is what the module shows and takes under `/sys`: statistics, the monitor's last
-//! sample, and the parameters. [`uapi`] holds the raw structures and numbers, for those who make
-//! the system calls themselves.
+//! them, [`Device::snapshot`] returns records of all processes in one system call, and
+//! [`Device::history`] the samples that the monitor has recorded. [`CpuMeter`] makes CPU usages of
+//! two snapshots, and [`BootTime`] is how the kernel counts moments. [`sysfs`] is what the module
+//! has under `/sys`: statistics, the monitor's last sample, and the parameters.
 //!
 //! ```no_run
-//! use procmon::snapshot::Groups;
-//! use procmon::{Device, SnapshotOptions, State, sysfs};
+//! use procmon::{Device, Groups, SnapshotOptions, State, sysfs};
 //!
 //! # fn main() -> procmon::Result<()> {
 //! let mut device = Device::open()?;
@@ -33,20 +31,52 @@
 //! # }
 //! ```
 //!
-//! Every [`Error`] says what was being done to which file; [`Error::kind`] sorts it.
+//! An [`Error`] names the operation and the file; [`Error::kind`] sorts it, and [`Error::hint`]
+//! is a remedy.
+//!
+//! # Features
+//!
+//! - `serde`: `Serialize` of all that the kernel delivers. Times are numbers of nanoseconds, and
+//!   names that are no text are sequences of bytes.
+//! - `test-util`: constructors of [`Snapshot`], [`History`](history::History) and their elements,
+//!   for tests of programs that show them. No part of the stable interface.
 
 #![warn(missing_docs)]
 
 mod device;
 mod error;
+mod events;
 pub mod history;
+pub mod names;
+mod open;
 mod process;
+mod record;
+#[cfg(feature = "serde")]
+mod serialize;
 pub mod snapshot;
 pub mod sysfs;
+mod time;
+#[doc(hidden)]
 pub mod uapi;
+mod usage;
 
-pub use device::{DEVICE_PATH, Device, OpenOptions, SampleEvents, Stats};
+pub use device::{DEVICE_PATH, Device, Info, Stats};
 pub use error::{Error, ErrorKind, Result};
+pub use events::SampleEvents;
 pub use history::{History, Sample};
+pub use open::OpenOptions;
 pub use process::{Process, State};
-pub use snapshot::{Snapshot, SnapshotOptions};
+pub use snapshot::{Groups, Record, Snapshot, SnapshotOptions};
+pub use time::{BootClock, BootTime};
+pub use usage::{CpuMeter, CpuUsage};
+
+/// All types may be sent to and shared with other threads.
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync + 'static>() {}
+
+    is_send_and_sync::<Device>();
+    is_send_and_sync::<Error>();
+    is_send_and_sync::<Snapshot>();
+    is_send_and_sync::<History>();
+    is_send_and_sync::<SampleEvents<'static>>();
+};

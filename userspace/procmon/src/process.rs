@@ -2,18 +2,21 @@
 
 //! A process as the device describes it.
 
-use std::ffi::OsString;
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::os::unix::ffi::OsStringExt;
 
-use crate::uapi;
+use crate::{names, uapi};
 
 /// A process or thread, as it was at the moment of [`Device::query`](crate::Device::query).
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Process {
     /// The PID it was asked for by, in the caller's PID namespace.
     pub pid: i32,
     /// Its name, at most 15 bytes; any byte but NUL may occur.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::name"))]
     pub comm: OsString,
     /// What it was doing.
     pub state: State,
@@ -22,6 +25,18 @@ pub struct Process {
 }
 
 impl Process {
+    /// Creates a process.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn new(pid: i32, comm: impl Into<OsString>, state: State, vsize: u64) -> Self {
+        Self {
+            pid,
+            comm: comm.into(),
+            state,
+            vsize,
+        }
+    }
+
     /// Reads the kernel's answer; `None` when it says that there is no such process.
     #[allow(
         clippy::useless_conversion,
@@ -31,18 +46,25 @@ impl Process {
         if raw.state == uapi::PROCMON_STATE_NOT_FOUND {
             return None;
         }
-        let comm = raw
-            .comm
-            .iter()
-            .take_while(|&&c| c != 0)
-            .map(|c| c.to_ne_bytes()[0])
-            .collect();
         Some(Self {
             pid: raw.pid,
-            comm: OsString::from_vec(comm),
+            comm: uapi::name(&raw.comm).to_owned(),
             state: State::from_raw(raw.state),
             vsize: raw.vsize.into(),
         })
+    }
+
+    /// Its whole name: that of a kernel thread may be longer, and is looked up in `/proc`.
+    ///
+    /// See [`names::whole_name`] for what that takes.
+    #[must_use]
+    pub fn whole_comm(&self) -> Cow<'_, OsStr> {
+        // A user process without memory is a zombie, whose name is whole already.
+        if self.vsize == 0 {
+            names::whole_name(self.pid, &self.comm)
+        } else {
+            Cow::Borrowed(&self.comm)
+        }
     }
 }
 
@@ -72,60 +94,57 @@ pub enum State {
     Unknown(i32),
 }
 
-/// Every known state with its number, its letter and its name.
-const STATES: [(State, i32, char, &str); 9] = [
-    (State::Running, uapi::PROCMON_STATE_RUNNING, 'R', "running"),
-    (
-        State::Sleeping,
-        uapi::PROCMON_STATE_SLEEPING,
-        'S',
-        "sleeping",
-    ),
-    (
-        State::DiskSleep,
-        uapi::PROCMON_STATE_DISK_SLEEP,
-        'D',
-        "disk sleep",
-    ),
-    (State::Stopped, uapi::PROCMON_STATE_STOPPED, 'T', "stopped"),
-    (
-        State::Traced,
-        uapi::PROCMON_STATE_TRACED,
-        't',
-        "tracing stop",
-    ),
-    (State::Dead, uapi::PROCMON_STATE_DEAD, 'X', "dead"),
-    (State::Zombie, uapi::PROCMON_STATE_ZOMBIE, 'Z', "zombie"),
-    (State::Parked, uapi::PROCMON_STATE_PARKED, 'P', "parked"),
-    (State::Idle, uapi::PROCMON_STATE_IDLE, 'I', "idle"),
-];
-
 impl State {
-    /// The state that the kernel's number stands for.
+    /// Converts the kernel's number.
+    #[must_use]
     pub fn from_raw(raw: i32) -> Self {
-        STATES
-            .iter()
-            .find(|entry| entry.1 == raw)
-            .map_or(Self::Unknown(raw), |entry| entry.0)
+        match raw {
+            uapi::PROCMON_STATE_RUNNING => Self::Running,
+            uapi::PROCMON_STATE_SLEEPING => Self::Sleeping,
+            uapi::PROCMON_STATE_DISK_SLEEP => Self::DiskSleep,
+            uapi::PROCMON_STATE_STOPPED => Self::Stopped,
+            uapi::PROCMON_STATE_TRACED => Self::Traced,
+            uapi::PROCMON_STATE_DEAD => Self::Dead,
+            uapi::PROCMON_STATE_ZOMBIE => Self::Zombie,
+            uapi::PROCMON_STATE_PARKED => Self::Parked,
+            uapi::PROCMON_STATE_IDLE => Self::Idle,
+            unknown => Self::Unknown(unknown),
+        }
     }
 
     /// The letter that `/proc/PID/stat` and `ps` show, `?` for an unknown state.
+    #[must_use]
     pub fn letter(self) -> char {
-        STATES
-            .iter()
-            .find(|entry| entry.0 == self)
-            .map_or('?', |entry| entry.2)
+        match self {
+            Self::Running => 'R',
+            Self::Sleeping => 'S',
+            Self::DiskSleep => 'D',
+            Self::Stopped => 'T',
+            Self::Traced => 't',
+            Self::Dead => 'X',
+            Self::Zombie => 'Z',
+            Self::Parked => 'P',
+            Self::Idle => 'I',
+            Self::Unknown(_) => '?',
+        }
     }
 }
 
 /// The words that `/proc/PID/status` has for the states.
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self, STATES.iter().find(|entry| entry.0 == *self)) {
-            (_, Some(entry)) => f.pad(entry.3),
-            (Self::Unknown(raw), None) => f.pad(&format!("unknown ({raw})")),
-            (_, None) => unreachable!("every known state is in the table"),
-        }
+        f.pad(match self {
+            Self::Running => "running",
+            Self::Sleeping => "sleeping",
+            Self::DiskSleep => "disk sleep",
+            Self::Stopped => "stopped",
+            Self::Traced => "tracing stop",
+            Self::Dead => "dead",
+            Self::Zombie => "zombie",
+            Self::Parked => "parked",
+            Self::Idle => "idle",
+            Self::Unknown(raw) => return f.pad(&format!("unknown ({raw})")),
+        })
     }
 }
 

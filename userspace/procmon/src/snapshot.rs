@@ -1,88 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Many processes at once.
+//! Snapshots: records of all processes at once, or of those that were asked for.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
+use crate::time::BootTime;
+use crate::uapi;
 
-use bitflags::bitflags;
+pub use crate::record::{Cpu, Credentials, Faults, Groups, Io, Memory, Record, Switches};
 
-use crate::{State, uapi};
-
-bitflags! {
-    /// Groups of fields of a [`Record`]. What a group costs is paid only if it is asked for.
-    #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-    pub struct Groups: u32 {
-        /// IDs, state, name and number of threads, which are always there.
-        const BASIC = uapi::PROCMON_GROUP_BASIC;
-        /// [`Record::cpu`].
-        const CPU = uapi::PROCMON_GROUP_CPU;
-        /// [`Record::credentials`].
-        const CREDENTIALS = uapi::PROCMON_GROUP_CREDS;
-        /// [`Record::faults`].
-        const FAULTS = uapi::PROCMON_GROUP_FAULTS;
-        /// [`Record::memory`].
-        const MEMORY = uapi::PROCMON_GROUP_MEM;
-        /// [`Record::switches`].
-        const SWITCHES = uapi::PROCMON_GROUP_SCHED;
-        /// [`Record::io`].
-        const IO = uapi::PROCMON_GROUP_IO;
-        /// [`Record::cgroup_id`].
-        const CGROUP = uapi::PROCMON_GROUP_CGROUP;
-        /// [`Record::runtime`].
-        const RUNTIME = uapi::PROCMON_GROUP_RUNTIME;
-    }
-}
-
-/// What a snapshot is to have: by default [`Groups::BASIC`] of all processes.
-#[derive(Clone, Debug, Default)]
+/// Options of a snapshot: by default [`Groups::BASIC`] of all processes.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+#[must_use]
 pub struct SnapshotOptions {
-    pub(crate) groups: Groups,
-    pub(crate) flags: u32,
-    pub(crate) uid: u32,
-    pub(crate) ppid: i32,
-    pub(crate) tgid: i32,
+    groups: Groups,
+    flags: u32,
+    uid: Option<u32>,
+    ppid: Option<i32>,
+    tgid: Option<i32>,
 }
 
 impl SnapshotOptions {
-    /// The default.
+    /// Creates the default.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Groups of fields to ask for.
+    /// Groups of fields to ask for: see [`Info::groups`](crate::Info::groups) for those that the
+    /// module knows.
     pub fn groups(mut self, groups: Groups) -> Self {
         self.groups = groups;
         self
     }
 
-    /// A record for each thread, and not for each process.
+    /// Whether to make a record for each thread, and not for each process.
     pub fn threads(self, threads: bool) -> Self {
         self.flag(uapi::PROCMON_SNAPSHOT_THREADS, threads)
     }
 
-    /// Whether there are to be records of kernel threads.
+    /// Whether to make records of kernel threads, as is the default.
     pub fn kernel_threads(self, kernel_threads: bool) -> Self {
         self.flag(uapi::PROCMON_SNAPSHOT_NO_KTHREADS, !kernel_threads)
     }
 
-    /// Only processes with this real user ID.
-    pub fn uid(mut self, uid: u32) -> Self {
-        self.uid = uid;
-        self.flag(uapi::PROCMON_SNAPSHOT_BY_UID, true)
+    /// Only processes with this real user ID, `None` for those of all users.
+    pub fn uid(mut self, uid: impl Into<Option<u32>>) -> Self {
+        self.uid = uid.into();
+        self
     }
 
-    /// Only children of this process.
-    pub fn ppid(mut self, ppid: i32) -> Self {
-        self.ppid = ppid;
-        self.flag(uapi::PROCMON_SNAPSHOT_BY_PPID, true)
+    /// Only children of this process, `None` for those of all processes.
+    pub fn ppid(mut self, ppid: impl Into<Option<i32>>) -> Self {
+        self.ppid = ppid.into();
+        self
     }
 
-    /// Only this process, or its threads.
-    pub fn tgid(mut self, tgid: i32) -> Self {
-        self.tgid = tgid;
-        self.flag(uapi::PROCMON_SNAPSHOT_BY_TGID, true)
+    /// Only this process, or its threads; `None` for all processes.
+    pub fn tgid(mut self, tgid: impl Into<Option<i32>>) -> Self {
+        self.tgid = tgid.into();
+        self
     }
 
     fn flag(mut self, flag: u32, set: bool) -> Self {
@@ -93,42 +67,134 @@ impl SnapshotOptions {
         }
         self
     }
+
+    /// The argument of the system call, without the memory for its answer.
+    pub(crate) fn to_raw(&self) -> uapi::procmon_snapshot {
+        let mut flags = self.flags;
+        for (is_set, flag) in [
+            (self.uid.is_some(), uapi::PROCMON_SNAPSHOT_BY_UID),
+            (self.ppid.is_some(), uapi::PROCMON_SNAPSHOT_BY_PPID),
+            (self.tgid.is_some(), uapi::PROCMON_SNAPSHOT_BY_TGID),
+        ] {
+            if is_set {
+                flags |= flag;
+            }
+        }
+        uapi::procmon_snapshot {
+            size: size_of::<uapi::procmon_snapshot>() as u32,
+            flags,
+            groups: self.groups.bits(),
+            uid: self.uid.unwrap_or(0),
+            ppid: self.ppid.unwrap_or(0),
+            tgid: self.tgid.unwrap_or(0),
+            ..Default::default()
+        }
+    }
 }
 
-/// What [`Device::snapshot`](crate::Device::snapshot) found.
+/// Result of [`Device::snapshot`](crate::Device::snapshot).
 ///
-/// A buffer to use again: [`Device::snapshot_into`](crate::Device::snapshot_into) keeps its memory.
+/// [`Device::snapshot_into`](crate::Device::snapshot_into) uses the memory of an earlier one again.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Snapshot {
-    pub(crate) records: Vec<Record>,
-    pub(crate) time: Duration,
+    pub(crate) time: BootTime,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) end: BootTime,
     pub(crate) groups: Groups,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) of_threads: bool,
+    pub(crate) records: Vec<Record>,
 }
 
 impl Snapshot {
-    /// A snapshot of these records, which should be in the order of their PIDs, for tests of what
-    /// shows one.
-    pub fn new(records: Vec<Record>, time: Duration) -> Self {
+    /// Creates an empty snapshot for [`Device::snapshot_into`](crate::Device::snapshot_into), with
+    /// room for this number of records.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
         Self {
-            records,
+            records: Vec::with_capacity(capacity),
+            ..Self::default()
+        }
+    }
+
+    /// Creates a snapshot from records in the order of their PIDs.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn new(records: Vec<Record>, time: impl Into<BootTime>) -> Self {
+        let time = time.into();
+        Self {
             time,
+            end: time,
             groups: Groups::all(),
+            of_threads: false,
+            records,
         }
     }
 
     /// The records in the order of their PIDs.
+    #[must_use]
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// When it was begun, since boot.
-    pub fn time(&self) -> Duration {
+    /// The record of the process with this PID, or of the thread with this ID.
+    #[must_use]
+    pub fn get(&self, pid: i32) -> Option<&Record> {
+        let index = self.records.binary_search_by_key(&pid, Record::pid).ok()?;
+        Some(&self.records[index])
+    }
+
+    /// The number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether no process was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Iterates over the records in the order of their PIDs.
+    pub fn iter(&self) -> std::slice::Iter<'_, Record> {
+        self.records.iter()
+    }
+
+    /// The moment at which the module began with it.
+    #[must_use]
+    pub fn time(&self) -> BootTime {
         self.time
     }
 
-    /// The groups that the module has delivered.
+    /// A moment at which it was complete: each record was made between [`time`](Self::time) and
+    /// this.
+    #[must_use]
+    pub fn end(&self) -> BootTime {
+        self.end
+    }
+
+    /// The groups that the module has delivered, though not of each process.
+    #[must_use]
     pub fn groups(&self) -> Groups {
         self.groups
+    }
+
+    /// Whether the records are those of threads.
+    #[must_use]
+    pub fn is_of_threads(&self) -> bool {
+        self.of_threads
+    }
+
+    /// Empties it and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        let mut records = std::mem::take(&mut self.records);
+        records.clear();
+        *self = Self {
+            records,
+            ..Self::default()
+        };
     }
 }
 
@@ -137,227 +203,72 @@ impl<'a> IntoIterator for &'a Snapshot {
     type IntoIter = std::slice::Iter<'a, Record>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.records.iter()
+        self.iter()
     }
 }
 
-/// A process or thread in a snapshot.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[repr(transparent)]
-pub struct Record(pub(crate) uapi::procmon_record);
+impl IntoIterator for Snapshot {
+    type Item = Record;
+    type IntoIter = std::vec::IntoIter<Record>;
 
-/// Times and scheduling.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Cpu {
-    /// Time in user space.
-    pub user: Duration,
-    /// Time in the kernel.
-    pub system: Duration,
-    /// When it was started, since boot.
-    pub start: Duration,
-    /// The CPU that it is on, or was on last.
-    pub last: u32,
-    /// From -20 to 19.
-    pub nice: i32,
-    /// One of `SCHED_*`.
-    pub policy: u32,
-}
-
-/// Users and groups, in the caller's user namespace.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Credentials {
-    /// Real user ID.
-    pub uid: u32,
-    /// Effective user ID.
-    pub euid: u32,
-    /// Real group ID.
-    pub gid: u32,
-    /// Effective group ID.
-    pub egid: u32,
-}
-
-/// Page faults.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Faults {
-    /// Those that took no I/O.
-    pub minor: u64,
-    /// Those that did.
-    pub major: u64,
-}
-
-/// Memory in bytes, with the accuracy of `/proc/PID/stat`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Memory {
-    /// Size of the address space.
-    pub virtual_size: u64,
-    /// Resident anonymous memory.
-    pub anonymous: u64,
-    /// Resident memory of files.
-    pub file: u64,
-    /// Resident shared memory.
-    pub shared: u64,
-}
-
-impl Memory {
-    /// All that is resident.
-    pub fn resident(&self) -> u64 {
-        self.anonymous + self.file + self.shared
+    fn into_iter(self) -> Self::IntoIter {
+        self.records.into_iter()
     }
 }
 
-/// Switches to another task.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Switches {
-    /// Because there was nothing to do.
-    pub voluntary: u64,
-    /// Because it was another task's turn.
-    pub involuntary: u64,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Bytes from and to block devices.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Io {
-    /// Bytes read.
-    pub read: u64,
-    /// Bytes written.
-    pub written: u64,
-}
-
-impl From<uapi::procmon_record> for Record {
-    fn from(raw: uapi::procmon_record) -> Self {
-        Self(raw)
-    }
-}
-
-impl Record {
-    pub(crate) fn from_raw(raw: &uapi::procmon_record) -> &Self {
-        // SAFETY: This is a transparent wrapper.
-        unsafe { &*(&raw const *raw).cast() }
-    }
-
-    /// The groups that there are of it: some have no memory, or do not show everybody everything.
-    pub fn groups(&self) -> Groups {
-        Groups::from_bits_truncate(self.0.groups)
-    }
-
-    /// Its ID, in the caller's PID namespace.
-    pub fn pid(&self) -> i32 {
-        self.0.pid
-    }
-
-    /// The ID of its process.
-    pub fn tgid(&self) -> i32 {
-        self.0.tgid
-    }
-
-    /// The ID of its parent process, 0 if that is outside of the caller's PID namespace.
-    pub fn ppid(&self) -> i32 {
-        self.0.ppid
-    }
-
-    /// What it is doing.
-    pub fn state(&self) -> State {
-        State::from_raw(self.0.state)
-    }
-
-    /// Its name.
-    pub fn comm(&self) -> &OsStr {
-        // SAFETY: They are as large, and any byte will do.
-        let bytes: &[u8; uapi::PROCMON_COMM_LEN as usize] =
-            unsafe { &*(&raw const self.0.comm).cast() };
-        let len = bytes.iter().position(|&byte| byte == 0);
-        OsStr::from_bytes(&bytes[..len.unwrap_or(bytes.len())])
-    }
-
-    /// How many threads its process has.
-    pub fn threads(&self) -> u32 {
-        self.0.threads
-    }
-
-    /// Whether it is a kernel thread.
-    pub fn is_kernel_thread(&self) -> bool {
-        self.0.flags & uapi::PROCMON_TASK_KTHREAD != 0
-    }
-
-    /// Whether it is on its way out, or a zombie.
-    pub fn is_exiting(&self) -> bool {
-        self.0.flags & uapi::PROCMON_TASK_EXITING != 0
-    }
-
-    /// Whether it was executing a program and did not finish soon: fields may be of the program
-    /// before and of the one after.
-    pub fn is_mixed(&self) -> bool {
-        self.0.flags & uapi::PROCMON_TASK_MIXED != 0
-    }
-
-    /// Times and scheduling.
-    pub fn cpu(&self) -> Option<Cpu> {
-        self.has(Groups::CPU).then(|| Cpu {
-            user: Duration::from_nanos(self.0.utime),
-            system: Duration::from_nanos(self.0.stime),
-            start: Duration::from_nanos(self.0.start_time),
-            last: self.0.cpu,
-            nice: self.0.nice,
-            policy: self.0.policy,
+    fn record(pid: i32) -> Record {
+        Record(uapi::procmon_record {
+            pid,
+            ..Default::default()
         })
     }
 
-    /// Users and groups.
-    pub fn credentials(&self) -> Option<Credentials> {
-        self.has(Groups::CREDENTIALS).then_some(Credentials {
-            uid: self.0.uid,
-            euid: self.0.euid,
-            gid: self.0.gid,
-            egid: self.0.egid,
-        })
+    #[test]
+    fn a_process_is_found_by_its_pid() {
+        let snapshot = Snapshot {
+            records: [1, 5, 4_194_304].map(record).to_vec(),
+            ..Default::default()
+        };
+        assert_eq!(snapshot.get(5).map(Record::pid), Some(5));
+        assert_eq!(snapshot.get(4), None);
+        assert_eq!(snapshot.len(), 3);
+        assert!(!snapshot.is_empty());
+        let pids: Vec<_> = snapshot.iter().map(Record::pid).collect();
+        assert_eq!(pids, [1, 5, 4_194_304]);
+        assert_eq!((&snapshot).into_iter().count(), 3);
+        assert_eq!(snapshot.into_iter().next(), Some(record(1)));
     }
 
-    /// Page faults.
-    pub fn faults(&self) -> Option<Faults> {
-        self.has(Groups::FAULTS).then_some(Faults {
-            minor: self.0.minor_faults,
-            major: self.0.major_faults,
-        })
+    #[test]
+    fn what_is_set_can_be_unset() {
+        let set = SnapshotOptions::new()
+            .uid(0)
+            .ppid(1)
+            .tgid(2)
+            .threads(true)
+            .kernel_threads(false)
+            .groups(Groups::IO);
+        let raw = set.to_raw();
+        assert_eq!((raw.uid, raw.ppid, raw.tgid), (0, 1, 2));
+        assert_eq!((raw.flags, raw.groups), (0b11111, 1 << 6));
+        assert_ne!(set, SnapshotOptions::new());
+        let unset = set.uid(None).ppid(None).tgid(None).threads(false);
+        let unset = unset.kernel_threads(true).groups(Groups::empty());
+        assert_eq!(unset, SnapshotOptions::new());
+        assert_eq!(unset.to_raw().flags, 0);
     }
 
-    /// Memory.
-    pub fn memory(&self) -> Option<Memory> {
-        self.has(Groups::MEMORY).then_some(Memory {
-            virtual_size: self.0.vsize,
-            anonymous: self.0.rss_anon,
-            file: self.0.rss_file,
-            shared: self.0.rss_shmem,
-        })
-    }
-
-    /// Switches to another task.
-    pub fn switches(&self) -> Option<Switches> {
-        self.has(Groups::SWITCHES).then_some(Switches {
-            voluntary: self.0.voluntary_switches,
-            involuntary: self.0.involuntary_switches,
-        })
-    }
-
-    /// Bytes from and to block devices.
-    pub fn io(&self) -> Option<Io> {
-        self.has(Groups::IO).then_some(Io {
-            read: self.0.read_bytes,
-            written: self.0.write_bytes,
-        })
-    }
-
-    /// The ID of its cgroup, which is the inode number of that directory.
-    pub fn cgroup_id(&self) -> Option<u64> {
-        self.has(Groups::CGROUP).then_some(self.0.cgroup_id)
-    }
-
-    /// The time that it spent on CPUs, as the scheduler counts it.
-    pub fn runtime(&self) -> Option<Duration> {
-        self.has(Groups::RUNTIME)
-            .then(|| Duration::from_nanos(self.0.runtime))
-    }
-
-    fn has(&self, group: Groups) -> bool {
-        self.groups().contains(group)
+    #[test]
+    fn an_emptied_snapshot_keeps_its_memory_alone() {
+        let mut snapshot = Snapshot::with_capacity(100);
+        snapshot.records.push(record(1));
+        snapshot.time = BootTime::from_nanos(1);
+        snapshot.clear();
+        assert!(snapshot.is_empty() && snapshot.records.capacity() >= 100);
+        assert_eq!(snapshot.time(), BootTime::ZERO);
     }
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the module shows and takes under `/sys`.
+//! Statistics, the monitor's last sample and the module's parameters, under `/sys`.
 //!
-//! Anybody may read these files, and reading them counts nowhere.
+//! Every user may read these files, and reading them counts nowhere.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -21,16 +20,21 @@ pub const ATTRIBUTES: &str = "/sys/class/misc/procmon";
 pub const PARAMETERS: &str = "/sys/module/procmon/parameters";
 
 /// Content of the attribute `stats`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Stats {
     /// The totals and the filter, as [`Device::stats`](crate::Device::stats) gives them.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub totals: crate::Stats,
     /// All opens, reads, writes and ioctls since the module was loaded.
     pub per_cpu_ops: u64,
 }
 
 /// Content of the attribute `monitor`: the last sample of the kernel thread `procmon_monitor`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Monitor {
     /// Samples taken since the module was loaded.
     pub samples: u64,
@@ -50,6 +54,7 @@ pub struct Monitor {
 
 /// A parameter of the module.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
 pub enum Parameter {
     /// The most bytes a message may have; counts from the next write on.
     BufferSize,
@@ -61,6 +66,7 @@ pub enum Parameter {
 
 impl Parameter {
     /// The parameter's name.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::BufferSize => "buffer_size",
@@ -70,6 +76,7 @@ impl Parameter {
     }
 
     /// The values it can have.
+    #[must_use]
     pub fn range(self) -> RangeInclusive<u32> {
         match self {
             Self::BufferSize => 1..=1_048_576,
@@ -79,16 +86,25 @@ impl Parameter {
     }
 
     /// The file it is read and set by.
+    #[must_use]
     pub fn path(self) -> PathBuf {
         Path::new(PARAMETERS).join(self.name())
     }
 
-    /// Its present value.
+    /// Reads its present value.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or understood.
     pub fn get(self) -> Result<u32> {
         read(&self.path())
     }
 
-    /// Gives it another value, which the module refuses if it is out of [range](Self::range).
+    /// Gives it another value.
+    ///
+    /// # Errors
+    ///
+    /// If the value is out of [range](Self::range), or the caller is not root.
     pub fn set(self, value: u32) -> Result<()> {
         let path = self.path();
         // No truncation or creation: sysfs has neither, and no other file may come to be.
@@ -101,30 +117,46 @@ impl Parameter {
 }
 
 /// Reads the attribute `stats`.
+///
+/// # Errors
+///
+/// If the file cannot be read or understood.
 pub fn stats() -> Result<Stats> {
     read(&Path::new(ATTRIBUTES).join("stats"))
 }
 
 /// Reads the attribute `buffer_size`.
+///
+/// # Errors
+///
+/// If the file cannot be read or understood.
 pub fn buffer_size() -> Result<u32> {
     read(&Path::new(ATTRIBUTES).join("buffer_size"))
 }
 
 /// Reads the attribute `monitor`.
+///
+/// # Errors
+///
+/// If the file cannot be read or understood.
 pub fn monitor() -> Result<Monitor> {
     read(&Path::new(ATTRIBUTES).join("monitor"))
 }
 
 /// Reads and parses a file of a few lines.
-fn read<T: FromStr<Err: fmt::Display>>(path: &Path) -> Result<T> {
+fn read<T>(path: &Path) -> Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
     let text = fs::read_to_string(path).map_err(|reason| Error::io("read", path, reason))?;
     text.trim_end_matches('\n')
         .parse()
-        .map_err(|error| Error::unexpected(path, format!("{text:?} ({error})")))
+        .map_err(|error: T::Err| Error::unexpected(path, format!("{text:?}"), Some(error.into())))
 }
 
 /// Why the content of an attribute could not be understood.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ParseError {
     /// A line is not of the form `key: value`.
     #[error("line {0:?} is not of the form \"key: value\"")]
@@ -287,11 +319,11 @@ mod tests {
         fs::write(file.path(), "4096\n").unwrap();
         assert_eq!(read::<u32>(file.path()).unwrap(), 4096);
         fs::write(file.path(), "much\n").unwrap();
-        let error = read::<u32>(file.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("\"much\\n\"") && error.contains("invalid digit"),
-            "{error}"
-        );
+        let error = read::<u32>(file.path()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unexpected);
+        assert!(error.to_string().contains("\"much\\n\""), "{error}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("invalid digit"), "{cause}");
 
         let error = read::<u32>(Path::new("/nonexistent/buffer_size")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NoModule);

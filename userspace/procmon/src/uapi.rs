@@ -1,12 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's view: structures and numbers of `procmon_uapi.h`, translated by bindgen.
+//! The structures and numbers of `procmon_uapi.h`.
+//!
+//! Public for tests of the module alone: no part of the interface of this crate, and so of no
+//! promise about its versions.
 
-#![allow(non_camel_case_types, missing_docs)]
+#![allow(
+    non_camel_case_types,
+    missing_docs,
+    reason = "the names are those of C, and the header documents them"
+)]
 
+use std::ffi::{OsStr, c_char};
 use std::mem::{align_of, offset_of, size_of};
+use std::os::unix::ffi::OsStrExt;
 
-include!(concat!(env!("OUT_DIR"), "/uapi.rs"));
+/// What bindgen makes of the header on a 64-bit machine, less the numbers that depend on the size
+/// of a long. The crate `uapi-bindings` beside this one writes the file, and has a test that it is
+/// up to date.
+#[rustfmt::skip]
+mod bindings;
+
+pub use bindings::*;
+
+/// `_IOR()` and `_IOWR()`, with the directions of `<asm-generic/ioctl.h>`.
+const fn number(directions: u32, command: u32, size: usize) -> u32 {
+    directions << 30 | (size as u32) << 16 | (PROCMON_MAGIC as u32) << 8 | command
+}
+
+pub const PROCMON_GET_STATS: u32 = number(2, 2, size_of::<procmon_stats>());
+pub const PROCMON_QUERY_PID: u32 = number(3, 4, size_of::<procmon_query>());
+
+/// The bytes of a name before its first NUL.
+pub(crate) fn name(name: &[c_char; PROCMON_COMM_LEN as usize]) -> &OsStr {
+    // SAFETY: A c_char is one byte of any value, so these are as many bytes in the same place, and
+    // are borrowed for as long.
+    let bytes: &[u8; PROCMON_COMM_LEN as usize] = unsafe { &*(&raw const *name).cast() };
+    let len = bytes.iter().position(|&byte| byte == 0);
+    OsStr::from_bytes(&bytes[..len.unwrap_or(bytes.len())])
+}
 
 // The interface is an ABI: whatever becomes of the header or of bindgen, these numbers stay.
 

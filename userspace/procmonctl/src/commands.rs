@@ -172,6 +172,7 @@ fn watch(
             uninterruptible,
             zombies,
             forks,
+            ..
         } = sysfs::monitor()?;
         out.print(&output::Watch {
             stats: sysfs::stats()?.into(),

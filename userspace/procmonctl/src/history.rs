@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
+use procmon::CpuUsage;
 use procmon::history::{Chosen, Sample, System};
 use procmon::snapshot::Record;
 use procmon::{Device, History, sysfs};
@@ -198,16 +199,16 @@ fn row(sample: &Sample, cpu: Option<f64>, names: &KernelNames, clock: Clock) -> 
     } = sample.system();
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let (pid, record, gone) = match sample.chosen() {
-        Chosen::None => (None, None, false),
         Chosen::Process(record) => (Some(record.pid()), Some(record), false),
-        Chosen::Gone(pid, _) => (Some(pid), None, true),
+        Chosen::Gone { pid, .. } => (Some(pid), None, true),
+        _ => (None, None, false),
     };
     let times = record.and_then(Record::cpu);
     let name = record.map(|record| names.name(record));
     Row {
         sequence: sample.sequence(),
-        time: nanoseconds(sample.time()),
-        wall_time: clock.at(sample.time()),
+        time: nanoseconds(sample.time().since_boot()),
+        wall_time: clock.at(sample.time().since_boot()),
         processes,
         threads,
         running,
@@ -231,21 +232,14 @@ fn row(sample: &Sample, cpu: Option<f64>, names: &KernelNames, clock: Clock) -> 
 
 /// Returns the CPU use of the chosen process since the sample before, in per cent of a CPU.
 fn cpu_percents(samples: &[Sample]) -> Vec<Option<f64>> {
-    /// The process, by what does not change, the time of the sample, and what it had used.
-    type Before = (i32, Duration, Duration, Duration);
-
-    let mut before: Option<Before> = None;
+    let mut before = None;
     let percents = samples.iter().map(|sample| {
         let Chosen::Process(record) = sample.chosen() else {
             return None;
         };
-        let cpu = record.cpu()?;
-        let used = cpu.user + cpu.system;
-        let now = (record.pid(), cpu.start, sample.time(), used);
-        let (pid, start, time, used_before) = before.replace(now)?;
-        let elapsed = now.2.saturating_sub(time).as_secs_f64();
-        (pid == now.0 && start == now.1 && elapsed > 0.0)
-            .then(|| used.saturating_sub(used_before).as_secs_f64() / elapsed * 100.0)
+        let now = (record, sample.time());
+        let usage = CpuUsage::between(before.replace(now)?, now)?;
+        Some(usage.percent())
     });
     percents.collect()
 }
@@ -275,7 +269,7 @@ fn table(history: &History, width: Option<usize>) -> String {
         let system = sample.system();
         let mut cells = vec![
             sample.sequence().to_string(),
-            time_text(sample.time()),
+            time_text(sample.time().since_boot()),
             system.processes.to_string(),
             system.threads.to_string(),
             system.running.to_string(),
@@ -285,7 +279,6 @@ fn table(history: &History, width: Option<usize>) -> String {
         ];
         let absent = || "-".to_owned();
         match sample.chosen() {
-            Chosen::None => {}
             Chosen::Process(record) => cells.extend([
                 record.pid().to_string(),
                 record.state().letter().to_string(),
@@ -295,7 +288,8 @@ fn table(history: &History, width: Option<usize>) -> String {
                     .map_or_else(absent, |memory| bytes_text(memory.resident())),
                 printable(&names.name(record)),
             ]),
-            Chosen::Gone(pid, _) => cells.extend([pid.to_string(), "gone".to_owned()]),
+            Chosen::Gone { pid, .. } => cells.extend([pid.to_string(), "gone".to_owned()]),
+            _ => {}
         }
         cells
     });
@@ -316,7 +310,7 @@ fn plot(history: &History, width: u16, height: u16) -> String {
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
         return String::new();
     };
-    let at = |sample: &Sample| sample.time().as_secs_f64();
+    let at = |sample: &Sample| sample.time().since_boot().as_secs_f64();
     let cpu: Vec<_> = samples
         .iter()
         .zip(cpu_percents(samples))
@@ -339,7 +333,7 @@ fn plot(history: &History, width: u16, height: u16) -> String {
         .x_axis(
             Axis::default()
                 .bounds(bounds)
-                .labels([time_text(first.time()), time_text(last.time())]),
+                .labels([first, last].map(|sample| time_text(sample.time().since_boot()))),
         )
         .y_axis(
             Axis::default()

@@ -58,7 +58,11 @@ fn main() -> ExitCode {
         // The reader has had enough, as `head` has after a few lines.
         return ExitCode::SUCCESS;
     }
-    complain(format_args!("{error:#}"));
+    let hint = error
+        .downcast_ref::<procmon::Error>()
+        .and_then(procmon::Error::hint);
+    let hint = hint.map_or_else(String::new, |hint| format!(": {hint}"));
+    complain(format_args!("{error:#}{hint}"));
     exit_for(&error).into()
 }
 

@@ -92,6 +92,7 @@ impl From<sysfs::Stats> for Stats {
         let sysfs::Stats {
             totals,
             per_cpu_ops,
+            ..
         } = stats;
         let procmon::Stats {
             opens,
@@ -99,6 +100,7 @@ impl From<sysfs::Stats> for Stats {
             writes,
             ioctls,
             filter,
+            ..
         } = totals;
         Self {
             opens,
@@ -317,21 +319,16 @@ mod tests {
 
     use super::*;
 
+    fn stats_of_sysfs(filter_pid: i32) -> Stats {
+        let text = format!(
+            "opens: 1\nreads: 2\nwrites: 3\nioctls: 4\nper_cpu_ops: 10\nfilter_pid: {filter_pid}\n"
+        );
+        text.parse::<sysfs::Stats>().unwrap().into()
+    }
+
     #[test]
     fn json_is_as_documented() {
-        let totals = procmon::Stats {
-            opens: 1,
-            reads: 2,
-            writes: 3,
-            ioctls: 4,
-            filter: None,
-        };
-        let stats = || {
-            Stats::from(sysfs::Stats {
-                totals,
-                per_cpu_ops: 10,
-            })
-        };
+        let stats = || stats_of_sysfs(0);
         let expected = json!({
             "opens": 1, "reads": 2, "writes": 3, "ioctls": 4, "per_cpu_ops": 10, "filter_pid": null,
         });
@@ -370,12 +367,8 @@ mod tests {
 
     #[test]
     fn a_process_keeps_every_byte_of_its_name() {
-        let process = Process {
-            pid: 7,
-            comm: std::ffi::OsString::from_vec(b"\xffx".to_vec()),
-            state: State::Zombie,
-            vsize: 0,
-        };
+        let comm = std::ffi::OsString::from_vec(b"\xffx".to_vec());
+        let process = Process::new(7, comm, State::Zombie, 0);
         let query = Query::found(&process);
         assert_eq!(
             query.to_string(),
@@ -395,18 +388,7 @@ mod tests {
 
     #[test]
     fn text_is_that_of_sysfs() {
-        let totals = procmon::Stats {
-            opens: 1,
-            reads: 2,
-            writes: 3,
-            ioctls: 4,
-            filter: Some(5),
-        };
-        let text = Stats::from(sysfs::Stats {
-            totals,
-            per_cpu_ops: 10,
-        })
-        .to_string();
+        let text = stats_of_sysfs(5).to_string();
         let expected = "opens: 1\nreads: 2\nwrites: 3\nioctls: 4\nper_cpu_ops: 10\nfilter_pid: 5";
         assert_eq!(text, expected);
     }

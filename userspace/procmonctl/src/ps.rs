@@ -64,7 +64,7 @@ pub fn run(device: &Device, args: PsArgs, out: &Output) -> anyhow::Result<ExitCo
     let selection = Selection::new(args.filters, args.threads, &names)?;
     let groups = groups_of(&args.columns) | args.sort.column.groups;
     let snapshot = device.snapshot(&selection.options(groups))?;
-    let context = Context::new(snapshot.time(), names);
+    let context = Context::new(snapshot.time().since_boot(), names);
     let mut rows: Vec<_> = snapshot
         .records()
         .iter()

@@ -220,7 +220,7 @@ impl Row<'_> {
             // Times go on until the record is made. To the begin of the snapshot, a young process
             // would seem to have used more than there is.
             let end = context.end.max(context.now);
-            let age = end.saturating_sub(cpu.start).as_secs_f64();
+            let age = end.saturating_sub(cpu.start.since_boot()).as_secs_f64();
             (age > 0.0).then(|| (cpu.user + cpu.system).as_secs_f64() / age * 100.0)
         })
     }
@@ -345,11 +345,11 @@ pub static COLUMNS: &[Column] = &[
     column!("runtime", "RUNTIME", Right, RUNTIME, "Time on CPUs, as the scheduler counts it",
         |row, _| Some(Value::Time(row.record.runtime()?))),
     column!("start", "START", Right, CPU, "When it was started, since boot",
-        |row, _| Some(Value::Time(row.record.cpu()?.start))),
+        |row, _| Some(Value::Time(row.record.cpu()?.start.since_boot()))),
     column!("started", "STARTED", Left, CPU, "When it was started, by the clock on the wall",
-        |row, context| Some(Value::Moment(context.clock.at(row.record.cpu()?.start)))),
+        |row, context| Some(Value::Moment(context.clock.at(row.record.cpu()?.start.since_boot())))),
     column!("age", "AGE", Right, CPU, "How long ago it was started",
-        |row, context| Some(Value::Time(context.now.saturating_sub(row.record.cpu()?.start)))),
+        |row, context| Some(Value::Time(context.now.saturating_sub(row.record.cpu()?.start.since_boot())))),
     column!("nice", "NI", Right, CPU, "Nice value, -20 to 19",
         |row, _| Some(Value::Number(row.record.cpu()?.nice.into()))),
     column!("policy", "POLICY", Left, CPU, "Scheduling policy",

@@ -148,7 +148,7 @@ impl App {
     /// Takes over a snapshot.
     pub fn update(&mut self, snapshot: &Snapshot, system: System) {
         self.processes.update(snapshot);
-        self.context.refresh(snapshot.time());
+        self.context.refresh(snapshot.time().since_boot());
         self.busy = system.busy_since(&self.system);
         self.system = system;
         let tagged = std::mem::take(&mut self.tagged);

@@ -3,10 +3,9 @@
 //! The processes that `top` knows, with what they did between refreshes.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use procmon::Snapshot;
 use procmon::snapshot::Record;
+use procmon::{BootTime, CpuMeter, CpuUsage, Snapshot};
 
 use crate::processes::columns::Row;
 
@@ -14,7 +13,7 @@ use crate::processes::columns::Row;
 pub const PAST: usize = 240;
 
 /// A process, or thread, told apart from another one that had its ID before.
-pub type Identity = (i32, Duration);
+pub type Identity = (i32, BootTime);
 
 /// A process, or thread, at the last refresh.
 #[derive(Debug)]
@@ -45,8 +44,9 @@ impl Process {
 #[derive(Debug, Default)]
 pub struct Processes {
     all: Vec<Process>,
-    /// Time of the snapshot, since boot.
-    time: Duration,
+    /// Time of the snapshot.
+    time: BootTime,
+    meter: CpuMeter,
     /// Whether CPU use counts from the snapshot before, and not from each start.
     has_interval: bool,
     /// Whether the next snapshot counts something else than the last one.
@@ -61,11 +61,13 @@ impl Processes {
         let mut old = std::mem::take(&mut self.all);
         if std::mem::take(&mut self.is_forgotten) {
             old.clear();
+            self.meter = CpuMeter::new();
         }
         self.has_interval = !old.is_empty() && !elapsed.is_zero();
         let mut old = old.into_iter().peekable();
         self.all.reserve(snapshot.records().len());
-        for &record in snapshot.records() {
+        self.meter.update(snapshot);
+        for (&record, usage) in snapshot.iter().zip(self.meter.usages()) {
             while old
                 .next_if(|known| known.record.pid() < record.pid())
                 .is_some()
@@ -77,8 +79,7 @@ impl Processes {
                 past: VecDeque::new(),
             };
             if self.has_interval {
-                let before = known.as_ref().map(|known| &known.record);
-                process.cpu = usage(before, &record, last, elapsed);
+                process.cpu = usage.map(CpuUsage::percent);
             }
             if let Some(known) = known {
                 process.past = known.past;
@@ -123,20 +124,4 @@ impl Processes {
 fn is_same(before: &Record, now: &Record) -> bool {
     let start = |record: &Record| record.cpu().map(|cpu| cpu.start);
     before.pid() == now.pid() && start(before) == start(now)
-}
-
-/// CPU use since `last`, which is `elapsed` ago, in per cent of one CPU.
-///
-/// It is no more than the threads could have used: the time of a snapshot is that of its beginning,
-/// and a record may be made later.
-fn usage(before: Option<&Record>, now: &Record, last: Duration, elapsed: Duration) -> Option<f64> {
-    let time = |record: &Record| record.cpu().map(|cpu| cpu.user + cpu.system);
-    let base = match before {
-        Some(before) => time(before)?,
-        // A process that is new has used all of its time since then.
-        None if now.cpu()?.start >= last => Duration::ZERO,
-        None => return None,
-    };
-    let used = time(now)?.saturating_sub(base).as_secs_f64() / elapsed.as_secs_f64();
-    Some((used * 100.0).min(f64::from(now.threads().max(1)) * 100.0))
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Translates `procmon_uapi.h`, the one definition of the interface, to Rust.
+//! Translates `procmon_uapi.h`. A build script is linked dynamically, so it can load libclang.
 
 use std::env;
 use std::path::PathBuf;
@@ -27,16 +27,23 @@ fn main() {
     bindgen::Builder::default()
         .header(HEADER)
         .allowlist_item("procmon_.*|PROCMON_.*")
+        // The size of a long is part of these, so they are not the same everywhere.
+        .blocklist_item("PROCMON_GET_STATS|PROCMON_QUERY_PID")
         // The command numbers are macros that take the size of a type: only Clang can tell them.
         .clang_macro_fallback()
         .clang_macro_fallback_build_dir(&out_dir)
         .parse_callbacks(Box::new(ConstantTypes))
         .derive_default(true)
         .derive_eq(true)
+        .derive_hash(true)
         .layout_tests(false)
         .generate_comments(false)
+        // No version of bindgen in the text: it changes more often than the bindings do.
+        .disable_header_comment()
+        .raw_line("// SPDX-License-Identifier: GPL-2.0")
+        .raw_line("// Written by the crate uapi-bindings.")
         .generate()
         .unwrap_or_else(|error| panic!("cannot translate {HEADER}: {error}"))
-        .write_to_file(out_dir.join("uapi.rs"))
+        .write_to_file(out_dir.join("bindings.rs"))
         .expect("cannot write the translated header");
 }

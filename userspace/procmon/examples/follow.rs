@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Prints the samples of the monitor, those that are kept and then each new one, until the recorded
+//! process is gone.
+
+use procmon::Device;
+use procmon::history::Chosen;
+
+fn main() -> procmon::Result<()> {
+    let device = Device::open_read_only()?;
+    let mut next = 0;
+    loop {
+        let history = device.history(next)?;
+        for sample in &history {
+            let time = sample.time();
+            match sample.chosen() {
+                Chosen::Process(record) => println!("{time} {} {}", record.pid(), record.state()),
+                Chosen::Gone { pid, .. } => {
+                    println!("{time} {pid} is gone");
+                    return Ok(());
+                }
+                _ => println!("{time} {} processes", sample.system().processes),
+            }
+        }
+        next = history.next();
+        device.wait_for_sample(None)?;
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The whole names of kernel threads.
+//!
+//! The kernel keeps 15 bytes of a name in the place from which the module takes it. Of kernel
+//! threads it has more, which it shows in `/proc/PID/comm`: the rest of a long name, and what a
+//! worker of a workqueue does, as in `kworker/0:0H-events_highpri`.
+
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+/// Returns the whole name of a kernel thread of which the module gave the beginning.
+///
+/// If `/proc` does not have the thread, or another one by now, it is the name that was given: a
+/// whole name always begins with that. A thread that has the ID of one that ended, and its name, is
+/// taken for it; kernel threads of equal names do the same work.
+///
+/// Takes one look at a file in `/proc` and is meant for what is shown, not for all that is there.
+#[must_use]
+pub fn whole_name(pid: i32, comm: &OsStr) -> Cow<'_, OsStr> {
+    whole_name_in(Path::new("/proc"), pid, comm)
+}
+
+fn whole_name_in<'a>(proc: &Path, pid: i32, comm: &'a OsStr) -> Cow<'a, OsStr> {
+    match read(&proc.join(pid.to_string()).join("comm")) {
+        Some(name) if name.as_bytes().starts_with(comm.as_bytes()) => Cow::Owned(name),
+        _ => Cow::Borrowed(comm),
+    }
+}
+
+fn read(path: &Path) -> Option<OsString> {
+    /// More than the kernel's own limit, which is 64 bytes for a worker.
+    const LONGEST: u64 = 256;
+
+    let mut name = Vec::new();
+    File::open(path)
+        .ok()?
+        .take(LONGEST)
+        .read_to_end(&mut name)
+        .ok()?;
+    // The kernel adds one line break; any other one is a part of the name.
+    name.pop_if(|&mut last| last == b'\n');
+    Some(OsString::from_vec(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_completed_if_it_is_the_same_thread() {
+        let proc = tempfile::tempdir().unwrap();
+        let file = |pid: &str, comm: &[u8]| {
+            fs::create_dir(proc.path().join(pid)).unwrap();
+            fs::write(proc.path().join(pid).join("comm"), comm).unwrap();
+        };
+        file("17", b"kworker/0:0H-events_highpri\n");
+        file("18", b"bash\n");
+        file("19", b"odd\n\xff\n\n");
+        for (pid, comm, whole) in [
+            (
+                17,
+                &b"kworker/0:0H"[..],
+                &b"kworker/0:0H-events_highpri"[..],
+            ),
+            (17, b"kworker/1:0H", b"kworker/1:0H"),
+            (18, b"rcu_tasks_kthre", b"rcu_tasks_kthre"),
+            (18, b"bash", b"bash"),
+            (19, b"odd", b"odd\n\xff\n"),
+            (20, b"gone", b"gone"),
+        ] {
+            let found = whole_name_in(proc.path(), pid, OsStr::from_bytes(comm));
+            assert_eq!(found.as_bytes(), whole, "{pid}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_process_stays() {
+        let comm = fs::read_to_string("/proc/self/comm").unwrap();
+        let comm = OsStr::new(comm.trim_end());
+        let pid = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(whole_name(pid, comm), comm);
+    }
+}

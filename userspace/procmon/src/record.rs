@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Records of processes and threads.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use bitflags::bitflags;
+
+use crate::time::BootTime;
+use crate::{State, names, uapi};
+
+bitflags! {
+    /// Groups of fields of a [`Record`]. What a group costs is paid only if it is asked for.
+    #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+    pub struct Groups: u32 {
+        /// IDs, state, name and number of threads, which are always there.
+        const BASIC = uapi::PROCMON_GROUP_BASIC;
+        /// [`Record::cpu`].
+        const CPU = uapi::PROCMON_GROUP_CPU;
+        /// [`Record::credentials`].
+        const CREDENTIALS = uapi::PROCMON_GROUP_CREDS;
+        /// [`Record::faults`].
+        const FAULTS = uapi::PROCMON_GROUP_FAULTS;
+        /// [`Record::memory`].
+        const MEMORY = uapi::PROCMON_GROUP_MEM;
+        /// [`Record::switches`].
+        const SWITCHES = uapi::PROCMON_GROUP_SCHED;
+        /// [`Record::io`].
+        const IO = uapi::PROCMON_GROUP_IO;
+        /// [`Record::cgroup_id`].
+        const CGROUP = uapi::PROCMON_GROUP_CGROUP;
+        /// [`Record::runtime`].
+        const RUNTIME = uapi::PROCMON_GROUP_RUNTIME;
+    }
+}
+
+/// A process or thread in a snapshot.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(transparent)]
+pub struct Record(pub(crate) uapi::procmon_record);
+
+/// Times and scheduling.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Cpu {
+    /// Time in user space.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::nanos"))]
+    pub user: Duration,
+    /// Time in the kernel.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::nanos"))]
+    pub system: Duration,
+    /// When it was started.
+    pub start: BootTime,
+    /// The CPU that it is on, or was on last.
+    pub last: u32,
+    /// From -20 to 19.
+    pub nice: i32,
+    /// One of `SCHED_*`.
+    pub policy: u32,
+}
+
+/// Users and groups, in the caller's user namespace.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Credentials {
+    /// Real user ID.
+    pub uid: u32,
+    /// Effective user ID.
+    pub euid: u32,
+    /// Real group ID.
+    pub gid: u32,
+    /// Effective group ID.
+    pub egid: u32,
+}
+
+/// Page faults.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Faults {
+    /// Those that took no I/O.
+    pub minor: u64,
+    /// Those that did.
+    pub major: u64,
+}
+
+/// Memory in bytes, with the accuracy of `/proc/PID/stat`.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Memory {
+    /// Size of the address space.
+    pub virtual_size: u64,
+    /// Resident anonymous memory.
+    pub anonymous: u64,
+    /// Resident memory of files.
+    pub file: u64,
+    /// Resident shared memory.
+    pub shared: u64,
+}
+
+impl Memory {
+    /// All that is resident.
+    #[must_use]
+    pub fn resident(&self) -> u64 {
+        let resident = self.anonymous.saturating_add(self.file);
+        resident.saturating_add(self.shared)
+    }
+}
+
+/// Switches to another task.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Switches {
+    /// Because there was nothing to do.
+    pub voluntary: u64,
+    /// Because it was another task's turn.
+    pub involuntary: u64,
+}
+
+/// Bytes from and to block devices.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Io {
+    /// Bytes read.
+    pub read: u64,
+    /// Bytes written.
+    pub written: u64,
+}
+
+#[cfg(feature = "test-util")]
+impl From<uapi::procmon_record> for Record {
+    fn from(raw: uapi::procmon_record) -> Self {
+        Self(raw)
+    }
+}
+
+impl Record {
+    pub(crate) fn from_raw(raw: &uapi::procmon_record) -> &Self {
+        // SAFETY: This is a transparent wrapper.
+        unsafe { &*(&raw const *raw).cast() }
+    }
+
+    /// The groups that there are of it: some have no memory, or do not show everybody everything.
+    #[must_use]
+    pub fn groups(&self) -> Groups {
+        Groups::from_bits_truncate(self.0.groups)
+    }
+
+    /// Its ID, in the caller's PID namespace.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.0.pid
+    }
+
+    /// The ID of its process.
+    #[must_use]
+    pub fn tgid(&self) -> i32 {
+        self.0.tgid
+    }
+
+    /// The ID of its parent process, 0 if that is outside of the caller's PID namespace.
+    #[must_use]
+    pub fn ppid(&self) -> i32 {
+        self.0.ppid
+    }
+
+    /// What it is doing.
+    #[must_use]
+    pub fn state(&self) -> State {
+        State::from_raw(self.0.state)
+    }
+
+    /// Its name: at most 15 bytes, any of which but NUL may occur.
+    #[must_use]
+    pub fn comm(&self) -> &OsStr {
+        uapi::name(&self.0.comm)
+    }
+
+    /// Its whole name: that of a kernel thread may be longer, and is looked up in `/proc`.
+    ///
+    /// See [`names::whole_name`] for what that takes.
+    #[must_use]
+    pub fn whole_comm(&self) -> Cow<'_, OsStr> {
+        if self.is_kernel_thread() {
+            names::whole_name(self.pid(), self.comm())
+        } else {
+            Cow::Borrowed(self.comm())
+        }
+    }
+
+    /// How many threads its process has.
+    #[must_use]
+    pub fn threads(&self) -> u32 {
+        self.0.threads
+    }
+
+    /// Whether it is a kernel thread.
+    #[must_use]
+    pub fn is_kernel_thread(&self) -> bool {
+        self.0.flags & uapi::PROCMON_TASK_KTHREAD != 0
+    }
+
+    /// Whether it is on its way out, or a zombie.
+    #[must_use]
+    pub fn is_exiting(&self) -> bool {
+        self.0.flags & uapi::PROCMON_TASK_EXITING != 0
+    }
+
+    /// Whether it was executing a program and did not finish soon: fields may be of the program
+    /// before and of the one after.
+    #[must_use]
+    pub fn is_mixed(&self) -> bool {
+        self.0.flags & uapi::PROCMON_TASK_MIXED != 0
+    }
+
+    /// Times and scheduling.
+    #[must_use]
+    pub fn cpu(&self) -> Option<Cpu> {
+        self.has(Groups::CPU).then(|| Cpu {
+            user: Duration::from_nanos(self.0.utime),
+            system: Duration::from_nanos(self.0.stime),
+            start: BootTime::from_nanos(self.0.start_time),
+            last: self.0.cpu,
+            nice: self.0.nice,
+            policy: self.0.policy,
+        })
+    }
+
+    /// Users and groups.
+    #[must_use]
+    pub fn credentials(&self) -> Option<Credentials> {
+        self.has(Groups::CREDENTIALS).then_some(Credentials {
+            uid: self.0.uid,
+            euid: self.0.euid,
+            gid: self.0.gid,
+            egid: self.0.egid,
+        })
+    }
+
+    /// Page faults.
+    #[must_use]
+    pub fn faults(&self) -> Option<Faults> {
+        self.has(Groups::FAULTS).then_some(Faults {
+            minor: self.0.minor_faults,
+            major: self.0.major_faults,
+        })
+    }
+
+    /// Memory.
+    #[must_use]
+    pub fn memory(&self) -> Option<Memory> {
+        self.has(Groups::MEMORY).then_some(Memory {
+            virtual_size: self.0.vsize,
+            anonymous: self.0.rss_anon,
+            file: self.0.rss_file,
+            shared: self.0.rss_shmem,
+        })
+    }
+
+    /// Switches to another task.
+    #[must_use]
+    pub fn switches(&self) -> Option<Switches> {
+        self.has(Groups::SWITCHES).then_some(Switches {
+            voluntary: self.0.voluntary_switches,
+            involuntary: self.0.involuntary_switches,
+        })
+    }
+
+    /// Bytes from and to block devices.
+    #[must_use]
+    pub fn io(&self) -> Option<Io> {
+        self.has(Groups::IO).then_some(Io {
+            read: self.0.read_bytes,
+            written: self.0.write_bytes,
+        })
+    }
+
+    /// The ID of its cgroup, which is the inode number of that directory.
+    #[must_use]
+    pub fn cgroup_id(&self) -> Option<u64> {
+        self.has(Groups::CGROUP).then_some(self.0.cgroup_id)
+    }
+
+    /// The time that it spent on CPUs, as the scheduler counts it: exact, while the two of
+    /// [`cpu`](Self::cpu) are estimates.
+    #[must_use]
+    pub fn runtime(&self) -> Option<Duration> {
+        self.has(Groups::RUNTIME)
+            .then(|| Duration::from_nanos(self.0.runtime))
+    }
+
+    /// The time that it spent on CPUs: [`runtime`](Self::runtime), or else user and system time.
+    #[must_use]
+    pub fn cpu_time(&self) -> Option<Duration> {
+        self.runtime().or_else(|| {
+            let cpu = self.cpu()?;
+            Some(cpu.user.saturating_add(cpu.system))
+        })
+    }
+
+    fn has(&self, group: Groups) -> bool {
+        self.groups().contains(group)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_that_was_not_delivered_is_none() {
+        let mut record = Record(uapi::procmon_record {
+            utime: 1,
+            stime: 2,
+            runtime: 4,
+            rss_anon: u64::MAX,
+            rss_file: 1,
+            ..Default::default()
+        });
+        assert_eq!(record.cpu(), None);
+        assert_eq!(record.cpu_time(), None);
+        assert_eq!(record.memory(), None);
+        record.0.groups = uapi::PROCMON_GROUP_CPU | uapi::PROCMON_GROUP_MEM;
+        assert_eq!(record.cpu().unwrap().system, Duration::from_nanos(2));
+        assert_eq!(record.cpu_time(), Some(Duration::from_nanos(3)));
+        assert_eq!(record.memory().unwrap().resident(), u64::MAX);
+        record.0.groups |= uapi::PROCMON_GROUP_RUNTIME;
+        assert_eq!(record.cpu_time(), Some(Duration::from_nanos(4)));
+    }
+
+    #[test]
+    fn the_marks_are_told_apart() {
+        let marks = |flags| {
+            let record = Record(uapi::procmon_record {
+                flags,
+                ..Default::default()
+            });
+            (
+                record.is_kernel_thread(),
+                record.is_exiting(),
+                record.is_mixed(),
+            )
+        };
+        assert_eq!(marks(1), (true, false, false));
+        assert_eq!(marks(2), (false, true, false));
+        assert_eq!(marks(4), (false, false, true));
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Writes the bindings of `procmon_uapi.h`, the one definition of the interface, into the crate
+//! `procmon`, which so needs neither the header nor libclang to be built.
+//!
+//! ```sh
+//! scripts/cargo run -p uapi-bindings
+//! ```
+
+use std::{fs, io};
+
+/// What the build script has made of the header.
+const BINDINGS: &str = include_str!(concat!(env!("OUT_DIR"), "/bindings.rs"));
+
+const PATH: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../procmon/src/uapi/bindings.rs"
+);
+
+fn main() -> io::Result<()> {
+    fs::write(PATH, BINDINGS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bindings_are_those_of_the_header() {
+        assert!(
+            fs::read_to_string(PATH).unwrap() == BINDINGS,
+            "the header has changed: please run \"scripts/cargo run -p uapi-bindings\""
+        );
+    }
+}
