@@ -28,8 +28,8 @@ module:
 	@scripts/kbuild modules
 
 procmonctl:
-	@scripts/cargo build --release -p procmonctl
-	@cp $(CACHE)/target/x86_64-unknown-linux-gnu/release/procmonctl .
+	@scripts/cargo build --profile dist -p procmonctl
+	@cp $(CACHE)/target/x86_64-unknown-linux-gnu/dist/procmonctl .
 
 # The guest boots a kernel of scripts/kernel, whatever the running one is.
 vm-files:
