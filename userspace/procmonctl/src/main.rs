@@ -88,7 +88,7 @@ fn exit_for(error: &anyhow::Error) -> Exit {
         .downcast_ref::<procmon::Error>()
         .map(procmon::Error::kind)
     {
-        Some(ErrorKind::NoModule) => Exit::NoModule,
+        Some(ErrorKind::NoModule | ErrorKind::NotProcmon) => Exit::NoModule,
         Some(ErrorKind::NoPermission) => Exit::NoPermission,
         _ => Exit::Failure,
     }
@@ -105,6 +105,11 @@ mod tests {
             .open()
             .unwrap_err();
         assert_eq!(exit_for(&missing.into()), Exit::NoModule);
+        let other = procmon::Device::options()
+            .path("/dev/null")
+            .open()
+            .unwrap_err();
+        assert_eq!(exit_for(&other.into()), Exit::NoModule);
         assert_eq!(exit_for(&anyhow::anyhow!("anything else")), Exit::Failure);
         assert_eq!(
             exit_for(&io::Error::from(io::ErrorKind::NotFound).into()),
