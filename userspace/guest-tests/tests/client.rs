@@ -101,7 +101,7 @@ fn tester() {
 #[test]
 fn tester_can_fail() {
     let (_kernel, _module) = loaded("");
-    let stderr = fail(&["test", "--device", "/dev/null"], 1);
+    let stderr = fail(&["test", "--device", "/dev/null"], 3);
     assert!(
         stderr.contains("/dev/null is another device: procmon's is /dev/procmon"),
         "{stderr}"
