@@ -10,7 +10,8 @@ use kernel::{
     sync::Arc, //
 };
 
-// Times, counters and the states of locks are read in one go, and `task_struct` is asked for its CPU.
+// Times, counters and the states of locks are read in one go, and `task_struct` is asked for its
+// CPU.
 #[cfg(not(CONFIG_64BIT))]
 compile_error!("procmon is for 64-bit kernels: it reads 64-bit counters in one go");
 #[cfg(not(CONFIG_THREAD_INFO_IN_TASK))]

@@ -14,8 +14,8 @@
 
 /*
  * The device holds one message. write(2) replaces it as a whole; splice(2) and sendfile(2) do, too,
- * with each piece that they hand over. A read from offset 0 that gets a part of the message begins a
- * pass: until a read of that open file has come to the end, reads from other offsets go on in the
+ * with each piece that they hand over. A read from offset 0 that gets a part of the message begins
+ * a pass: until a read of that open file has come to the end, reads from other offsets go on in the
  * same message, though it may have been replaced in between.
  *
  * PROCMON_KEPT_MESSAGES replaced messages are kept for such passes, the last ones that passes have
@@ -98,8 +98,8 @@ struct procmon_query {
  * Values are those of all threads of the process, those that have ended included, unless they are
  * said to be the main thread's. In the record of a thread all are its own, but for "threads" and
  * MEM, which are those of the process. Users and groups are those of the caller's user namespace
- * (the overflow ID where it has none), and PIDs those of its PID namespace. Times since boot are those
- * of CLOCK_BOOTTIME in its time namespace, here as everywhere.
+ * (the overflow ID where it has none), and PIDs those of its PID namespace. Times since boot are
+ * those of CLOCK_BOOTTIME in its time namespace, here as everywhere.
  */
 struct procmon_record {
 	__u32 groups;		/* PROCMON_GROUP_*: the fields of all others are 0. */
@@ -196,8 +196,8 @@ struct procmon_snapshot {
  * chosen.
  *
  * The same process is meant in all samples until the filter is set again. When it is gone, a last
- * sample says so, and no other ones are recorded until then, so that its past stays. PIDs, users and
- * groups are those of the initial namespaces; a PID that stood for no process, and was given in
+ * sample says so, and no other ones are recorded until then, so that its past stays. PIDs, users
+ * and groups are those of the initial namespaces; a PID that stood for no process, and was given in
  * another PID namespace, is 0 in that sample.
  */
 struct procmon_sample {
@@ -248,10 +248,10 @@ struct procmon_history {
  * Set the filter to a process, or to 0 for none. Needs a file open for writing.
  *
  * The process is the one that the PID stands for in the caller's PID namespace; that of any of its
- * threads will do. It stays the chosen one whatever becomes of the number. PROCMON_GET_STATS and the
- * attribute "stats" show it as the PID that it has in the PID namespace of whoever asks, and as 0 to
- * those in whose namespace it has none. A PID that stands for no process is shown in the namespace
- * that it was given in, and as 0 elsewhere.
+ * threads will do. It stays the chosen one whatever becomes of the number. PROCMON_GET_STATS and
+ * the attribute "stats" show it as the PID that it has in the PID namespace of whoever asks, and as
+ * 0 to those in whose namespace it has none. A PID that stands for no process is shown in the
+ * namespace that it was given in, and as 0 elsewhere.
  *
  * EINVAL: the PID is negative.
  */

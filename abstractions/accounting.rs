@@ -181,8 +181,8 @@ unsafe fn read_consistently<T>(lock: *mut bindings::seqlock_t, read: impl Fn() -
     let before = unsafe { read!((*lock).seqcount.seqcount.sequence) };
 
     if before & 1 == 0 {
-        // ORDERING: Pairs with the barriers of `write_seqlock()` and `write_sequnlock()`, as the one
-        // below.
+        // ORDERING: Pairs with the barriers of `write_seqlock()` and `write_sequnlock()`, as the
+        // one below.
         smp_rmb();
 
         let value = read();

@@ -53,8 +53,8 @@ impl<'a> CgroupNamespace<'a> {
     pub(crate) fn of_caller(_caller: &'a CurrentTask) -> Self {
         #[cfg(CONFIG_CGROUPS)]
         // SAFETY: A task may read its own namespaces without a lock, and does not change them as
-        // long as it is borrowed. They keep their root set of cgroups, and that its cgroups, none of
-        // which ever changes its level.
+        // long as it is borrowed. They keep their root set of cgroups, and that its cgroups, none
+        // of which ever changes its level.
         unsafe {
             let namespace = (*(*_caller.as_ptr()).nsproxy).cgroup_ns;
             // Where the kernel's headers have it, and not its bindings: see `internals.h`.

@@ -17,8 +17,8 @@ enum internals {
 	/* Where a cgroup has the array of its ancestors. */
 	CGROUP_ANCESTORS = offsetof(struct cgroup, ancestors),
 	/*
-	 * Where a cgroup namespace has its root. Bindgen loses a part of struct ns_common of Linux 7.2,
-	 * which this is behind: a struct with a tag and no name in a union.
+	 * Where a cgroup namespace has its root. Bindgen loses a part of struct ns_common of
+	 * Linux 7.2, which this is behind: a struct with a tag and no name in a union.
 	 */
 	CGROUP_NAMESPACE_ROOT_CSET = offsetof(struct cgroup_namespace, root_cset),
 	/* What the bindings have and are right about, as is asserted. */

@@ -13,11 +13,12 @@ use kernel::{
 
 /// What the `kernel` crate's [`IovIterDest`] cannot do.
 pub(crate) trait IovIterDestExt {
-    /// Writes all of `bytes` if the vector is one buffer in user space and that takes no page fault.
+    /// Writes all of `bytes` if the vector is one buffer in user space and that takes no page
+    /// fault.
     ///
     /// Unlike `copy_to_iter()` this never sleeps, so it may be called in a read-side critical
-    /// section of RCU. It returns whether the bytes were written; if not, the vector is not advanced,
-    /// though some of them may be in the buffer.
+    /// section of RCU. It returns whether the bytes were written; if not, the vector is not
+    /// advanced, though some of them may be in the buffer.
     fn copy_to_iter_nofault(&mut self, bytes: &[u8]) -> bool;
 }
 

@@ -112,8 +112,9 @@ impl CurrentThread {
         unsafe { bindings::kthread_should_stop() }
     }
 
-    /// Sleeps until a time of [`boottime`](super::time::boottime), until a number is another one than
-    /// it was seen to be, or until the thread is to end. Does not sleep if any of these is so already.
+    /// Sleeps until a time of [`boottime`](super::time::boottime), until a number is another one
+    /// than it was seen to be, or until the thread is to end. Does not sleep if any of these is so
+    /// already.
     ///
     /// On a kernel without high-resolution timers it may take a tick longer.
     pub(crate) fn sleep_until(&self, time: u64, number: &WatchedU32, seen: u32) {
@@ -127,8 +128,9 @@ impl CurrentThread {
 
         // TIME: Until the given time, however often the thread is woken: the deadline is absolute.
         loop {
-            // As most kernel threads, it does not count as load while it sleeps. Signals are nothing
-            // to it, so no notification that it has no use for keeps it from falling asleep.
+            // As most kernel threads, it does not count as load while it sleeps. Signals are
+            // nothing to it, so no notification that it has no use for keeps it from falling
+            // asleep.
             // SAFETY: The queue is static, and `entry` is initialised.
             unsafe {
                 bindings::prepare_to_wait_event(

@@ -84,8 +84,8 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     /// Is told that a file which has a reader is released, before that is dropped.
     fn released(&self, reader: &Self::Reader);
 
-    /// Handles read(2), pread(2), readv(2), splice(2) and the like: reads from `offset` on and moves
-    /// it.
+    /// Handles read(2), pread(2), readv(2), splice(2) and the like: reads from `offset` on and
+    /// moves it.
     ///
     /// Returns the number of bytes that were read, 0 at the end.
     fn read(
@@ -226,8 +226,8 @@ impl<T: MiscDevice> PinnedDrop for MiscDeviceRegistration<T> {
         // From here on the number of opened files stays what it is, and that of released files only
         // grows, so they are equal only if there is no file left, even if the sum is not read in
         // one go.
-        // TIME: As long as a file is open. When a module is unloaded there is none, since each holds
-        // a reference to the module, so this waits for the end of `release()` at the most.
+        // TIME: As long as a file is open. When a module is unloaded there is none, since each
+        // holds a reference to the module, so this waits for the end of `release()` at the most.
         loop {
             let [opened, released] = self.files.sums();
 
@@ -390,7 +390,8 @@ impl<T: MiscDevice> VTable<T> {
         open: Some(Self::open),
         release: Some(Self::release),
         llseek: Some(Self::llseek),
-        // The only entries, for the kernel itself refuses files that have `read` or `write` as well.
+        // The only entries, for the kernel itself refuses files that have `read` or `write` as
+        // well.
         read_iter: Some(Self::read_iter),
         write_iter: Some(Self::write_iter),
         splice_read: Some(bindings::copy_splice_read),

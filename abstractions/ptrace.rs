@@ -21,8 +21,8 @@ use kernel::{
 
 /// Whether the caller may trace each process of the system, but for what security modules think.
 pub(crate) fn caller_may_trace_all() -> bool {
-    // Without a word in the audit log: what is not allowed is left out, and is no failure. Linux 7.2
-    // has no `capable_noaudit()`, which is this for the initial namespace.
+    // Without a word in the audit log: what is not allowed is left out, and is no failure. Linux
+    // 7.2 has no `capable_noaudit()`, which is this for the initial namespace.
     // CAST: The number of a capability is small.
     // SAFETY: This may be called by any task for itself, and the namespace is static.
     unsafe {

@@ -88,9 +88,9 @@ unsafe impl Sync for RcuBytes {}
 impl RcuBytes {
     /// Reads exactly `len` bytes from an IO vector. This may sleep.
     ///
-    /// The memory is accounted to the caller. It is `len` and a header, rounded up to a power of two
-    /// if that is less than a page, and to pages otherwise. A lack of memory leaves no trace in the
-    /// kernel's log.
+    /// The memory is accounted to the caller. It is `len` and a header, rounded up to a power of
+    /// two if that is less than a page, and to pages otherwise. A lack of memory leaves no trace in
+    /// the kernel's log.
     ///
     /// # Errors
     ///
@@ -181,10 +181,10 @@ unsafe fn bytes<'a>(header: *const Header) -> &'a [u8] {
 
 /// A byte string that has left its place, which readers may still have.
 ///
-/// Dropping it leaves it to RCU to free it after a grace period, which is begun at once also on CPUs
-/// whose callbacks are offloaded and lazy. If more than [`MAX_WAITING`] bytes wait for that already,
-/// dropping waits for the grace period itself, so it may sleep. Either way the memory that readers
-/// still have is bounded, however fast byte strings are replaced.
+/// Dropping it leaves it to RCU to free it after a grace period, which is begun at once also on
+/// CPUs whose callbacks are offloaded and lazy. If more than [`MAX_WAITING`] bytes wait for that
+/// already, dropping waits for the grace period itself, so it may sleep. Either way the memory that
+/// readers still have is bounded, however fast byte strings are replaced.
 ///
 /// It cannot outlive its [`RcuPlaces`], whose drop waits for what RCU does with it.
 ///

@@ -22,8 +22,8 @@ use kernel::{
     }, //
 };
 
-// The plain ones of these are inline functions of C on kernels without preemption, which Rust cannot
-// call. These are functions of the kernel whatever its model of preemption is.
+// The plain ones of these are inline functions of C on kernels without preemption, which Rust
+// cannot call. These are functions of the kernel whatever its model of preemption is.
 #[cfg(not(CONFIG_PREEMPT_RT))]
 use bindings::{
     _raw_read_lock_bh as read_lock,
@@ -43,8 +43,8 @@ use bindings::{
 ///
 /// Waits by spinning, so a guard must not be held across anything that sleeps. Soft interrupts are
 /// off as long as there is one, as with `read_lock_bh()`, so the lock is for process context. A
-/// reader may come in while another one holds the lock and a writer waits only in interrupt context:
-/// do not take the same lock twice.
+/// reader may come in while another one holds the lock and a writer waits only in interrupt
+/// context: do not take the same lock twice.
 ///
 /// On a `PREEMPT_RT` kernel the lock sleeps, as the C one does there.
 #[pin_data]
@@ -77,7 +77,7 @@ impl<T> RwLock<T> {
 
     /// Takes the lock for reading.
     ///
-    /// TIME: Those who wait are let in in turn, so this waits as long as all before it, on as many
+    /// TIME: Those who wait take turns, so this waits as long as all before it, on as many
     /// CPUs as there are, hold the lock. The same goes for [`Self::write`].
     pub(crate) fn read(&self) -> ReadGuard<'_, T> {
         // SAFETY: The lock was initialised by `new()`.

@@ -111,8 +111,8 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         self.read_locked(f)
     }
 
-    /// Does what [`read_with`](Self::read_with) does, with the lock held, so that no writer is at it
-    /// during the call. It is called once, and must not use this lock.
+    /// Does what [`read_with`](Self::read_with) does, with the lock held, so that no writer is at
+    /// it during the call. It is called once, and must not use this lock.
     #[cold]
     #[inline(never)]
     pub(crate) fn read_locked<R>(&self, f: impl Fn() -> R) -> (T, R) {

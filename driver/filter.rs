@@ -36,8 +36,8 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Chooses the process that a number stands for in the caller's PID namespace now. It may be the
-    /// number of any of the process's threads. Returns `None` for 0.
+    /// Chooses the process that a number stands for in the caller's PID namespace now. It may be
+    /// the number of any of the process's threads. Returns `None` for 0.
     ///
     /// # Errors
     ///

@@ -106,7 +106,8 @@ impl Editions {
         present.number
     }
 
-    /// Notes that a pass has ended. Returns the place of the message if that is not needed any more.
+    /// Notes that a pass has ended. Returns the place of the message if that is not needed any
+    /// more.
     fn end(&mut self, number: Number) -> Option<usize> {
         let (place, edition) = self.find(number)?;
 
@@ -215,8 +216,8 @@ impl Message {
         to.copy_to_iter_nofault(wanted).then_some(wanted.len())
     }
 
-    /// Returns how many bytes follow `start` in the message with that number, or in the present one.
-    /// Returns nothing if the message is not kept any more.
+    /// Returns how many bytes follow `start` in the message with that number, or in the present
+    /// one. Returns nothing if the message is not kept any more.
     fn rest(&self, number: Option<Number>, start: usize) -> Option<usize> {
         let guard = rcu::read_lock();
         // TIME: As in `replace()`.

@@ -66,8 +66,8 @@ impl Settings {
 
     /// Returns what the counters and the settings are.
     ///
-    /// `filter_pid` is to return the number that the filter has for whom the report is. It is called
-    /// only if there is a filter, with the lock held.
+    /// `filter_pid` is to return the number that the filter has for whom the report is. It is
+    /// called only if there is a filter, with the lock held.
     #[inline(always)]
     pub(crate) fn report(&self, counters: &Counters, filter_pid: impl Fn() -> Pid) -> Report {
         // No reset comes between, so no total is below its baseline:

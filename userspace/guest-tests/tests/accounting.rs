@@ -273,8 +273,8 @@ fn crowd(count: usize) -> (Child, io::PipeWriter) {
     (child, go)
 }
 
-/// A process of very many threads, of which some exit all the time, is summed up by a second pass at
-/// most, so that this takes no more than three times what it takes for one at rest.
+/// A process of very many threads, of which some exit all the time, is summed up by a second pass
+/// at most, so that this takes no more than three times what it takes for one at rest.
 #[test]
 fn threads_that_exit_disturb_a_reading_once() {
     const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
@@ -303,8 +303,9 @@ fn threads_that_exit_disturb_a_reading_once() {
         threads(child);
         Duration::from(clock.now().unwrap()) - start
     };
-    // A host with other work to do may stop this CPU within any call, so the quickest quarter of the
-    // calls counts, and it may take several rounds. The fault makes all calls take 50 times as long.
+    // A host with other work to do may stop this CPU within any call, so the quickest quarter of
+    // the calls counts, and it may take several rounds. The fault makes all calls take 50 times as
+    // long.
     eventually("a reading that is disturbed once", || {
         let (mut at_rest, mut disturbed): (Vec<_>, Vec<_>) =
             (0..CALLS).map(|_| (time(&quiet), time(&busy))).unzip();

@@ -133,8 +133,8 @@ fn holder() -> Option<Child> {
     });
     drop(writer);
     ready.read_exact(&mut [0]).unwrap();
-    // From then on its first thread only waits for the other one. Most files of /proc would wait for
-    // the lock, but not this one.
+    // From then on its first thread only waits for the other one. Most files of /proc would wait
+    // for the lock, but not this one.
     eventually("a process that holds the lock", || {
         fs::read_to_string(format!("/proc/{}/status", child.pid()))
             .is_ok_and(|status| status.contains("State:\tS"))
@@ -188,8 +188,8 @@ fn all() -> SnapshotOptions {
     SnapshotOptions::new().groups(Groups::all())
 }
 
-/// A process that holds the lock for ever stops no snapshot, and cannot hide: it is in those that it
-/// belongs to, marked, and in the history. All others are described as ever.
+/// A process that holds the lock for ever stops no snapshot, and cannot hide: it is in those that
+/// it belongs to, marked, and in the history. All others are described as ever.
 #[test]
 fn a_process_that_never_ends_executing() {
     let (_kernel, _module) = loaded("monitor_interval_ms=50");

@@ -269,8 +269,8 @@ fn answer(mut stream: &UnixStream) {
     let _ = stream.write_all(format!("{answer}\0").as_bytes());
 }
 
-/// Users that are not in /etc/passwd have the names that systemd knows, and one that does not answer
-/// is not waited for.
+/// Users that are not in /etc/passwd have the names that systemd knows, and one that does not
+/// answer is not waited for.
 #[test]
 fn names_from_systemd() {
     const SOCKET: &str = "/run/systemd/userdb/io.systemd.Multiplexer";

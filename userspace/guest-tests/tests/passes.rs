@@ -15,7 +15,8 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use procmon::Device;
 
-/// How many messages the device has at the most: the present one and those that it keeps for passes.
+/// How many messages the device has at the most: the present one and those that it keeps for
+/// passes.
 const MESSAGES: usize = 5;
 
 /// How many of the longest may wait for a grace period.
@@ -222,8 +223,8 @@ fn a_stalled_reader_keeps_no_message() {
     });
 }
 
-/// Messages that are replaced faster than a grace period passes are no more than four, and are freed
-/// with it, on CPUs too whose callbacks are lazy otherwise (`rcu_nocbs=all`).
+/// Messages that are replaced faster than a grace period passes are no more than four, and are
+/// freed with it, on CPUs too whose callbacks are lazy otherwise (`rcu_nocbs=all`).
 #[test]
 fn replaced_messages_are_freed_soon() {
     let (_kernel, _module) = loaded("buffer_size=1048576");

@@ -49,9 +49,9 @@ fn own_pid() -> String {
 /// All columns of a process are in JSON and CSV, and those that /proc has too are the same there.
 #[test]
 fn all_columns() {
-    const COLUMNS: &str = "pid,tgid,ppid,user,euser,group,uid,euid,gid,egid,state,flags,threads,cpu,\
-        time,utime,stime,runtime,start,started,age,nice,policy,last-cpu,vsize,rss,rss-anon,rss-file,rss-shmem,minflt,\
-        majflt,vcs,ics,read,write,cgroup,comm";
+    const COLUMNS: &str = "pid,tgid,ppid,user,euser,group,uid,euid,gid,egid,state,flags,threads,\
+        cpu,time,utime,stime,runtime,start,started,age,nice,policy,last-cpu,vsize,rss,rss-anon,\
+        rss-file,rss-shmem,minflt,majflt,vcs,ics,read,write,cgroup,comm";
 
     let (_kernel, _module) = loaded("");
     let child = Child::spawn(|| {

@@ -15,9 +15,10 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// A failed operation on a file of the module.
 ///
-/// [`Display`](fmt::Display) names the operation and the file, [`source`](std::error::Error::source)
-/// is the cause, in most cases an [`io::Error`], and [`hint`](Self::hint) a remedy. A program that
-/// reports errors with their chain of causes, as `{:#}` of `anyhow` does, prints the hint at last.
+/// [`Display`](fmt::Display) names the operation and the file,
+/// [`source`](std::error::Error::source) is the cause, in most cases an [`io::Error`], and
+/// [`hint`](Self::hint) a remedy. A program that reports errors with their chain of causes, as
+/// `{:#}` of `anyhow` does, prints the hint at last.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 

@@ -56,9 +56,9 @@ pub enum Command {
 
     /// Show or set the process that the monitor records ("history" shows the result)
     ///
-    /// The module calls this PID its filter, but it filters nothing: it chooses the one process that
-    /// is in each sample of the monitor. The ID of a thread chooses its process. The process need not
-    /// exist. Showing the PID takes no privilege.
+    /// The module calls this PID its filter, but it filters nothing: it chooses the one process
+    /// that is in each sample of the monitor. The ID of a thread chooses its process. The process
+    /// need not exist. Showing the PID takes no privilege.
     #[command(visible_alias = "record")]
     Filter {
         /// A PID, or "off"
@@ -81,8 +81,8 @@ pub enum Command {
 
     /// Show processes
     ///
-    /// Without filters these are all processes. If there are filters and no process passes them, the
-    /// exit status is 5.
+    /// Without filters these are all processes. If there are filters and no process passes them,
+    /// the exit status is 5.
     Ps(PsArgs),
 
     /// Show a live, full-screen process list
@@ -114,9 +114,9 @@ pub enum Command {
 
     /// Test every ioctl command with good and bad input
     ///
-    /// Prints the results in the Test Anything Protocol. The test zeroes the totals, and changes the
-    /// message and the filter, which it restores at the end. It needs root, and a device that no
-    /// other program uses at the same time.
+    /// Prints the results in the Test Anything Protocol. The test zeroes the totals, and changes
+    /// the message and the filter, which it restores at the end. It needs root, and a device that
+    /// no other program uses at the same time.
     Test,
 
     /// Print a script that completes this command's arguments in a shell

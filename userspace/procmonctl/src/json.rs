@@ -13,7 +13,8 @@ use serde::{Serialize, Serializer};
 use crate::clock::{self, Moment};
 use crate::processes::columns::{Column, Context, Row, Value};
 
-/// The version of the JSON of `ps` and `top`. It goes up when a key goes away or changes its meaning.
+/// The version of the JSON of `ps` and `top`. It goes up when a key goes away or changes its
+/// meaning.
 const VERSION: u32 = 2;
 
 /// A table of processes, with a key for each column in the order of the columns.

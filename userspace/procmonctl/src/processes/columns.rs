@@ -259,7 +259,8 @@ impl Column {
         (self.value)(row, context).unwrap_or(Value::Absent)
     }
 
-    /// Returns its cell in a table, where names stand behind a prefix of the tree and before a mark.
+    /// Returns its cell in a table, where names stand behind a prefix of the tree and before a
+    /// mark.
     pub fn cell(&self, row: &Row, prefix: &str, context: &Context) -> String {
         let text = self.value(row, context).text();
         match self.key {
@@ -349,7 +350,8 @@ pub static COLUMNS: &[Column] = &[
     column!("started", "STARTED", Left, CPU, "When it was started, by the clock on the wall",
         |row, context| Some(Value::Moment(context.clock.at(row.record.cpu()?.start.since_boot())))),
     column!("age", "AGE", Right, CPU, "How long ago it was started",
-        |row, context| Some(Value::Time(context.now.saturating_sub(row.record.cpu()?.start.since_boot())))),
+        |row, context| Some(Value::Time(
+            context.now.saturating_sub(row.record.cpu()?.start.since_boot())))),
     column!("nice", "NI", Right, CPU, "Nice value, -20 to 19",
         |row, _| Some(Value::Number(row.record.cpu()?.nice.into()))),
     column!("policy", "POLICY", Left, CPU, "Scheduling policy",

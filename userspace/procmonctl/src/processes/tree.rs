@@ -31,8 +31,8 @@ pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
             record.tgid()
         };
         match ids.get(&parent) {
-            // A snapshot is not atomic, so that parents may form a cycle: a subreaper may be younger
-            // than the children that it gets.
+            // A snapshot is not atomic, so that parents may form a cycle: a subreaper may be
+            // younger than the children that it gets.
             Some(&parent) if parent != index => children[parent].push(index),
             _ => top.push(index),
         }

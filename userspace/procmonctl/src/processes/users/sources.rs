@@ -31,8 +31,8 @@ const GETENT: [&str; 2] = ["/usr/bin/getent", "/run/current-system/sw/bin/getent
 /// The time that all questions of one refresh may take.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The time that the question for a user takes who is named on the command line: nothing can be shown
-/// before the answer.
+/// The time that the question for a user takes who is named on the command line: nothing can be
+/// shown before the answer.
 const LONG_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most bytes that an answer may have.
