@@ -40,8 +40,8 @@ fn main() {
         .generate_comments(false)
         // No version of bindgen in the text: it changes more often than the bindings do.
         .disable_header_comment()
-        // In two parts, as checkpatch takes it for a misplaced one of this file.
-        .raw_line(concat!("// SPDX-License", "-Identifier: GPL-2.0"))
+        // In parts, as checkpatch takes it for a misplaced one of this file.
+        .raw_line(concat!("// SPDX", "-License", "-Identifier: GPL-2.0"))
         .raw_line("// Written by the crate uapi-bindings.")
         .generate()
         .unwrap_or_else(|error| panic!("cannot translate {HEADER}: {error}"))
