@@ -38,7 +38,7 @@
 //!
 //! - `serde`: `Serialize` of all that the kernel delivers. Times are numbers of nanoseconds, and
 //!   names that are no text are sequences of bytes.
-//! - `test-util`: constructors of [`Snapshot`], [`History`](history::History) and their elements,
+//! - `test-util`: constructors of [`Snapshot`], [`History`] and their elements,
 //!   for tests of programs that show them. No part of the stable interface.
 
 #![warn(missing_docs)]
