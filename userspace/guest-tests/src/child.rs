@@ -15,7 +15,9 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, pause, pipe2, setgid, setgroups, setuid};
+use nix::unistd::{
+    ForkResult, Gid, Pid, Uid, fork, getuid, pause, pipe2, setgid, setgroups, setuid,
+};
 
 use crate::{eventually, procfs};
 
@@ -171,8 +173,19 @@ fn run(to_parent: OwnedFd, body: impl FnOnce()) -> ! {
 ///
 /// If there can be no new process.
 #[must_use]
-pub fn sleeper(name: &'static CStr) -> Child {
+pub fn sleeper(name: &CStr) -> Child {
+    sleeper_of(name, getuid())
+}
+
+/// Makes such a process that belongs to another user.
+///
+/// # Panics
+///
+/// If there can be no new process, or this is not the superuser.
+#[must_use]
+pub fn sleeper_of(name: &CStr, uid: Uid) -> Child {
     let child = Child::spawn(|| {
+        setuid(uid).expect("a process of the superuser can have another user");
         prctl::set_name(name).expect("a process can have a name");
         loop {
             pause();

@@ -2,7 +2,7 @@
 
 //! What procmonctl makes of names and IDs that other people choose.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -12,10 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
-use guest_tests::child::Child;
+use guest_tests::child::{Child, sleeper, sleeper_of};
 use guest_tests::{eventually, loaded, procfs};
-use nix::sys::prctl;
-use nix::unistd::{Uid, pause, setuid};
+use nix::unistd::{Uid, pause};
 use procmon::Device;
 use serde_json::{Value, json};
 
@@ -49,22 +48,6 @@ fn json(arguments: &[&str]) -> Value {
 fn cell(pid: i32, column: &str) -> String {
     let text = succeed(&["ps", "-o", column, "-p", &pid.to_string()]);
     text.lines().nth(1).unwrap_or_default().to_owned()
-}
-
-/// A process with this name, and this user, that sleeps until it is killed.
-fn sleeper(name: &CStr, uid: u32) -> Child {
-    let child = Child::spawn(|| {
-        setuid(Uid::from_raw(uid)).unwrap();
-        prctl::set_name(name).unwrap();
-        loop {
-            pause();
-        }
-    });
-    eventually("a name", || {
-        procfs::stat(child.pid())
-            .is_some_and(|stat| stat.comm == name.to_bytes() && stat.state == 'S')
-    });
-    child
 }
 
 /// A file that is put back at the end of a test.
@@ -123,7 +106,7 @@ fn names_of_processes() {
     ];
     let children: Vec<_> = table
         .iter()
-        .map(|(name, ..)| sleeper(&CString::new(*name).unwrap(), 0))
+        .map(|(name, ..)| sleeper(&CString::new(*name).unwrap()))
         .collect();
     let pids: Vec<_> = children
         .iter()
@@ -220,7 +203,7 @@ fn names_of_users() {
         (1005, "1005"),
         (1006, "\"1005\""),
     ] {
-        let child = sleeper(c"sleeper", uid);
+        let child = sleeper_of(c"sleeper", Uid::from_raw(uid));
         assert_eq!(cell(child.pid(), "user"), text);
         let csv = succeed(&[
             "ps",
@@ -276,7 +259,7 @@ fn names_from_systemd() {
     const SOCKET: &str = "/run/systemd/userdb/io.systemd.Multiplexer";
 
     let (_kernel, _module) = loaded("");
-    let child = sleeper(c"sleeper", 61234);
+    let child = sleeper_of(c"sleeper", Uid::from_raw(61234));
     assert_eq!(cell(child.pid(), "user"), "61234");
 
     fs::create_dir_all(Path::new(SOCKET).parent().unwrap()).unwrap();
@@ -448,7 +431,7 @@ fn wall_time_and_order() {
     let (_kernel, _module) = loaded("monitor_interval_ms=20");
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let before = date();
-    let child = sleeper(c"sleeper", 0);
+    let child = sleeper(c"sleeper");
     let pid = child.pid().to_string();
     let text = succeed(&[
         "--json",

@@ -86,5 +86,12 @@ mod tests {
         let comm = OsStr::new(comm.trim_end());
         let pid = i32::try_from(std::process::id()).unwrap();
         assert_eq!(whole_name(pid, comm), comm);
+        assert_eq!(
+            whole_name(pid, OsStr::from_bytes(&comm.as_bytes()[..1])),
+            comm
+        );
+        let other = OsStr::from_bytes(b"\xff");
+        assert_eq!(whole_name(pid, other), other);
+        assert_eq!(whole_name(i32::MAX, comm), comm);
     }
 }

@@ -4,11 +4,11 @@
 
 use std::fmt::{self, Display};
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use procmon::BootTime;
 
 /// The difference between the clock on the wall and the time since boot, in this time namespace.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,9 +19,9 @@ pub struct Clock {
 impl Clock {
     /// Reads both clocks.
     pub fn read() -> Self {
+        let boot = BootTime::ZERO.to_system_time().duration_since(UNIX_EPOCH);
         Self {
-            offset: nanoseconds(clock_gettime(ClockId::Realtime))
-                - nanoseconds(clock_gettime(ClockId::Boottime)),
+            offset: boot.map_or(0, |boot| boot.as_nanos().cast_signed()),
         }
     }
 
@@ -33,10 +33,6 @@ impl Clock {
     }
 }
 
-fn nanoseconds(time: Timespec) -> i128 {
-    i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
-}
-
 /// Returns the ID of this boot, by which a time since boot is one and the same everywhere.
 pub fn boot_id() -> Option<String> {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
@@ -45,8 +41,7 @@ pub fn boot_id() -> Option<String> {
 
 /// Returns the time since boot in this time namespace.
 pub fn since_boot() -> Duration {
-    let time = nanoseconds(clock_gettime(ClockId::Boottime));
-    Duration::from_nanos(u64::try_from(time).unwrap_or(0))
+    BootTime::now().since_boot()
 }
 
 /// A point in time by the clock on the wall. It is displayed as in RFC 3339, in UTC.

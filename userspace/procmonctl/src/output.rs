@@ -7,12 +7,12 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::str;
 
+use procmon::names::whole_name;
 use procmon::{Process, sysfs};
 use serde::Serialize;
 
 use crate::clock::{self, Clock, Moment};
 use crate::json::base64;
-use crate::processes::kernel_threads::completed;
 use crate::text::{printable, printable_lines};
 
 /// Prints a message to standard error. If that cannot be written, the exit status has to do.
@@ -270,21 +270,22 @@ pub struct Query {
 impl Query {
     pub fn found(process: &Process) -> Self {
         // Only names of kernel threads are longer than what the device gives.
-        let comm = completed(process.pid, process.comm.as_bytes());
+        let comm = whole_name(process.pid, &process.comm);
+        let comm = comm.as_bytes();
         let Process {
             pid, state, vsize, ..
         } = *process;
         Self {
             pid,
             found: true,
-            comm: str::from_utf8(&comm).ok().map(str::to_owned),
-            comm_base64: Some(base64(&comm)),
+            comm: str::from_utf8(comm).ok().map(str::to_owned),
+            comm_base64: Some(base64(comm)),
             state: Some(state.letter()),
             state_name: Some(state.to_string()),
             vsize: Some(vsize),
             text: format!(
                 "PID {pid}: comm={}, state={} ({state}), vsize={vsize}",
-                printable(&comm),
+                printable(comm),
                 state.letter()
             ),
         }

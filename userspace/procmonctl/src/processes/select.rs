@@ -10,7 +10,6 @@ use procmon::{SnapshotOptions, State};
 use regex::bytes::Regex;
 
 use super::columns::{Column, Context, Row};
-use super::kernel_threads::full_name;
 use super::users::Names;
 
 /// The letters of states, which mean different states as capitals and as small letters.
@@ -169,7 +168,7 @@ impl Selection {
             && filters
                 .command
                 .as_ref()
-                .is_none_or(|regex| regex.is_match(&full_name(record)))
+                .is_none_or(|regex| regex.is_match(record.whole_comm().as_encoded_bytes()))
             && filters
                 .state
                 .as_ref()
