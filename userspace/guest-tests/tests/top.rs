@@ -254,9 +254,12 @@ fn top_in_batch_mode() {
         let elapsed =
             (document["time"].as_f64().unwrap()) - documents[index - 1]["time"].as_f64().unwrap();
         let used = field(index, "time") - field(index - 1, "time");
-        let expected = (used / elapsed * 100.0).min(100.0);
+        let expected = used / elapsed * 100.0;
         let cpu = field(index, "cpu");
-        assert!((cpu - expected).abs() < 0.001, "{cpu}, not {expected}");
+        // What is over 100 is cut by the error of measurement at the most: the clock of the
+        // scheduler and that of the time run apart where the host is too slow for the guest.
+        let range = expected.min(100.0) - 0.001..=expected + 0.001;
+        assert!(range.contains(&cpu), "{cpu}, not {expected}");
         let busy = document["system"]["cpu"].as_f64().unwrap();
         assert!((0.0..=100.0).contains(&busy), "{busy}");
         assert_eq!(document["system"]["memory"], memory());
