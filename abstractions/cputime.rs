@@ -19,20 +19,17 @@ use kernel::{
 };
 
 #[cfg(CONFIG_VIRT_CPU_ACCOUNTING_GEN)]
-use crate::abstractions::compat::smp_rmb;
-use crate::abstractions::task::{
-    data_race,
-    read, //
+use crate::abstractions::{
+    compat::smp_rmb,
+    internals::sched_clock, //
 };
-
-// These are exported to modules, but no header that `bindings` is made of declares them. Without
-// lockdep, some fields of a task are of an empty type.
-#[allow(improper_ctypes)]
-extern "C" {
-    fn task_cputime_adjusted(task: *mut bindings::task_struct, utime: *mut u64, stime: *mut u64);
-    #[cfg(CONFIG_VIRT_CPU_ACCOUNTING_GEN)]
-    fn sched_clock() -> u64;
-}
+use crate::abstractions::{
+    internals::task_cputime_adjusted,
+    task::{
+        data_race,
+        read, //
+    },
+};
 
 /// User and system time in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Numbers from headers of the kernel that its own bindings leave out.
+ * Numbers and functions from headers of the kernel that its own bindings leave out.
  *
- * Kbuild makes Rust constants of them, which abstractions/internals.rs includes. There is no code
- * in here, and nothing that is defined elsewhere is written down a second time.
+ * Kbuild makes Rust constants and declarations of them, which abstractions/internals.rs includes.
+ * It names the functions. There is no code in here, and nothing that is defined elsewhere is
+ * written down a second time.
  */
 #include <linux/cgroup-defs.h>
 #include <linux/cgroup_namespace.h>
 #include <linux/nsproxy.h>
 #include <linux/pid_namespace.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/cputime.h>
 #include <linux/stddef.h>
 #include <linux/time_namespace.h>
 

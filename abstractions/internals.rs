@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Numbers from headers of the kernel that its bindings leave out, as bindgen makes them from
-//! `internals.h` when the module is built.
+//! Numbers and functions from headers of the kernel that its bindings leave out, as bindgen makes
+//! them from `internals.h` when the module is built.
 
 use core::mem::offset_of;
 
@@ -13,7 +13,13 @@ use kernel::bindings;
     unreachable_pub,
     reason = "generated from a C header, whose comments are the documentation; some are for asserts"
 )]
+// Without lockdep, some fields of a task are of an empty type.
+#[allow(improper_ctypes)]
 mod generated {
+    use kernel::bindings::task_struct;
+
+    type u64_ = u64;
+
     include!("../internals_generated.rs");
 }
 pub(super) use generated::*;
