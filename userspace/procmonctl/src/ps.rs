@@ -6,10 +6,11 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anstyle::Style;
+use anyhow::bail;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use procmon::snapshot::Groups;
-use procmon::{Device, SnapshotOptions};
+use procmon::{CpuUsage, Device, SnapshotOptions};
 
 use crate::Exit;
 use crate::json::Document;
@@ -63,13 +64,18 @@ pub fn run(device: &Device, args: PsArgs, out: &Output) -> anyhow::Result<ExitCo
     let has_filters = !args.filters.is_empty();
     let selection = Selection::new(args.filters, args.threads, &names)?;
     let groups = groups_of(&args.columns) | args.sort.column.groups;
+    let columns = args.columns.iter().copied();
+    check_columns(columns.chain([args.sort.column]), device.info()?.groups)?;
     let snapshot = device.snapshot(&selection.options(groups))?;
     let context = Context::new(snapshot.time().since_boot(), names);
     let mut rows: Vec<_> = snapshot
         .records()
         .iter()
         .filter(|record| selection.matches(record))
-        .map(|record| Row { record, cpu: None })
+        .map(|record| Row {
+            record,
+            cpu: CpuUsage::of_life(record, &snapshot).map(CpuUsage::percent),
+        })
         .collect();
     args.sort.sort(&mut rows, &context);
     let prefixes = if args.tree {
@@ -172,9 +178,38 @@ pub fn terminal_width() -> Option<usize> {
     (size.ws_col > 0).then(|| size.ws_col.into())
 }
 
+/// Refuses columns that the loaded module knows nothing of.
+pub fn check_columns<'a>(
+    columns: impl IntoIterator<Item = &'a Column>,
+    known: Groups,
+) -> anyhow::Result<()> {
+    for column in columns {
+        if !known.contains(column.groups) {
+            bail!("the loaded module is too old for the column {}", column.key);
+        }
+    }
+    Ok(())
+}
+
 /// Returns the groups that columns need.
 pub fn groups_of(columns: &[&Column]) -> Groups {
     columns
         .iter()
         .fold(Groups::BASIC, |groups, column| groups | column.groups)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_module_lacks_columns() {
+        let all = || COLUMNS.iter();
+        check_columns(all(), Groups::all()).unwrap();
+        let error = check_columns(all(), Groups::all() - Groups::RUNTIME).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the loaded module is too old for the column runtime"
+        );
+    }
 }

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::kernel_threads::KernelNames;
 use super::users::Names;
-use crate::clock::{self, Clock, Moment};
+use crate::clock::{Clock, Moment};
 use crate::text::printable;
 
 /// A value in a column.
@@ -137,8 +137,6 @@ pub fn time_text(time: Duration) -> String {
 pub struct Context {
     /// When the snapshot was begun, since boot.
     pub now: Duration,
-    /// When all records were complete, since boot.
-    pub end: Duration,
     /// The names of users and groups.
     pub names: Names,
     /// The whole names of kernel threads.
@@ -152,7 +150,6 @@ impl Context {
     pub fn new(now: Duration, names: Names) -> Self {
         Self {
             now,
-            end: clock::since_boot(),
             names,
             kernel_names: KernelNames::default(),
             clock: Clock::read(),
@@ -162,7 +159,6 @@ impl Context {
     /// Makes it that of another snapshot.
     pub fn refresh(&mut self, now: Duration) {
         self.now = now;
-        self.end = clock::since_boot();
         self.names.refresh();
         self.kernel_names.clear();
         self.clock = Clock::read();
@@ -174,7 +170,7 @@ impl Context {
 pub struct Row<'a> {
     /// What the kernel says.
     pub record: &'a Record,
-    /// Which part of a CPU it has used since the last time, in per cent, if there was one.
+    /// Which part of a CPU it has used since the last time, or else in its life, in per cent.
     pub cpu: Option<f64>,
 }
 
@@ -211,18 +207,6 @@ impl Row<'_> {
     /// Returns user and system time.
     fn cpu_time(&self) -> Option<Duration> {
         self.record.cpu().map(|cpu| cpu.user + cpu.system)
-    }
-
-    /// Returns the CPU use since the last time, or else in its whole life, in per cent of a CPU.
-    fn cpu_percent(&self, context: &Context) -> Option<f64> {
-        self.cpu.or_else(|| {
-            let cpu = self.record.cpu()?;
-            // Times go on until the record is made. To the begin of the snapshot, a young process
-            // would seem to have used more than there is.
-            let end = context.end.max(context.now);
-            let age = end.saturating_sub(cpu.start.since_boot()).as_secs_f64();
-            (age > 0.0).then(|| (cpu.user + cpu.system).as_secs_f64() / age * 100.0)
-        })
     }
 }
 
@@ -336,7 +320,7 @@ pub static COLUMNS: &[Column] = &[
     column!("threads", "THR", Right, BASIC, "Number of threads",
         |row, _| Some(Value::Count(row.record.threads().into()))),
     column!("cpu", "CPU%", Right, CPU, "Part of a CPU used, by top since the last refresh",
-        |row, context| row.cpu_percent(context).map(Value::Percent)),
+        |row, _| row.cpu.map(Value::Percent)),
     column!("time", "TIME", Right, CPU, "User and system time",
         |row, _| row.cpu_time().map(Value::Time)),
     column!("utime", "UTIME", Right, CPU, "User time",
@@ -475,24 +459,6 @@ mod tests {
         check(&Row {
             record: &record,
             cpu: None,
-        });
-    }
-
-    #[test]
-    fn a_young_process_uses_no_more_than_a_cpu() {
-        let raw = procmon::uapi::procmon_record {
-            groups: Groups::CPU.bits(),
-            start_time: 1_000_000_000,
-            utime: 23_000_000,
-            ..Default::default()
-        };
-        let context = Context {
-            now: Duration::from_millis(1018),
-            end: Duration::from_millis(1023),
-            ..Context::default()
-        };
-        row_of(raw, |row| {
-            assert_eq!(row.cpu_percent(&context), Some(100.0))
         });
     }
 

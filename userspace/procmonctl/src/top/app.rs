@@ -43,6 +43,8 @@ pub struct Line {
 /// The settings that the command line gives.
 pub struct Settings {
     pub selection: Selection,
+    /// The groups of fields that the module knows.
+    pub groups: Groups,
     pub columns: Vec<&'static Column>,
     pub order: Order,
     pub is_tree: bool,
@@ -52,6 +54,7 @@ pub struct Settings {
 /// The state of the program.
 pub struct App {
     pub(super) selection: Selection,
+    groups: Groups,
     columns: Vec<&'static Column>,
     pub order: Order,
     pub is_tree: bool,
@@ -98,6 +101,7 @@ impl App {
     pub fn new(settings: Settings, names: Names) -> Self {
         Self {
             selection: settings.selection,
+            groups: settings.groups,
             columns: settings.columns,
             order: settings.order,
             is_tree: settings.is_tree,
@@ -132,7 +136,7 @@ impl App {
 
     /// What to ask the kernel for: all fields, as each may be asked for before the next refresh.
     pub fn options(&self) -> SnapshotOptions {
-        self.selection.options(Groups::all())
+        self.selection.options(self.groups)
     }
 
     /// The columns of the table. The one that counts for the order is always among them.

@@ -102,6 +102,7 @@ pub fn run(device: Device, args: TopArgs, out: &Output) -> anyhow::Result<()> {
     let selection = Selection::new(args.filters, args.threads, &names)?;
     let settings = Settings {
         selection,
+        groups: device.info()?.groups,
         columns: args.columns,
         order: args.sort,
         is_tree: args.tree,

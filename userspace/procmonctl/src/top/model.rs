@@ -21,6 +21,8 @@ pub struct Process {
     pub record: Record,
     /// CPU use since the refresh before, in per cent of one CPU, if there was one.
     pub cpu: Option<f64>,
+    /// CPU use since it was started, likewise.
+    life: Option<f64>,
     /// CPU use at all refreshes, oldest first.
     pub past: VecDeque<f64>,
 }
@@ -35,7 +37,7 @@ impl Process {
     pub fn row(&self) -> Row<'_> {
         Row {
             record: &self.record,
-            cpu: self.cpu,
+            cpu: self.cpu.or(self.life),
         }
     }
 }
@@ -76,6 +78,7 @@ impl Processes {
             let mut process = Process {
                 record,
                 cpu: None,
+                life: CpuUsage::of_life(&record, snapshot).map(CpuUsage::percent),
                 past: VecDeque::new(),
             };
             if self.has_interval {

@@ -43,6 +43,7 @@ pub fn process(pid: i32, ppid: i32, comm: &str, cpu_ms: u64) -> Record {
 pub fn empty_app() -> App {
     let settings = Settings {
         selection: Selection::new(Filters::default(), false, &Names::default()).unwrap(),
+        groups: Groups::all(),
         columns: COLUMNS
             .iter()
             .map(|key| Column::by_key(key).unwrap())

@@ -30,9 +30,18 @@ fn screen(app: &mut App, width: u16, height: u16) -> Vec<String> {
         .collect()
 }
 
+/// A PID that no process has, this one neither.
+const HIGHEST: i32 = 4_194_304;
+
 fn shown() -> App {
-    let mut app = app(&[process(1, 0, "init", 0), process(2, 1, "sh", 0)], 60);
-    let later = [process(1, 0, "init", 10), process(2, 1, "sh", 1000)];
+    let records = |init_ms, sh_ms| {
+        [
+            process(1, 0, "init", init_ms),
+            process(HIGHEST, 1, "sh", sh_ms),
+        ]
+    };
+    let mut app = app(&records(0, 0), 60);
+    let later = records(10, 1000);
     show(&mut app, &later, 62);
     app
 }
@@ -59,7 +68,7 @@ fn the_busiest_comes_first() {
     );
     assert_eq!(
         screen[4],
-        "      2 0          0 S     1   50.0  2.0M  0:01.00 sh"
+        "4194304 0          0 S     1   50.0  4.0T  0:01.00 sh"
     );
     assert_eq!(
         screen[5],
@@ -138,7 +147,7 @@ fn details_have_all_fields() {
             assert!(text.contains(&field), "{field:?}, {width}x{height}\n{text}");
         }
         assert!(text.contains("CPU, up to 50.0 %"), "{text}");
-        assert!(text.contains(" 2 sh "), "{text}");
+        assert!(text.contains(&format!(" {HIGHEST} sh ")), "{text}");
         // Some of the table remains.
         assert!(text.lines().any(|line| line.ends_with("init")), "{text}");
         press(&mut app, &[KeyCode::Enter]);
