@@ -4,7 +4,9 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::thread;
 
 use guest_tests::child::{Child, as_nobody, in_child, in_user_namespace};
@@ -12,6 +14,7 @@ use guest_tests::memory::Region;
 use guest_tests::{loaded, module, open, raw, stats};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::stat::{Mode, SFlag, mknod};
 use procmon::{DEVICE_PATH, Device, ErrorKind as ClientErrorKind, uapi};
 
 /// T13: a thousand files open at once, then no more of them, and all is well after.
@@ -217,4 +220,48 @@ fn t18_the_count_of_opens_is_exact() {
     assert_eq!(stats().totals.opens, PROCESSES * THREADS * OPENS);
     assert_eq!(stats().per_cpu_ops, PROCESSES * THREADS * OPENS);
     assert_eq!(module::use_count(), Some(0));
+}
+
+/// A descriptor that was opened elsewhere becomes a device if it is procmon's, and a file of
+/// another driver does not, wherever it lies.
+#[test]
+fn only_files_of_procmon_become_devices() {
+    let (_kernel, module) = loaded("");
+    let file = File::options().read(true).write(true).open(DEVICE_PATH);
+    let mut device = Device::try_from(OwnedFd::from(file.unwrap())).unwrap();
+    assert_eq!(device.path(), Path::new(DEVICE_PATH));
+    device.write_message(b"passed on").unwrap();
+    assert_eq!(device.read_message().unwrap(), b"passed on");
+    let info = device.info().unwrap();
+    assert_eq!(info.abi_version, uapi::PROCMON_ABI_VERSION);
+    assert_eq!(info.record_size as usize, size_of::<uapi::procmon_record>());
+    assert_eq!(info.sample_size as usize, size_of::<uapi::procmon_sample>());
+
+    let number = fs::metadata(DEVICE_PATH).unwrap().rdev();
+    let node = |path: &str, number| {
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        mknod(path, SFlag::S_IFCHR, mode, number).unwrap();
+        Device::options().path(path).open()
+    };
+    let twin = "/dev/twin-of-procmon";
+    assert_eq!(node(twin, number).unwrap().info().unwrap(), info);
+    // What takes the place of procmon.
+    let others = [
+        ("/dev/null-as-procmon", "/dev/null"),
+        ("/dev/tty-as-procmon", "/dev/hvc0"),
+    ];
+    for (path, other) in others {
+        let error = node(path, fs::metadata(other).unwrap().rdev()).unwrap_err();
+        assert_eq!(error.kind(), ClientErrorKind::NotProcmon, "{error}");
+        let file = OwnedFd::from(File::open(other).unwrap());
+        let error = Device::try_from(file).unwrap_err();
+        assert_eq!(error.kind(), ClientErrorKind::NotProcmon, "{error}");
+        fs::remove_file(path).unwrap();
+    }
+    // The number may go to another device once procmon is gone.
+    drop(device);
+    module.unload().unwrap();
+    let error = Device::options().path(twin).open().unwrap_err();
+    assert_eq!(error.kind(), ClientErrorKind::NoModule, "{error}");
+    fs::remove_file(twin).unwrap();
 }
