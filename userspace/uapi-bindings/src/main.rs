@@ -7,18 +7,21 @@
 //! scripts/cargo run -p uapi-bindings
 //! ```
 
-use std::{fs, io};
+use std::path::PathBuf;
+use std::{env, fs, io};
 
 /// What the build script has made of the header.
 const BINDINGS: &str = include_str!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 
-const PATH: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../procmon/src/uapi/bindings.rs"
-);
+/// The file in the crate, of the checkout that cargo runs in: it may have been another one that
+/// this program was built in.
+fn path() -> PathBuf {
+    let directory = env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs this");
+    PathBuf::from(directory).join("../procmon/src/uapi/bindings.rs")
+}
 
 fn main() -> io::Result<()> {
-    fs::write(PATH, BINDINGS)
+    fs::write(path(), BINDINGS)
 }
 
 #[cfg(test)]
@@ -28,7 +31,7 @@ mod tests {
     #[test]
     fn the_bindings_are_those_of_the_header() {
         assert!(
-            fs::read_to_string(PATH).unwrap() == BINDINGS,
+            fs::read_to_string(path()).unwrap() == BINDINGS,
             "the header has changed: please run \"scripts/cargo run -p uapi-bindings\""
         );
     }
