@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use guest_tests::child::Child;
-use guest_tests::{eventually, is_own_kernel, loaded, procfs};
+use guest_tests::{eventually, is_own_kernel, loaded, procfs, skip};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -37,7 +37,7 @@ fn ruleset() -> Option<OwnedFd> {
             VERSION,
         )
     };
-    // Linux 7.0 has the 8th version.
+    // That is the 8th version, of Linux 7.0.
     if version < 8 {
         return None;
     }
@@ -53,12 +53,6 @@ fn ruleset() -> Option<OwnedFd> {
         );
         (fd >= 0).then(|| OwnedFd::from_raw_fd(fd as c_int))
     }
-}
-
-/// Says that the kernel has no Landlock, which ours have not and those before Linux 7.0.
-fn skip() {
-    // Unlike what is printed by println!, this is shown by tests that pass too.
-    println!("skipped: no Landlock for all threads");
 }
 
 /// Restricts all threads of the process at once. The caller waits until each has come to it.
@@ -194,7 +188,7 @@ fn all() -> SnapshotOptions {
 fn a_process_that_never_ends_executing() {
     let (_kernel, _module) = loaded("monitor_interval_ms=50");
     let Some(holder) = holder() else {
-        return skip();
+        return skip("no Landlock for all threads");
     };
     let pid = holder.pid();
     in_time("snapshots with such a process", || {
@@ -263,7 +257,7 @@ fn a_process_that_never_ends_executing() {
 fn filters_come_first() {
     let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
     if ruleset().is_none() {
-        return skip();
+        return skip("no Landlock for all threads");
     }
     let holders: Vec<_> = (0..20).map(|_| holder().unwrap()).collect();
     let device = Device::open().unwrap();
@@ -299,7 +293,7 @@ fn voluntary_switches() -> u64 {
 fn a_process_does_not_lock_itself_up() {
     let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
     if ruleset().is_none() {
-        return skip();
+        return skip("no Landlock for all threads");
     }
     let rounds = if is_own_kernel() { 10 } else { 100 };
     for round in 0..rounds {

@@ -25,9 +25,9 @@ const OUTPUT: &str = "/tmp/test-output";
 
 #[derive(Parser)]
 struct Arguments {
-    /// Run only tests with this in their names
-    #[arg(long, default_value = "")]
-    filter: String,
+    /// Run only tests with this in their names, or one of several
+    #[arg(long)]
+    filter: Vec<String>,
 
     /// Seconds that a test may take
     #[arg(long, default_value_t = 120)]
@@ -84,7 +84,8 @@ fn main() -> ExitCode {
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         for test in tests_of(program) {
-            if !test.contains(&arguments.filter) {
+            let filters = &arguments.filter;
+            if !filters.is_empty() && !filters.iter().any(|filter| test.contains(filter)) {
                 continue;
             }
             // If this is the last line, then the test has taken the machine down.
