@@ -209,7 +209,11 @@ struct procmon_sample {
 	__u32 running;		/* Threads that run or wait for a CPU. */
 	__u32 uninterruptible;	/* Threads in PROCMON_STATE_DISK_SLEEP. */
 	__u32 zombies;		/* Processes in PROCMON_STATE_ZOMBIE. */
-	__u32 forks;		/* Processes and threads started since the sample before. */
+	/*
+	 * Processes and threads started since the sample before, told by the IDs given to them: a
+	 * sample in whose time ns_last_pid was written, in /proc/sys/kernel, has a wrong number.
+	 */
+	__u32 forks;
 	__u32 reserved;		/* 0 */
 	struct procmon_record process;	/* All 0 unless PROCMON_SAMPLE_PROCESS is set. */
 };

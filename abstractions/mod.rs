@@ -4,6 +4,10 @@
 //!
 //! Each file holds one abstraction, shaped and named as the `kernel` crate would have it, and sound
 //! for any caller that is safe code. All of procmon's `unsafe` code is in here.
+//!
+//! As for the registrations of the `kernel` crate, that takes a module that drops what it has made:
+//! its code goes away with it, and a registration, thread or RCU callback that was leaked by
+//! [`forget`](core::mem::forget) would run it still.
 
 pub(crate) mod accounting;
 pub(crate) mod cgroup;
