@@ -33,7 +33,7 @@ pub use kernel_log::KernelGuard;
 pub use module::Module;
 
 /// How long to wait for what must happen sooner or later, on a slow emulated machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Begins a test: the module is loaded with the given parameters until the end of the test, and the
 /// kernel must have no complaint until then.

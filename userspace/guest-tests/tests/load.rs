@@ -6,10 +6,11 @@ use std::fs::{self, File};
 use std::io::{IoSlice, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use guest_tests::child::Child;
 use guest_tests::kernel_log::KernelLog;
@@ -335,16 +336,25 @@ fn t06_open_file_in_other_hands() {
 
 /// Runs `body` again and again in some processes while the module comes and goes for a while, and
 /// until the numbers of times that it could be unloaded and that this was refused are enough.
+///
+/// After a refusal the processes rest, so that the module can go however slow they are. They begin
+/// again when it has gone, and so while it is loaded.
 fn while_loading_and_unloading(
     processes: usize,
     is_enough: impl Fn(usize, usize) -> bool,
     body: impl Fn(),
 ) {
+    /// While this is there, the processes rest.
+    const REST: &str = "/tmp/rest";
+
     let _kernel = KernelGuard::new();
     let children: Vec<_> = (0..processes)
         .map(|_| {
             Child::spawn(|| {
                 loop {
+                    while Path::new(REST).exists() {
+                        thread::sleep(Duration::from_millis(1));
+                    }
                     body();
                 }
             })
@@ -359,15 +369,19 @@ fn while_loading_and_unloading(
         match module.unload() {
             Ok(()) => {
                 unloaded += 1;
+                let _ = fs::remove_file(REST);
                 module = Module::load("monitor_interval_ms=10").unwrap();
             }
             Err((still_loaded, errno)) => {
                 assert_eq!(errno, Errno::EWOULDBLOCK);
                 refused += 1;
+                File::create(REST).unwrap();
+                thread::sleep(Duration::from_millis(1));
                 module = still_loaded;
             }
         }
     }
+    let _ = fs::remove_file(REST);
     for child in children {
         if procfs::stat(child.pid()).is_some_and(|stat| stat.state == 'Z') {
             // Tells why it has ended.
@@ -403,11 +417,6 @@ fn t07_t10_opening_while_the_module_comes_and_goes() {
                 let expected = [libc::ENOENT, libc::ENXIO, libc::ENODEV];
                 assert!(expected.contains(&error.raw_os_error().unwrap()), "{error}");
             }
-        }
-        // All rest at the same time now and then, so that the module can go.
-        let now = UNIX_EPOCH.elapsed().unwrap().as_millis();
-        if now % 200 >= 100 {
-            thread::sleep(Duration::from_millis(50));
         }
     });
 }
