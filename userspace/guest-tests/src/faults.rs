@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use nix::errno::Errno;
 use nix::unistd::gettid;
@@ -51,6 +52,7 @@ const NOTES: [&str; 2] = ["debug_objects_cache", "kmemleak_object"];
 #[derive(Debug)]
 pub struct Faults {
     fail_nth: File,
+    step: usize,
 }
 
 impl Faults {
@@ -80,7 +82,13 @@ impl Faults {
             let fails = !NOTES.contains(&&*cache.file_name().to_string_lossy());
             fs::write(cache.path().join("failslab"), if fails { "1" } else { "0" })?;
         }
-        Ok(Self { fail_nth })
+        Ok(Self { fail_nth, step: 1 })
+    }
+
+    /// Lets sweeps take one failure out of `step`, and other ones each time: for actions that take
+    /// long.
+    pub fn thin_out(&mut self, step: usize) {
+        self.step = step;
     }
 
     /// Lets only that fail which a function of the kernel asks for, or what it calls.
@@ -138,7 +146,9 @@ impl Faults {
         check: &mut impl FnMut(P, nix::Result<T>),
     ) -> u32 {
         let mut errors = 0;
-        for nth in 1..LIMIT {
+        let now = UNIX_EPOCH.elapsed().map_or(0, |now| now.subsec_nanos());
+        let first = 1 + now % u32::try_from(self.step).expect("it is small");
+        for nth in (first..LIMIT).step_by(self.step) {
             let prepared = prepare(nth);
             self.arm(nth);
             let result = action(&prepared);
