@@ -13,9 +13,7 @@ use std::time::Duration;
 use guest_tests::child::Child;
 use guest_tests::leaks::{self, Usage};
 use guest_tests::memory::{PAGE, Ptr, Region};
-use guest_tests::{
-    KernelGuard, Module, compat, is_own_kernel, loaded, open, procfs, raw, stats, //
-};
+use guest_tests::{KernelGuard, Module, compat, is_own_kernel, loaded, open, procfs, raw, stats};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::uio::readv;
