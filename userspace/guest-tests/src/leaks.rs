@@ -8,6 +8,8 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
 
 /// How old memory must be before kmemleak takes it for lost, and a bit more.
@@ -56,16 +58,37 @@ impl Kmemleak {
     }
 }
 
-/// Lets the kernel give up all objects that were freed but are held back, by KASAN or for the next
-/// user, which count as if they were in use.
+/// Lets the kernel give up all objects that were freed but are held back, by KASAN, for the next
+/// user or until RCU has no readers of them, which count as if they were in use.
 ///
 /// # Errors
 ///
 /// If the kernel does not know how to.
 pub fn shrink_caches() -> io::Result<()> {
-    for cache in fs::read_dir("/sys/kernel/slab")? {
-        fs::write(cache?.path().join("shrink"), "1")?;
+    /// What is given to RCU is freed by its callbacks, and then held back by KASAN.
+    const ROUNDS: usize = 3;
+
+    for _ in 0..ROUNDS {
+        for cache in fs::read_dir("/sys/kernel/slab")? {
+            fs::write(cache?.path().join("shrink"), "1")?;
+        }
+        grace_period()?;
+        thread::sleep(Duration::from_millis(50));
     }
+    Ok(())
+}
+
+/// Waits for a grace period of RCU.
+///
+/// # Errors
+///
+/// If the kernel has no `membarrier(2)`.
+pub fn grace_period() -> io::Result<()> {
+    const GLOBAL: libc::c_int = 1 << 0;
+
+    // SAFETY: The call takes numbers only.
+    let result = unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) };
+    Errno::result(result)?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::thread;
 use std::time::Duration;
 
+use guest_tests::leaks::grace_period;
 use guest_tests::memory::{LazyRegion, PAGE, Region};
 use guest_tests::{eventually, loaded, open, raw};
 use nix::errno::Errno;
@@ -57,19 +58,10 @@ fn read_byte(file: &File, offset: u64) -> Result<u8, Errno> {
     }
 }
 
-/// Waits for a grace period of RCU.
-fn grace_period() {
-    const GLOBAL: libc::c_int = 1 << 0;
-
-    // SAFETY: The call takes numbers only.
-    let result = unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) };
-    assert_eq!(Errno::result(result), Ok(0), "membarrier");
-}
-
 /// Waits for as many grace periods as a message may take at the very worst.
 fn grace_periods_until(mut condition: impl FnMut() -> bool) -> bool {
     (0..50).any(|_| {
-        grace_period();
+        grace_period().unwrap();
         // The last step is one of a worker thread.
         thread::sleep(Duration::from_millis(2));
         condition()
