@@ -248,7 +248,7 @@ fn only_files_of_procmon_become_devices() {
     // What takes the place of procmon.
     let others = [
         ("/dev/null-as-procmon", "/dev/null"),
-        ("/dev/tty-as-procmon", "/dev/hvc0"),
+        ("/dev/ptmx-as-procmon", "/dev/ptmx"),
     ];
     for (path, other) in others {
         let error = node(path, fs::metadata(other).unwrap().rdev()).unwrap_err();
