@@ -3,7 +3,7 @@
 //! procmon: a process monitor with a character device and sysfs attributes.
 //!
 //! [`driver`] is what the module does, in safe code. [`abstractions`] is what the `kernel` crate
-//! lacks for that. [`abstractions::uapi`] is what user space sees, made from `procmon_uapi.h`.
+//! lacks for that. [`driver::uapi`] is what user space sees, made from `procmon_uapi.h`.
 
 use kernel::{
     prelude::*,
@@ -30,17 +30,17 @@ use abstractions::{
         modinfo,
         module_param, //
     },
-    sysfs::AttributeGroups,
-    uapi, //
+    sysfs::AttributeGroups, //
 };
 use driver::{
-    attributes::{
+    device::Device,
+    monitor::Monitor,
+    sysfs::{
         BufferSize,
         LatestSample,
         Stats, //
     },
-    device::Device,
-    monitor::Monitor, //
+    uapi, //
 };
 
 module! {

@@ -21,7 +21,7 @@ use kernel::{
 };
 
 #[cfg(CONFIG_CGROUPS)]
-use super::{
+use crate::abstractions::{
     internals::{
         CGROUP_ANCESTORS,
         CGROUP_NAMESPACE_ROOT_CSET, //

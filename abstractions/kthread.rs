@@ -18,7 +18,7 @@ use kernel::{
     types::NotThreadSafe, //
 };
 
-use super::wait::WatchedU32;
+use crate::abstractions::sync::wait_bit::WatchedU32;
 
 /// What a kernel thread does.
 pub(crate) trait ThreadFn: Send + Sync + 'static {
@@ -112,7 +112,7 @@ impl CurrentThread {
         unsafe { bindings::kthread_should_stop() }
     }
 
-    /// Sleeps until a time of [`boottime`](super::time::boottime), until a number is another one
+    /// Sleeps until a time of [`boottime`](crate::abstractions::time::boottime), until a number is another one
     /// than it was seen to be, or until the thread is to end. Does not sleep if any of these is so
     /// already.
     ///

@@ -42,7 +42,7 @@ use kernel::{
     }, //
 };
 
-use super::{
+use crate::abstractions::{
     compat::{
         smp_mb,
         this_module, //
@@ -56,7 +56,7 @@ use super::{
     }, //
 };
 
-mod kunit;
+mod tests;
 
 /// What poll(2) tells of a file: there is something to read.
 pub(crate) const POLLIN: u32 = bindings::POLLIN | bindings::POLLRDNORM;

@@ -9,14 +9,9 @@
 //! its code goes away with it, and a registration, thread or RCU callback that was leaked by
 //! [`forget`](core::mem::forget) would run it still.
 
-pub(crate) mod accounting;
 pub(crate) mod cgroup;
-pub(crate) mod comm;
 pub(crate) mod compat;
-pub(crate) mod cputime;
 pub(crate) mod cred;
-pub(crate) mod exec;
-pub(crate) mod given_ids;
 pub(crate) mod internals;
 pub(crate) mod iov;
 pub(crate) mod kthread;
@@ -27,12 +22,8 @@ pub(crate) mod percpu;
 pub(crate) mod pid;
 pub(crate) mod process_id;
 pub(crate) mod ptrace;
-pub(crate) mod rcu_data;
-pub(crate) mod rwlock;
-pub(crate) mod seqlock;
+pub(crate) mod sync;
 pub(crate) mod sysfs;
 pub(crate) mod task;
 pub(crate) mod time;
 pub(crate) mod uaccess;
-pub(crate) mod uapi;
-pub(crate) mod wait;

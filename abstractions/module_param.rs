@@ -17,7 +17,7 @@ use kernel::{
     prelude::*, //
 };
 
-use super::wait::WatchedU32;
+use crate::abstractions::sync::wait_bit::WatchedU32;
 
 /// An unsigned number with a range, to be declared by [`module_param!`].
 pub(crate) struct UintParam {

@@ -18,9 +18,12 @@ use kernel::{
     types::Opaque, //
 };
 
+pub(crate) mod allocated;
+
+use allocated::GivenIds;
+
 use crate::abstractions::{
     compat::smp_rmb,
-    given_ids::GivenIds,
     task::read, //
 };
 

@@ -22,7 +22,7 @@ use kernel::{
     task::Pid, //
 };
 
-use super::{
+use crate::abstractions::{
     pid::PidRef,
     task::find_task_by_vpid, //
 };

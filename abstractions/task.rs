@@ -24,8 +24,12 @@ use kernel::{
     }, //
 };
 
-use super::comm;
-pub(crate) use super::comm::TASK_COMM_LEN;
+pub(crate) mod comm;
+pub(crate) mod cputime;
+pub(crate) mod exec;
+pub(crate) mod usage;
+
+pub(crate) use comm::TASK_COMM_LEN;
 
 /// Returns the task with the given thread ID in the PID namespace of the caller.
 pub(crate) fn find_task_by_vpid(nr: Pid, _guard: &rcu::Guard) -> Option<&Task> {

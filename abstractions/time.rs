@@ -18,7 +18,7 @@ use kernel::{
     }, //
 };
 
-use super::internals::TIME_NAMESPACE_BOOTTIME;
+use crate::abstractions::internals::TIME_NAMESPACE_BOOTTIME;
 
 /// Returns the nanoseconds since boot, those in suspend included: `CLOCK_BOOTTIME`.
 pub(crate) fn boottime() -> u64 {

@@ -29,13 +29,15 @@ use crate::{
     },
     driver::{
         counters::Counters,
-        filter::Filter,
         ioctl,
         message::{
             Message,
             Pass, //
         },
-        monitor::Monitor,
+        monitor::{
+            target::Filter,
+            Monitor, //
+        },
         settings::{
             Report,
             Settings, //

@@ -22,7 +22,7 @@ use crate::{
     },
     driver::{
         device::Device,
-        filter::Filter,
+        monitor::target::Filter,
         query::ProcessInfo,
         snapshot, //
     },

@@ -28,7 +28,7 @@ use crate::{
             zeroed_vec, //
         },
         iov::IovIterDestExt,
-        rcu_data::{
+        sync::rcu_data::{
             RcuBytes,
             RcuPlaces, //
         }, //
@@ -52,7 +52,7 @@ const BUFFER_SIZE: usize = 64 << 10;
 /// A replaced message stays if a pass has read a part of it, but no more than [`KEPT`] of them do:
 /// the oldest goes first. So the device has five messages at the most, whatever readers do, beside
 /// those that wait for a grace period, which are bounded by
-/// [`Removed`](crate::abstractions::rcu_data::Removed).
+/// [`Removed`](crate::abstractions::sync::rcu_data::Removed).
 #[pin_data]
 pub(crate) struct Message {
     data: RcuPlaces<{ KEPT + 1 }>,

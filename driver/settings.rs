@@ -10,7 +10,7 @@ use kernel::{
 use zerocopy_derive::Immutable;
 
 use crate::{
-    abstractions::seqlock::{
+    abstractions::sync::seqlock::{
         new_seqrwlock,
         SeqRwLock, //
     },

@@ -21,12 +21,9 @@ use kernel::{
 
 use crate::{
     abstractions::{
-        accounting::TaskAccounting,
         cgroup::CgroupNamespace,
         compat::zeroed_vec,
-        cputime::Times,
         cred::UserNamespace,
-        exec::ExecId,
         pid::{
             for_each_task,
             Budget,
@@ -38,6 +35,9 @@ use crate::{
         ptrace,
         task::{
             cond_resched,
+            cputime::Times,
+            exec::ExecId,
+            usage::TaskAccounting,
             TaskExt, //
         },
         time::{
@@ -50,8 +50,8 @@ use crate::{
         }, //
     },
     driver::{
-        output::Output,
-        patience::Patience, //
+        backoff::Patience,
+        user_array::Output, //
     },
     uapi::{
         self,

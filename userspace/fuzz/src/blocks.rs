@@ -341,7 +341,7 @@ mod tests {
                 Part::Rest,
             ),
             (
-                "procmon::abstractions::rcu_data::tests::tracked",
+                "procmon::abstractions::sync::rcu_data::tests::tracked",
                 Part::Test,
             ),
             ("init_module", Part::Rest),

@@ -13,9 +13,9 @@ use kernel::{
     }, //
 };
 
-use super::compat::smp_mb;
+use crate::abstractions::compat::smp_mb;
 
-/// A number whose changes end [`CurrentThread::sleep_until`](super::kthread::CurrentThread).
+/// A number whose changes end [`CurrentThread::sleep_until`](crate::abstractions::kthread::CurrentThread).
 ///
 /// The queue of those who wait is the kernel's, and found by the address of the number. So there is
 /// nothing to set up or to take down, and a number may be static.
@@ -46,7 +46,7 @@ impl WatchedU32 {
     }
 
     /// Returns what the kernel knows the number by.
-    pub(super) fn address(&self) -> *mut c_void {
+    pub(crate) fn address(&self) -> *mut c_void {
         self.0.as_ptr().cast()
     }
 }

@@ -14,11 +14,11 @@ use kernel::{
 
 use crate::abstractions::{
     compat::smp_rmb,
-    cputime::{
-        Clock,
-        Times, //
-    },
     task::{
+        cputime::{
+            Clock,
+            Times, //
+        },
         data_race,
         read,
         TaskExt, //

@@ -27,8 +27,8 @@ use crate::{
         }, //
     },
     driver::{
-        output::Output,
-        snapshot::room_for, //
+        snapshot::room_for,
+        user_array::Output, //
     },
     uapi::{
         self,

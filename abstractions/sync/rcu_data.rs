@@ -48,7 +48,7 @@ use kernel::{
     types::Opaque, //
 };
 
-use super::compat::{
+use crate::abstractions::compat::{
     call_rcu_hurry,
     rcu_barrier, //
 };

@@ -18,6 +18,10 @@ use kernel::{
     time::Delta, //
 };
 
+pub(crate) mod target;
+
+use target::Filter;
+
 use crate::{
     abstractions::{
         kthread::{
@@ -41,8 +45,7 @@ use crate::{
         }, //
     },
     driver::{
-        filter::Filter,
-        recorder::Recorder,
+        history::Recorder,
         snapshot::Request, //
     },
     uapi::{

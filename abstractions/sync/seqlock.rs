@@ -20,18 +20,18 @@ use kernel::{
 
 use zerocopy::Immutable;
 
-use super::{
+use crate::abstractions::{
     compat::{
         smp_rmb,
         smp_wmb, //
     },
-    rwlock::RwLock, //
+    sync::rwlock::RwLock, //
 };
 
 /// Creates a [`SeqRwLock`] initialiser with the given name and a newly-created lock class.
 macro_rules! new_seqrwlock {
     ($inner:expr $(, $name:literal)? $(,)?) => {
-        $crate::abstractions::seqlock::SeqRwLock::new(
+        $crate::abstractions::sync::seqlock::SeqRwLock::new(
             $inner,
             ::kernel::optional_name!($($name)?),
             ::kernel::static_lock_class!(),

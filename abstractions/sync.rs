@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Synchronisation primitives.
+
+pub(crate) mod rcu_data;
+pub(crate) mod rwlock;
+pub(crate) mod seqlock;
+pub(crate) mod wait_bit;
