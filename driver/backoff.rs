@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long a call puts up with processes that are executing a program.
+//! Bounded retries for processes that are executing a program.
 
 use kernel::{
     task::Pid,
@@ -12,54 +12,55 @@ use kernel::{
 
 use crate::abstractions::task::cond_resched;
 
-/// The patience of one call.
+/// The retries of one call.
 ///
-/// A process is looked at a few times before it is described as it is. Between these looks the call
-/// sleeps, in the hope that the process has then come to its new program. As many processes may
-/// be executing programs, and for ever, there are only so many sleeps for all of them together.
+/// A process in execve(2) has a mix of the old and the new program's properties, so it is read
+/// again until it is consistent, at most [`Backoff::ATTEMPTS`] times. The call sleeps between two
+/// attempts, which most programs need no more of. Any number of processes may be in execve(2), for
+/// any length of time, so the number of sleeps is limited for all of them together.
 ///
-/// TIME: At most [`Patience::SLEEPS`] times twice [`Patience::SLEEP_US`], which is what the kernel
-/// may make of such a sleep, and the time until the call gets a CPU again.
-pub(crate) struct Patience {
-    /// The process that was looked at last.
+/// TIME: At most [`Backoff::SLEEPS`] times twice [`Backoff::SLEEP_US`], the longest that
+/// `fsleep()` makes of it, and the time until the caller gets a CPU again.
+pub(crate) struct Backoff {
+    /// The process that was read last.
     pid: Pid,
-    looks: u32,
+    attempts: u32,
     sleeps: u32,
 }
 
-impl Patience {
-    /// How often a process is looked at before it is described as it is.
-    const LOOKS: u32 = 4;
+impl Backoff {
+    /// The number of attempts at one process, after which its record may be inconsistent.
+    const ATTEMPTS: u32 = 4;
 
-    /// How often a call sleeps.
+    /// The number of sleeps of one call.
     const SLEEPS: u32 = 20;
 
-    /// The length of a sleep, in microseconds. Most programs take less for what matters here.
+    /// The length of a sleep in microseconds.
     const SLEEP_US: i64 = 500;
 
-    /// Creates a new patience.
+    /// Creates the state of a new call.
     pub(crate) fn new() -> Self {
         Self {
             pid: 0,
-            looks: 0,
+            attempts: 0,
             sleeps: Self::SLEEPS,
         }
     }
 
-    /// Returns the process that is to be described as it is, whether it executes a program or not.
+    /// Returns the process whose attempts are used up, if there is one.
     pub(crate) fn exhausted_by(&self) -> Option<Pid> {
-        (self.looks >= Self::LOOKS).then_some(self.pid)
+        (self.attempts >= Self::ATTEMPTS).then_some(self.pid)
     }
 
-    /// Waits until a process is to be looked at again. Sleeps.
+    /// Counts a failed attempt at a process, and sleeps before the next one.
     pub(crate) fn wait_for(&mut self, pid: Pid) {
         if pid != self.pid {
             self.pid = pid;
-            self.looks = 0;
+            self.attempts = 0;
         }
-        self.looks = self.looks.saturating_add(1);
+        self.attempts = self.attempts.saturating_add(1);
         match self.sleeps.checked_sub(1) {
-            Some(sleeps) if self.looks < Self::LOOKS => {
+            Some(sleeps) if self.attempts < Self::ATTEMPTS => {
                 self.sleeps = sleeps;
                 fsleep(Delta::from_micros(Self::SLEEP_US));
             }

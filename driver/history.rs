@@ -27,11 +27,13 @@ use crate::{
         }, //
     },
     driver::{
-        snapshot::room_for,
-        user_array::Output, //
+        record::{
+            groups_within,
+            redact_io, //
+        },
+        user_array::UserArray, //
     },
     uapi::{
-        self,
         procmon_history as Arguments,
         procmon_record as Record,
         procmon_sample as Sample, //
@@ -162,15 +164,14 @@ impl Recorder {
         }
 
         let sees_all = ptrace::caller_may_trace_all();
-        let room = room_for((stride as usize).saturating_sub(offset_of!(Sample, process)))
-            | uapi::PROCMON_GROUP_BASIC;
+        let groups = groups_within((stride as usize).saturating_sub(offset_of!(Sample, process)));
         let time_ns = TimeNamespace::of_caller(kernel::current!());
         let mut samples = zeroed_vec::<Sample>(BATCH.min(capacity as usize), GFP_KERNEL)?;
-        let mut output = Output::new(arguments.samples, stride, capacity)?;
+        let mut output = UserArray::new(arguments.samples, stride, capacity)?;
         let mut next = arguments.sequence;
 
         let failed = loop {
-            let len = samples.len().min(output.left() as usize);
+            let len = samples.len().min(output.remaining() as usize);
             let batch = samples.get_mut(..len).unwrap_or_default();
             let (count, oldest, newest) = {
                 let ring = self.ring.lock();
@@ -182,14 +183,14 @@ impl Recorder {
             arguments.oldest = oldest;
             arguments.newest = newest;
             for sample in &mut *batch {
-                sample.process.groups &= room;
+                sample.process.groups &= groups;
                 sample.time = time_ns.show(sample.time);
                 // It is unknown of a process that was gone before it was ever seen.
                 if sample.process.start_time != 0 {
                     sample.process.start_time = time_ns.show(sample.process.start_time);
                 }
                 if !sees_all {
-                    hide_io(sample);
+                    redact_io(&mut sample.process);
                 }
             }
 
@@ -204,12 +205,12 @@ impl Recorder {
                 // What is wanted is not there yet, or not any more.
                 None => next.max(oldest).min(newest.saturating_add(1)),
             };
-            if batch.is_empty() || output.left() == 0 {
+            if batch.is_empty() || output.remaining() == 0 {
                 break false;
             }
         };
 
-        arguments.count = capacity.saturating_sub(output.left());
+        arguments.count = capacity.saturating_sub(output.remaining());
         if failed && arguments.count == 0 {
             return Err(EFAULT);
         }
@@ -218,13 +219,4 @@ impl Recorder {
         write_user(arg, &arguments)?;
         Ok(next)
     }
-}
-
-/// Leaves out what is not for everybody.
-fn hide_io(sample: &mut Sample) {
-    let process = &mut sample.process;
-
-    process.groups &= !uapi::PROCMON_GROUP_IO;
-    process.read_bytes = 0;
-    process.write_bytes = 0;
 }

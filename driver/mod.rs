@@ -23,6 +23,7 @@ pub(crate) mod ioctl;
 pub(crate) mod message;
 pub(crate) mod monitor;
 pub(crate) mod query;
+pub(crate) mod record;
 pub(crate) mod settings;
 pub(crate) mod snapshot;
 pub(crate) mod sysfs;

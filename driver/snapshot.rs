@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is told about many processes at once.
+//! Snapshots: one fixed-size record per process or thread.
 
-use core::{
-    mem::offset_of,
-    ops::ControlFlow, //
-};
+use core::ops::ControlFlow;
 
 use kernel::{
     page::PAGE_SIZE,
-    pid_namespace::PidNamespace,
     prelude::*,
     sync::rcu,
     task::{
@@ -21,37 +17,35 @@ use kernel::{
 
 use crate::{
     abstractions::{
-        cgroup::CgroupNamespace,
         compat::zeroed_vec,
-        cred::UserNamespace,
         pid::{
             for_each_task,
             Budget,
-            PidNamespaceExt,
             TaskIds,
             TaskKind,
             Walk, //
         },
-        ptrace,
         task::{
             cond_resched,
-            cputime::Times,
             exec::ExecId,
-            usage::TaskAccounting,
             TaskExt, //
         },
-        time::{
-            boottime,
-            TimeNamespace, //
-        },
+        time::boottime,
         uaccess::{
             read_user_struct,
             write_user, //
         }, //
     },
     driver::{
-        backoff::Patience,
-        user_array::Output, //
+        backoff::Backoff,
+        record::{
+            self,
+            groups_within,
+            Liveness,
+            RecordFiller,
+            ALL_GROUPS, //
+        },
+        user_array::UserArray, //
     },
     uapi::{
         self,
@@ -59,16 +53,6 @@ use crate::{
         procmon_snapshot as Arguments, //
     }, //
 };
-
-const GROUPS: u32 = uapi::PROCMON_GROUP_BASIC
-    | uapi::PROCMON_GROUP_CPU
-    | uapi::PROCMON_GROUP_CREDS
-    | uapi::PROCMON_GROUP_FAULTS
-    | uapi::PROCMON_GROUP_MEM
-    | uapi::PROCMON_GROUP_SCHED
-    | uapi::PROCMON_GROUP_IO
-    | uapi::PROCMON_GROUP_CGROUP
-    | uapi::PROCMON_GROUP_RUNTIME;
 
 const FLAGS: u32 = uapi::PROCMON_SNAPSHOT_THREADS
     | uapi::PROCMON_SNAPSHOT_NO_KTHREADS
@@ -79,10 +63,10 @@ const FLAGS: u32 = uapi::PROCMON_SNAPSHOT_THREADS
 /// Flags that leave tasks out.
 const FILTERS: u32 = FLAGS & !uapi::PROCMON_SNAPSHOT_THREADS;
 
-/// What `PROCMON_INFO` gives.
+/// The result of `PROCMON_INFO`.
 pub(crate) const INFO: uapi::procmon_info = uapi::procmon_info {
     abi_version: uapi::PROCMON_ABI_VERSION,
-    groups: GROUPS,
+    groups: ALL_GROUPS,
     snapshot_flags: FLAGS,
     snapshot_size: size_of::<Arguments>() as u32,
     record_size: size_of::<Record>() as u32,
@@ -91,84 +75,39 @@ pub(crate) const INFO: uapi::procmon_info = uapi::procmon_info {
     history_size: size_of::<uapi::procmon_history>() as u32,
 };
 
-/// How many records are collected before they are copied to user space, while RCU is held.
+/// The number of records that are filled in per RCU section, before they are copied to user space.
 const BATCH: usize = 64;
 
-/// How many IDs and threads are visited while RCU is held. A process of more threads is visited by
-/// itself.
+/// The number of IDs and threads that are visited per RCU section. A process of more threads is
+/// visited by itself.
 const VISITS: usize = 1024;
 
-/// The groups that are summed up over all threads of a process.
-const USAGE: u32 = uapi::PROCMON_GROUP_CPU
-    | uapi::PROCMON_GROUP_FAULTS
-    | uapi::PROCMON_GROUP_SCHED
-    | uapi::PROCMON_GROUP_IO
-    | uapi::PROCMON_GROUP_RUNTIME;
-
-/// A stride has to have room for the group that is always there.
-const MIN_STRIDE: usize = offset_of!(Record, cpu).next_multiple_of(align_of::<Record>());
-
-/// The end of each group's fields in a record.
-const GROUP_ENDS: [(u32, usize); 8] = [
-    (uapi::PROCMON_GROUP_CPU, offset_of!(Record, uid)),
-    (uapi::PROCMON_GROUP_CREDS, offset_of!(Record, minor_faults)),
-    (uapi::PROCMON_GROUP_FAULTS, offset_of!(Record, vsize)),
-    (
-        uapi::PROCMON_GROUP_MEM,
-        offset_of!(Record, voluntary_switches),
-    ),
-    (uapi::PROCMON_GROUP_SCHED, offset_of!(Record, read_bytes)),
-    (uapi::PROCMON_GROUP_IO, offset_of!(Record, cgroup_id)),
-    (uapi::PROCMON_GROUP_CGROUP, offset_of!(Record, runtime)),
-    (uapi::PROCMON_GROUP_RUNTIME, size_of::<Record>()),
-];
-
-/// Returns the groups that a record of a size has room for, besides the one that is always there.
-pub(crate) fn room_for(size: usize) -> u32 {
-    GROUP_ENDS
-        .into_iter()
-        .filter(|&(_, end)| end <= size)
-        .fold(0, |room, (group, _)| room | group)
-}
-
-/// What is wanted of whom.
+/// A validated request: which tasks to visit, and which field groups to fill in.
 pub(crate) struct Request<'a> {
-    caller: &'a CurrentTask,
-    pid_ns: &'a PidNamespace,
-    user_ns: UserNamespace<'a>,
-    cgroup_ns: CgroupNamespace<'a>,
-    time_ns: TimeNamespace,
-    /// Those groups that are wanted and that there is room for.
-    groups: u32,
+    filler: RecordFiller<'a>,
     flags: u32,
     uid: u32,
     ppid: Pid,
     tgid: Pid,
-    /// Whether the caller may see everybody's IO.
-    sees_all: bool,
 }
 
-/// Whether a task still is what its ID stands for.
-enum Presence {
-    /// It is.
-    Here,
-    /// Its process lives on, perhaps with another thread as its leader.
-    Replaced,
-    /// The process has been waited for.
-    Gone,
-}
-
-/// Why there are no more records for the moment.
+/// The reason why a walk gives no more records for now.
 enum Stop {
-    /// There are no more.
+    /// There are no more tasks.
     End,
-    /// It goes on with this ID.
-    At(Pid),
-    /// It goes on with this ID, and the process is executing a program.
-    Again(Pid),
+    /// It continues at this ID.
+    Resume(Pid),
+    /// It continues at this ID, whose process is executing a program.
+    Retry(Pid),
 }
 
 impl<'a> Request<'a> {
+    /// Validates the arguments of a caller.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if an argument is out of range or is set without the flag that it belongs to,
+    /// `ESRCH` if the caller is exiting.
     fn new(arguments: &Arguments, caller: &'a CurrentTask) -> Result<Self> {
         let Arguments {
             flags,
@@ -182,15 +121,15 @@ impl<'a> Request<'a> {
             ..
         } = *arguments;
         let is_unused = |flag, value| flags & flag == 0 && value != 0;
-        let stride_is_good = (MIN_STRIDE..=PAGE_SIZE).contains(&(stride as usize))
+        let is_stride_valid = (record::MIN_SIZE..=PAGE_SIZE).contains(&(stride as usize))
             && stride % (align_of::<Record>() as u32) == 0;
 
         // CAST: Only whether they are zero matters.
         if flags & !FLAGS != 0
-            || groups & !GROUPS != 0
+            || groups & !ALL_GROUPS != 0
             || cursor < 0
             || capacity == 0
-            || !stride_is_good
+            || !is_stride_valid
             || is_unused(uapi::PROCMON_SNAPSHOT_BY_UID, uid)
             || is_unused(uapi::PROCMON_SNAPSHOT_BY_PPID, ppid as u32)
             || is_unused(uapi::PROCMON_SNAPSHOT_BY_TGID, tgid as u32)
@@ -198,54 +137,43 @@ impl<'a> Request<'a> {
             return Err(EINVAL);
         }
 
-        let groups = groups & room_for(stride as usize) | uapi::PROCMON_GROUP_BASIC;
+        let groups = groups & groups_within(stride as usize) | uapi::PROCMON_GROUP_BASIC;
 
         Ok(Self {
-            caller,
-            pid_ns: caller.active_pid_ns().ok_or(ESRCH)?,
-            user_ns: UserNamespace::of_caller(caller),
-            cgroup_ns: CgroupNamespace::of_caller(caller),
-            time_ns: TimeNamespace::of_caller(caller),
-            groups,
+            filler: RecordFiller::of_caller(caller, groups)?,
             flags,
             uid,
             ppid,
             tgid,
-            sees_all: groups & uapi::PROCMON_GROUP_IO != 0 && ptrace::caller_may_trace_all(),
         })
     }
 
-    /// Creates a request for all about any process, by a thread of the kernel that may know it.
-    pub(crate) fn of_monitor(thread: &'a CurrentTask) -> Self {
+    /// Creates a request of a kernel thread for all groups of any process.
+    pub(crate) fn of_kernel_thread(thread: &'a CurrentTask) -> Self {
         Self {
-            caller: thread,
-            pid_ns: PidNamespace::initial(),
-            user_ns: UserNamespace::of_caller(thread),
-            cgroup_ns: CgroupNamespace::initial(),
-            time_ns: TimeNamespace::INITIAL,
-            groups: GROUPS,
+            filler: RecordFiller::of_kernel_thread(thread),
             flags: 0,
             uid: 0,
             ppid: 0,
             tgid: 0,
-            sees_all: true,
         }
     }
 
-    /// Looks for one process. Sleeps if it is executing a program, but not for long.
+    /// Returns the record of one process. Sleeps while the process is executing a program, within
+    /// the limits of [`Backoff`].
     pub(crate) fn find(&self, pid: Pid) -> Option<Record> {
         let mut records = [Zeroable::zeroed()];
-        let mut patience = Patience::new();
+        let mut backoff = Backoff::new();
 
-        // TIME: As often as the patience allows. Then it is described as it is.
+        // TIME: As many rounds as `Backoff` has attempts. The last one takes the process as it is.
         loop {
-            let (count, stop) = self.fill(pid, &mut records, &patience);
+            let (count, stop) = self.walk(pid, &mut records, &backoff);
             let [record] = records;
 
-            // What is filled in and what is stopped at may be the next process as well.
+            // The walk finds the next process if this one is gone.
             match stop {
                 _ if count == 1 && record.pid == pid => return Some(record),
-                Stop::Again(nr) if nr == pid => patience.wait_for(pid),
+                Stop::Retry(nr) if nr == pid => backoff.wait_for(pid),
                 _ => return None,
             }
         }
@@ -255,31 +183,27 @@ impl<'a> Request<'a> {
         self.flags & flag != 0
     }
 
-    fn wants(&self, group: u32) -> bool {
-        self.groups & group != 0
-    }
-
-    /// Fills in records of tasks from an ID on. Returns how many.
-    fn fill(&self, first: Pid, records: &mut [Record], patience: &Patience) -> (usize, Stop) {
+    /// Fills in records of the tasks from an ID on. Returns the number of valid records.
+    fn walk(&self, first: Pid, records: &mut [Record], backoff: &Backoff) -> (usize, Stop) {
         if self.has(uapi::PROCMON_SNAPSHOT_THREADS) {
-            self.fill_with::<true>(first, records, patience)
+            self.walk_kind::<true>(first, records, backoff)
         } else {
-            self.fill_with::<false>(first, records, patience)
+            self.walk_kind::<false>(first, records, backoff)
         }
     }
 
     #[inline(never)]
-    fn fill_with<const THREADS: bool>(
+    fn walk_kind<const THREADS: bool>(
         &self,
         first: Pid,
         records: &mut [Record],
-        patience: &Patience,
+        backoff: &Backoff,
     ) -> (usize, Stop) {
-        // TIME: RCU is held for as many visits as the budget has, or for one process.
+        // TIME: RCU is held for one budget of visits, or for one process with more threads.
         let guard = rcu::read_lock();
-        let room = records.len();
+        let capacity = records.len();
         let mut free = records.iter_mut();
-        let mut is_last_good = true;
+        let mut is_last_valid = true;
 
         let kind = if THREADS {
             TaskKind::Thread
@@ -288,219 +212,75 @@ impl<'a> Request<'a> {
         };
         let budget = Budget::new(VISITS);
         let walk = for_each_task(
-            self.pid_ns,
+            self.filler.pid_ns,
             kind,
             first,
             budget,
             &guard,
             |nr, task, budget| {
                 if free.len() == 0 {
-                    return ControlFlow::Break(Stop::At(nr));
+                    return ControlFlow::Break(Stop::Resume(nr));
                 }
 
                 let exec = ExecId::of(task);
 
-                // Whom nobody has asked for is not waited for.
-                if self.flags & FILTERS != 0 && !self.lets_pass(task, &guard) {
+                // The filters come first: a process that is not asked for is not waited for.
+                if self.flags & FILTERS != 0 && !self.matches(task, &guard) {
                     return ControlFlow::Continue(());
                 }
-                if !THREADS && !budget.take_threads(self.visits(task)) {
-                    return ControlFlow::Break(Stop::At(nr));
+                if !THREADS && !budget.take_threads(self.filler.visits(task)) {
+                    return ControlFlow::Break(Stop::Resume(nr));
                 }
 
-                let may_be_mixed = patience.exhausted_by() == Some(nr);
+                let may_be_mixed = backoff.exhausted_by() == Some(nr);
 
                 if exec.is_none() && !may_be_mixed {
-                    return ControlFlow::Break(Stop::Again(nr));
+                    return ControlFlow::Break(Stop::Retry(nr));
                 }
 
                 let Some(record) = free.next() else {
-                    return ControlFlow::Break(Stop::At(nr));
+                    return ControlFlow::Break(Stop::Resume(nr));
                 };
-                let presence = self.describe::<THREADS>(nr, task, record, &guard);
-                let is_whole = matches!(presence, Presence::Here)
+                let liveness = self.filler.fill::<THREADS>(nr, task, record, &guard);
+                let is_consistent = matches!(liveness, Liveness::Alive)
                     && exec.is_some_and(|exec| exec.is_still(task));
 
-                if is_whole {
+                if is_consistent {
                     return ControlFlow::Continue(());
                 }
-                if may_be_mixed && !matches!(presence, Presence::Gone) {
+                if may_be_mixed && !matches!(liveness, Liveness::Reaped) {
                     record.flags |= uapi::PROCMON_TASK_MIXED;
                     return ControlFlow::Continue(());
                 }
-                is_last_good = false;
-                ControlFlow::Break(match presence {
-                    Presence::Here | Presence::Replaced => Stop::Again(nr),
-                    Presence::Gone => Stop::At(nr.wrapping_add(1)),
+                is_last_valid = false;
+                ControlFlow::Break(match liveness {
+                    Liveness::Alive | Liveness::LeaderReplaced => Stop::Retry(nr),
+                    Liveness::Reaped => Stop::Resume(nr.wrapping_add(1)),
                 })
             },
         );
         let stop = match walk {
             Walk::End => Stop::End,
-            Walk::Pause(nr) => Stop::At(nr),
+            Walk::Pause(nr) => Stop::Resume(nr),
             Walk::Break(stop) => stop,
         };
-        let used = room.wrapping_sub(free.len());
+        let used = capacity.wrapping_sub(free.len());
 
-        (used.wrapping_sub(usize::from(!is_last_good)), stop)
+        (used.wrapping_sub(usize::from(!is_last_valid)), stop)
     }
 
-    /// Returns how many threads are visited to describe the process of a task.
-    #[inline(always)]
-    fn visits(&self, task: &Task) -> usize {
-        if self.wants(USAGE) {
-            task.thread_count() as usize
-        } else {
-            0
-        }
-    }
-
-    /// Whether there is to be a record of a task, if it still is there.
+    /// Whether a task passes the filters of the request.
     #[inline(never)]
-    fn lets_pass(&self, task: &Task, guard: &rcu::Guard) -> bool {
+    fn matches(&self, task: &Task, guard: &rcu::Guard) -> bool {
         !(self.has(uapi::PROCMON_SNAPSHOT_NO_KTHREADS) && task.flags().is_kernel_thread()
             || self.has(uapi::PROCMON_SNAPSHOT_BY_TGID)
-                && task.process_nr_in(self.pid_ns, guard) != self.tgid
+                && task.process_nr_in(self.filler.pid_ns, guard) != self.tgid
             || self.has(uapi::PROCMON_SNAPSHOT_BY_PPID)
                 && task
-                    .parent_nr_in(self.pid_ns, guard)
+                    .parent_nr_in(self.filler.pid_ns, guard)
                     .is_some_and(|ppid| ppid != self.ppid)
             || self.has(uapi::PROCMON_SNAPSHOT_BY_UID)
-                && self.user_ns.uid(task, guard) != Some(self.uid))
-    }
-
-    /// Fills in a record. It is of use only if the task was still there after that.
-    #[inline(always)]
-    fn describe<const THREADS: bool>(
-        &self,
-        pid: Pid,
-        task: &Task,
-        record: &mut Record,
-        guard: &rcu::Guard,
-    ) -> Presence {
-        let flags = task.flags();
-
-        record.groups = self.groups;
-        record.pid = pid;
-        record.tgid = if THREADS {
-            task.process_nr_in(self.pid_ns, guard)
-        } else {
-            pid
-        };
-        // CAST: The states are single bits far below the sign.
-        record.state = task.reported_state() as c_int;
-        record.flags = u32::from(flags.is_kernel_thread()) * uapi::PROCMON_TASK_KTHREAD
-            | u32::from(flags.is_exiting()) * uapi::PROCMON_TASK_EXITING;
-        record.comm = task.comm();
-
-        if self.wants(uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO) {
-            self.describe_usage::<THREADS, true>(task, record, guard);
-        } else if self.wants(USAGE) {
-            self.describe_usage::<THREADS, false>(task, record, guard);
-        }
-        if self.wants(uapi::PROCMON_GROUP_CREDS) {
-            let ids = self.user_ns.ids(task, guard);
-
-            record.uid = ids.uid;
-            record.euid = ids.euid;
-            record.gid = ids.gid;
-            record.egid = ids.egid;
-        }
-        if self.wants(uapi::PROCMON_GROUP_MEM) {
-            let is_there = task.with_memory(|memory| {
-                let resident = memory.resident();
-
-                record.vsize = memory.virtual_size() as u64;
-                record.rss_anon = resident.anon;
-                record.rss_file = resident.file;
-                record.rss_shmem = resident.shmem;
-            });
-
-            if is_there.is_none() {
-                record.groups &= !uapi::PROCMON_GROUP_MEM;
-                record.vsize = 0;
-                record.rss_anon = 0;
-                record.rss_file = 0;
-                record.rss_shmem = 0;
-            }
-        }
-        if self.wants(uapi::PROCMON_GROUP_CGROUP) {
-            match self.cgroup_ns.id_of(task, guard) {
-                Some(id) => record.cgroup_id = id,
-                None => {
-                    record.cgroup_id = 0;
-                    record.groups &= !uapi::PROCMON_GROUP_CGROUP;
-                }
-            }
-        }
-
-        // The last thread is counted off before it loses its ID.
-        record.threads = task.thread_count();
-        if record.threads == 0 {
-            return Presence::Gone;
-        }
-
-        match task.parent_nr_in(self.pid_ns, guard) {
-            Some(ppid) => {
-                record.ppid = ppid;
-                Presence::Here
-            }
-            None => {
-                record.ppid = 0;
-                Presence::Replaced
-            }
-        }
-    }
-
-    /// Fills in what is counted for each thread, and what belongs to the same groups.
-    #[inline(always)]
-    fn describe_usage<const THREADS: bool, const ALL: bool>(
-        &self,
-        task: &Task,
-        record: &mut Record,
-        guard: &rcu::Guard,
-    ) {
-        let usage = if THREADS {
-            task.usage::<ALL>()
-        } else {
-            task.group_usage::<ALL>(guard)
-        };
-
-        if self.wants(uapi::PROCMON_GROUP_CPU) {
-            let times = if THREADS {
-                Times::of_thread(task)
-            } else {
-                task.group_times(&usage)
-            };
-
-            record.cpu = task.cpu();
-            record.utime = times.user;
-            record.stime = times.system;
-            record.start_time = self.time_ns.show(task.start_boottime());
-            record.nice = task.nice();
-            record.policy = task.policy();
-        }
-        if self.wants(uapi::PROCMON_GROUP_FAULTS) {
-            record.minor_faults = usage.minor_faults;
-            record.major_faults = usage.major_faults;
-        }
-        if self.wants(uapi::PROCMON_GROUP_RUNTIME) {
-            record.runtime = usage.runtime;
-        }
-        if ALL && self.wants(uapi::PROCMON_GROUP_SCHED) {
-            record.voluntary_switches = usage.voluntary_switches;
-            record.involuntary_switches = usage.involuntary_switches;
-        }
-        if ALL && self.wants(uapi::PROCMON_GROUP_IO) {
-            if self.sees_all || ptrace::is_same_process(self.caller, task) {
-                record.read_bytes = usage.read_bytes;
-                record.write_bytes = usage.write_bytes;
-            } else {
-                record.read_bytes = 0;
-                record.write_bytes = 0;
-                record.groups &= !uapi::PROCMON_GROUP_IO;
-            }
-        }
+                && self.filler.user_ns.uid(task, guard) != Some(self.uid))
     }
 }
 
@@ -508,11 +288,11 @@ impl<'a> Request<'a> {
 ///
 /// # Errors
 ///
-/// - `E2BIG` if something is set in the arguments that is not known here.
-/// - `EFAULT` if the arguments cannot be read or written, or not even one record be written.
-/// - `EINTR` if a fatal signal comes before the first record.
-/// - `EINVAL` if an argument is not as it should be.
-/// - `ENOMEM` if there is no memory.
+/// - `E2BIG` if a field is set that this version does not know.
+/// - `EFAULT` if the arguments cannot be read or written, or the first record cannot be written.
+/// - `EINTR` if a fatal signal arrives before the first record.
+/// - `EINVAL` if an argument is out of range or does not belong to the flags.
+/// - `ENOMEM` if memory is short.
 #[inline(never)]
 pub(crate) fn snapshot(arg: UserPtr) -> Result {
     let mut arguments: Arguments = read_user_struct(arg)?;
@@ -521,18 +301,17 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
     let request = Request::new(&arguments, caller)?;
     let batch = BATCH.min(arguments.capacity as usize);
     let mut records = zeroed_vec(batch, GFP_KERNEL)?;
-    let mut output = Output::new(arguments.records, arguments.stride, arguments.capacity)?;
-    let mut patience = Patience::new();
+    let mut output = UserArray::new(arguments.records, arguments.stride, arguments.capacity)?;
+    let mut backoff = Backoff::new();
     let mut next = arguments.cursor;
 
-    // TIME: Each round gives at least one record, ends, looks at one process again for which there
-    // is little patience, or has spent the budget on other IDs, of which there is a limit.
+    // TIME: Each round gives at least one record, ends, retries one process, which `Backoff` limits,
+    // or has spent its budget on other IDs, of which there are at most `pid_max`.
     let failed = loop {
-        let room = batch.min(output.left() as usize);
-        let batch = records.get_mut(..room).unwrap_or_default();
-        let (count, stop) = request.fill(next, batch, &patience);
+        let capacity = batch.min(output.remaining() as usize);
+        let batch = records.get_mut(..capacity).unwrap_or_default();
+        let (count, stop) = request.walk(next, batch, &backoff);
         let filled = records.get(..count).unwrap_or_default();
-
         let written = output.write(filled);
 
         if let Some(record) = filled.get(written) {
@@ -544,13 +323,13 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
                 next = 0;
                 break None;
             }
-            Stop::At(nr) => next = nr,
-            Stop::Again(nr) => {
+            Stop::Resume(nr) => next = nr,
+            Stop::Retry(nr) => {
                 next = nr;
-                patience.wait_for(nr);
+                backoff.wait_for(nr);
             }
         }
-        if output.left() == 0 {
+        if output.remaining() == 0 {
             break None;
         }
         if caller.fatal_signal_pending() {
@@ -559,12 +338,12 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
         cond_resched();
     };
 
-    arguments.count = arguments.capacity.wrapping_sub(output.left());
+    arguments.count = arguments.capacity.wrapping_sub(output.remaining());
     if let (0, Some(error)) = (arguments.count, failed) {
         return Err(error);
     }
-    arguments.groups = request.groups;
+    arguments.groups = request.filler.groups;
     arguments.cursor = next;
-    arguments.time = request.time_ns.show(time);
+    arguments.time = request.filler.time_ns.show(time);
     write_user(arg, &arguments)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Records for user space, at the distance from each other that the caller wants.
+//! An array in user memory, written with the caller's stride.
 
 use kernel::prelude::*;
 
@@ -14,64 +14,64 @@ use crate::abstractions::uaccess::{
     write_user_slice, //
 };
 
-/// The room for records in user space that is not filled yet.
-pub(crate) struct Output {
+/// The unwritten rest of an array in user memory.
+pub(crate) struct UserArray {
     to: UserPtr,
     stride: usize,
-    left: u32,
+    remaining: u32,
 }
 
-impl Output {
-    /// Creates an output for so many records of `stride` bytes each.
+impl UserArray {
+    /// Creates an array of `capacity` elements of `stride` bytes each.
     ///
     /// # Errors
     ///
-    /// `EFAULT` if the address is more than what user space can have.
+    /// `EFAULT` if the address is larger than a pointer.
     pub(crate) fn new(address: u64, stride: u32, capacity: u32) -> Result<Self> {
         let address = usize::try_from(address).map_err(|_| EFAULT)?;
 
         Ok(Self {
             to: UserPtr::from_addr(address),
             stride: stride as usize,
-            left: capacity,
+            remaining: capacity,
         })
     }
 
-    /// Returns how many records there is room for.
-    pub(crate) fn left(&self) -> u32 {
-        self.left
+    /// Returns the number of elements that can still be written.
+    pub(crate) fn remaining(&self) -> u32 {
+        self.remaining
     }
 
-    /// Writes records, not more than there is room for, up to the first one that cannot be
-    /// written. Returns how many were written.
+    /// Writes the next elements, at most [`remaining`](Self::remaining) ones, up to the first that
+    /// faults. Returns the number of elements that were written.
     ///
-    /// Of a record that is longer than the stride the rest is left out, and behind one that is
-    /// shorter there are zeroes.
-    pub(crate) fn write<T: IntoBytes + Immutable>(&mut self, records: &[T]) -> usize {
+    /// An element that is longer than the stride is cut off, and one that is shorter is padded with
+    /// zeroes.
+    pub(crate) fn write<T: IntoBytes + Immutable>(&mut self, elements: &[T]) -> usize {
         let written = if self.stride == size_of::<T>() {
-            let bytes = write_user_slice(self.to, records.as_bytes());
+            let bytes = write_user_slice(self.to, elements.as_bytes());
 
             bytes.checked_div(size_of::<T>()).unwrap_or(0)
         } else {
-            records
+            elements
                 .iter()
                 .enumerate()
-                .take_while(|(index, record)| self.write_one(*index, record.as_bytes()))
+                .take_while(|(index, element)| self.write_one(*index, element.as_bytes()))
                 .count()
         };
 
         self.to = self.to.wrapping_byte_add(written.wrapping_mul(self.stride));
-        // CAST: There is room for them.
-        self.left = self.left.wrapping_sub(written as u32);
+        // CAST: It is at most `remaining`.
+        self.remaining = self.remaining.wrapping_sub(written as u32);
         written
     }
 
-    fn write_one(&self, index: usize, record: &[u8]) -> bool {
+    fn write_one(&self, index: usize, element: &[u8]) -> bool {
         let to = self.to.wrapping_byte_add(index.wrapping_mul(self.stride));
-        let record = record.get(..self.stride).unwrap_or(record);
-        let rest = self.stride.saturating_sub(record.len());
+        let element = element.get(..self.stride).unwrap_or(element);
+        let rest = self.stride.saturating_sub(element.len());
 
-        write_user_slice(to, record) == record.len()
-            && clear_user(to.wrapping_byte_add(record.len()), rest)
+        write_user_slice(to, element) == element.len()
+            && clear_user(to.wrapping_byte_add(element.len()), rest)
     }
 }

@@ -323,7 +323,7 @@ impl Watch {
             return None;
         }
 
-        let record = Request::of_monitor(kernel::current!()).find(filter.initial_nr());
+        let record = Request::of_kernel_thread(kernel::current!()).find(filter.initial_nr());
 
         // Not asked before: as long as the process is there, nothing else has the number.
         if !filter.is_there() {

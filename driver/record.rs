@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Records: one task described as a `struct procmon_record`.
+
+use core::mem::offset_of;
+
+use kernel::{
+    pid_namespace::PidNamespace,
+    prelude::*,
+    sync::rcu,
+    task::{
+        CurrentTask,
+        Pid,
+        Task, //
+    }, //
+};
+
+use crate::{
+    abstractions::{
+        cgroup::CgroupNamespace,
+        cred::UserNamespace,
+        pid::{
+            PidNamespaceExt,
+            TaskIds, //
+        },
+        ptrace,
+        task::{
+            cputime::Times,
+            usage::TaskAccounting,
+            TaskExt, //
+        },
+        time::TimeNamespace, //
+    },
+    uapi::{
+        self,
+        procmon_record as Record, //
+    }, //
+};
+
+/// A field group of a record.
+struct Group {
+    /// One of `PROCMON_GROUP_*`.
+    bit: u32,
+    /// Offset of the end of its fields.
+    end: usize,
+    /// Whether its fields of a process are sums over all threads.
+    is_summed: bool,
+}
+
+impl Group {
+    const fn new(bit: u32, end: usize) -> Self {
+        Self {
+            bit,
+            end,
+            is_summed: false,
+        }
+    }
+
+    const fn summed(bit: u32, end: usize) -> Self {
+        Self {
+            bit,
+            end,
+            is_summed: true,
+        }
+    }
+
+    /// Returns the mask of all groups, or of the summed ones only.
+    const fn mask(summed_only: bool) -> u32 {
+        let mut mask = 0;
+        let mut index = 0;
+
+        while index < GROUPS.len() {
+            if GROUPS[index].is_summed || !summed_only {
+                mask |= GROUPS[index].bit;
+            }
+            index += 1;
+        }
+        mask
+    }
+}
+
+/// The field groups, in the order of their fields. All masks and sizes derive from this table.
+const GROUPS: [Group; 9] = [
+    Group::new(uapi::PROCMON_GROUP_BASIC, offset_of!(Record, cpu)),
+    Group::summed(uapi::PROCMON_GROUP_CPU, offset_of!(Record, uid)),
+    Group::new(uapi::PROCMON_GROUP_CREDS, offset_of!(Record, minor_faults)),
+    Group::summed(uapi::PROCMON_GROUP_FAULTS, offset_of!(Record, vsize)),
+    Group::new(
+        uapi::PROCMON_GROUP_MEM,
+        offset_of!(Record, voluntary_switches),
+    ),
+    Group::summed(uapi::PROCMON_GROUP_SCHED, offset_of!(Record, read_bytes)),
+    Group::summed(uapi::PROCMON_GROUP_IO, offset_of!(Record, cgroup_id)),
+    Group::new(uapi::PROCMON_GROUP_CGROUP, offset_of!(Record, runtime)),
+    Group::summed(uapi::PROCMON_GROUP_RUNTIME, size_of::<Record>()),
+];
+
+// Each group begins where the one before it ends, so a record is cut only between groups.
+const _: () = {
+    let mut index = 1;
+
+    while index < GROUPS.len() {
+        assert!(GROUPS[index - 1].end < GROUPS[index].end);
+        index += 1;
+    }
+};
+
+/// The mask of all groups.
+pub(crate) const ALL_GROUPS: u32 = Group::mask(false);
+
+/// The mask of the groups that take a visit of each thread.
+const SUMMED_GROUPS: u32 = Group::mask(true);
+
+/// The smallest size of a record: that of the group which is always filled in.
+pub(crate) const MIN_SIZE: usize = GROUPS[0].end.next_multiple_of(align_of::<Record>());
+
+/// Returns the mask of the groups that lie within the first `size` bytes of a record.
+pub(crate) fn groups_within(size: usize) -> u32 {
+    GROUPS
+        .into_iter()
+        .filter(|group| group.end <= size)
+        .fold(0, |mask, group| mask | group.bit)
+}
+
+/// The state of a task's ID after the task was read.
+pub(crate) enum Liveness {
+    /// The ID still is the task's.
+    Alive,
+    /// The process lives on, and another thread may have become its leader (`de_thread()`).
+    LeaderReplaced,
+    /// The process has been waited for (`release_task()`).
+    Reaped,
+}
+
+/// Fills in records for one caller: the groups that it gets, in terms of its namespaces.
+pub(crate) struct RecordFiller<'a> {
+    caller: &'a CurrentTask,
+    /// The namespace of process IDs.
+    pub(crate) pid_ns: &'a PidNamespace,
+    /// The namespace of user and group IDs.
+    pub(crate) user_ns: UserNamespace<'a>,
+    cgroup_ns: CgroupNamespace<'a>,
+    /// The namespace of points in time.
+    pub(crate) time_ns: TimeNamespace,
+    /// The mask of the groups to fill in.
+    pub(crate) groups: u32,
+    may_see_io: bool,
+}
+
+impl<'a> RecordFiller<'a> {
+    /// Creates a filler with the namespaces and rights of the caller.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH` if the caller is exiting and has no PID namespace.
+    #[inline(always)]
+    pub(crate) fn of_caller(caller: &'a CurrentTask, groups: u32) -> Result<Self> {
+        Ok(Self {
+            caller,
+            pid_ns: caller.active_pid_ns().ok_or(ESRCH)?,
+            user_ns: UserNamespace::of_caller(caller),
+            cgroup_ns: CgroupNamespace::of_caller(caller),
+            time_ns: TimeNamespace::of_caller(caller),
+            groups,
+            may_see_io: groups & uapi::PROCMON_GROUP_IO != 0 && ptrace::caller_may_trace_all(),
+        })
+    }
+
+    /// Creates a filler of all groups in terms of the initial namespaces, for a kernel thread.
+    #[inline(always)]
+    pub(crate) fn of_kernel_thread(thread: &'a CurrentTask) -> Self {
+        Self {
+            caller: thread,
+            pid_ns: PidNamespace::initial(),
+            user_ns: UserNamespace::of_caller(thread),
+            cgroup_ns: CgroupNamespace::initial(),
+            time_ns: TimeNamespace::INITIAL,
+            groups: ALL_GROUPS,
+            may_see_io: true,
+        }
+    }
+
+    fn wants(&self, groups: u32) -> bool {
+        self.groups & groups != 0
+    }
+
+    /// Returns the number of threads that filling in the record of a task's process visits.
+    #[inline(always)]
+    pub(crate) fn visits(&self, task: &Task) -> usize {
+        if self.wants(SUMMED_GROUPS) {
+            task.thread_count() as usize
+        } else {
+            0
+        }
+    }
+
+    /// Fills in the record of a thread, or of a process by its leader.
+    ///
+    /// The record is valid only if the task is [`Liveness::Alive`] after that.
+    #[inline(always)]
+    pub(crate) fn fill<const THREADS: bool>(
+        &self,
+        pid: Pid,
+        task: &Task,
+        record: &mut Record,
+        guard: &rcu::Guard,
+    ) -> Liveness {
+        let flags = task.flags();
+
+        record.groups = self.groups;
+        record.pid = pid;
+        record.tgid = if THREADS {
+            task.process_nr_in(self.pid_ns, guard)
+        } else {
+            pid
+        };
+        // CAST: The states are single bits far below the sign.
+        record.state = task.reported_state() as c_int;
+        record.flags = u32::from(flags.is_kernel_thread()) * uapi::PROCMON_TASK_KTHREAD
+            | u32::from(flags.is_exiting()) * uapi::PROCMON_TASK_EXITING;
+        record.comm = task.comm();
+
+        if self.wants(uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO) {
+            self.fill_usage::<THREADS, true>(task, record, guard);
+        } else if self.wants(SUMMED_GROUPS) {
+            self.fill_usage::<THREADS, false>(task, record, guard);
+        }
+        if self.wants(uapi::PROCMON_GROUP_CREDS) {
+            let ids = self.user_ns.ids(task, guard);
+
+            record.uid = ids.uid;
+            record.euid = ids.euid;
+            record.gid = ids.gid;
+            record.egid = ids.egid;
+        }
+        if self.wants(uapi::PROCMON_GROUP_MEM) {
+            let has_memory = task.with_memory(|memory| {
+                let resident = memory.resident();
+
+                record.vsize = memory.virtual_size() as u64;
+                record.rss_anon = resident.anon;
+                record.rss_file = resident.file;
+                record.rss_shmem = resident.shmem;
+            });
+
+            if has_memory.is_none() {
+                record.groups &= !uapi::PROCMON_GROUP_MEM;
+                record.vsize = 0;
+                record.rss_anon = 0;
+                record.rss_file = 0;
+                record.rss_shmem = 0;
+            }
+        }
+        if self.wants(uapi::PROCMON_GROUP_CGROUP) {
+            match self.cgroup_ns.id_of(task, guard) {
+                Some(id) => record.cgroup_id = id,
+                None => {
+                    record.cgroup_id = 0;
+                    record.groups &= !uapi::PROCMON_GROUP_CGROUP;
+                }
+            }
+        }
+
+        // `release_task()` counts the last thread off before it takes its ID.
+        record.threads = task.thread_count();
+        if record.threads == 0 {
+            return Liveness::Reaped;
+        }
+
+        match task.parent_nr_in(self.pid_ns, guard) {
+            Some(ppid) => {
+                record.ppid = ppid;
+                Liveness::Alive
+            }
+            None => {
+                record.ppid = 0;
+                Liveness::LeaderReplaced
+            }
+        }
+    }
+
+    /// Fills in the summed groups, and the other fields of the same groups.
+    #[inline(always)]
+    fn fill_usage<const THREADS: bool, const ALL: bool>(
+        &self,
+        task: &Task,
+        record: &mut Record,
+        guard: &rcu::Guard,
+    ) {
+        let usage = if THREADS {
+            task.usage::<ALL>()
+        } else {
+            task.group_usage::<ALL>(guard)
+        };
+
+        if self.wants(uapi::PROCMON_GROUP_CPU) {
+            let times = if THREADS {
+                Times::of_thread(task)
+            } else {
+                task.group_times(&usage)
+            };
+
+            record.cpu = task.cpu();
+            record.utime = times.user;
+            record.stime = times.system;
+            record.start_time = self.time_ns.show(task.start_boottime());
+            record.nice = task.nice();
+            record.policy = task.policy();
+        }
+        if self.wants(uapi::PROCMON_GROUP_FAULTS) {
+            record.minor_faults = usage.minor_faults;
+            record.major_faults = usage.major_faults;
+        }
+        if self.wants(uapi::PROCMON_GROUP_RUNTIME) {
+            record.runtime = usage.runtime;
+        }
+        if ALL && self.wants(uapi::PROCMON_GROUP_SCHED) {
+            record.voluntary_switches = usage.voluntary_switches;
+            record.involuntary_switches = usage.involuntary_switches;
+        }
+        if ALL && self.wants(uapi::PROCMON_GROUP_IO) {
+            if self.may_see_io || ptrace::is_same_process(self.caller, task) {
+                record.read_bytes = usage.read_bytes;
+                record.write_bytes = usage.write_bytes;
+            } else {
+                redact_io(record);
+            }
+        }
+    }
+}
+
+/// Takes out of a record what only the process itself and holders of `CAP_SYS_PTRACE` may see.
+#[inline(always)]
+pub(crate) fn redact_io(record: &mut Record) {
+    record.read_bytes = 0;
+    record.write_bytes = 0;
+    record.groups &= !uapi::PROCMON_GROUP_IO;
+}
