@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The commands of the device.
+//! The commands of the device: dispatch, access rights, and the commands that are a few lines.
 //!
-//! Each reads what it wants of its argument once, and writes it once and as a whole, while no lock
-//! is held.
+//! Each command reads its argument once and writes it once, as a whole, with no lock held.
 
 use core::mem::offset_of;
 
@@ -23,7 +22,7 @@ use crate::{
     driver::{
         device::Device,
         monitor::target::Filter,
-        query::ProcessInfo,
+        query,
         snapshot, //
     },
     uapi, //
@@ -42,17 +41,15 @@ pub(crate) fn ioctl(device: &Device, file: &OpenFile<Device>, cmd: u32, arg: Use
 
     match cmd {
         uapi::PROCMON_GET_STATS => get_stats(device, arg),
-        uapi::PROCMON_QUERY_PID => query(arg),
+        uapi::PROCMON_QUERY_PID => query_pid(arg),
         uapi::PROCMON_RESET => reset(device, file),
         uapi::PROCMON_GET_COUNT => get_count(device, arg),
         uapi::PROCMON_SET_FILTER => set_filter(device, file, arg),
-        _ => same_for_all(device, file, cmd, arg),
+        _ => common(device, file, cmd, arg),
     }
 }
 
 /// Handles a command of a 32-bit process on a 64-bit kernel.
-///
-/// Numbers that do not fit in the smaller fields become the largest ones that do.
 ///
 /// # Errors
 ///
@@ -68,33 +65,33 @@ pub(crate) fn compat_ioctl(
 
     match cmd {
         uapi::PROCMON_GET_STATS32 => get_stats32(device, arg),
-        uapi::PROCMON_QUERY_PID32 => query32(arg),
+        uapi::PROCMON_QUERY_PID32 => query_pid32(arg),
         uapi::PROCMON_RESET => reset(device, file),
         uapi::PROCMON_GET_COUNT => get_count(device, arg),
         uapi::PROCMON_SET_FILTER => set_filter(device, file, arg),
-        _ => same_for_all(device, file, cmd, arg),
+        _ => common(device, file, cmd, arg),
     }
 }
 
-/// Handles the commands with arguments that are the same for all word sizes.
+/// Handles the commands whose arguments have one layout for all word sizes.
 #[inline(never)]
-fn same_for_all(device: &Device, file: &OpenFile<Device>, cmd: u32, arg: UserPtr) -> Result {
+fn common(device: &Device, file: &OpenFile<Device>, cmd: u32, arg: UserPtr) -> Result {
     match cmd {
         uapi::PROCMON_INFO => write_user(arg, &snapshot::INFO),
-        _ if is(cmd, uapi::PROCMON_SNAPSHOT) => snapshot::snapshot(arg),
-        _ if is(cmd, uapi::PROCMON_HISTORY) => history(device, file, arg),
+        _ if same_but_size(cmd, uapi::PROCMON_SNAPSHOT) => snapshot::snapshot(arg),
+        _ if same_but_size(cmd, uapi::PROCMON_HISTORY) => history(device, file, arg),
         _ => Err(ENOTTY),
     }
 }
 
-/// Whether this is a command, with an argument of whatever size.
-fn is(cmd: u32, command: u32) -> bool {
+/// Whether a number is that of a command, but for the size of its argument.
+fn same_but_size(cmd: u32, command: u32) -> bool {
     const SIZE: u32 = kernel::uapi::_IOC_SIZEMASK << kernel::uapi::_IOC_SIZESHIFT;
 
     cmd & !SIZE == command & !SIZE
 }
 
-// The commands are not inlined, so that none pays for the registers and the stack of another.
+// Commands are not inlined: none pays for the registers and the stack of another one.
 
 #[inline(never)]
 fn get_stats(device: &Device, arg: UserPtr) -> Result {
@@ -104,18 +101,7 @@ fn get_stats(device: &Device, arg: UserPtr) -> Result {
 #[cfg(CONFIG_COMPAT)]
 #[inline(never)]
 fn get_stats32(device: &Device, arg: UserPtr) -> Result {
-    let stats = stats(device);
-
-    write_user(
-        arg,
-        &uapi::procmon_stats32 {
-            total_opens: saturate(stats.total_opens),
-            total_reads: saturate(stats.total_reads),
-            total_writes: saturate(stats.total_writes),
-            total_ioctls: saturate(stats.total_ioctls),
-            current_filter_pid: stats.current_filter_pid,
-        },
-    )
+    write_user(arg, &uapi::procmon_stats32::from(stats(device)))
 }
 
 #[inline(always)]
@@ -134,41 +120,21 @@ fn stats(device: &Device) -> uapi::procmon_stats {
 }
 
 #[inline(never)]
-fn query(arg: UserPtr) -> Result {
-    // The process is what the argument begins with, and the rest of it is for the answer.
+fn query_pid(arg: UserPtr) -> Result {
+    // Only the process is read, which the argument begins with. The rest is for the result.
     const { assert!(offset_of!(uapi::procmon_query, pid) == 0) };
 
-    let pid = read_user(arg)?;
-    let info = ProcessInfo::query(pid);
-
-    write_user(
-        arg,
-        &uapi::procmon_query {
-            pid,
-            comm: info.comm,
-            state: info.state,
-            vsize: info.vsize,
-        },
-    )
+    write_user(arg, &query::query(read_user(arg)?))
 }
 
 #[cfg(CONFIG_COMPAT)]
 #[inline(never)]
-fn query32(arg: UserPtr) -> Result {
+fn query_pid32(arg: UserPtr) -> Result {
     const { assert!(offset_of!(uapi::procmon_query32, pid) == 0) };
 
-    let pid = read_user(arg)?;
-    let info = ProcessInfo::query(pid);
+    let result = query::query(read_user(arg)?);
 
-    write_user(
-        arg,
-        &uapi::procmon_query32 {
-            pid,
-            comm: info.comm,
-            state: info.state,
-            vsize: saturate(info.vsize),
-        },
-    )
+    write_user(arg, &uapi::procmon_query32::from(result))
 }
 
 #[inline(never)]
@@ -199,16 +165,13 @@ fn history(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result {
     Ok(())
 }
 
-/// A descriptor may have been passed on to somebody who is only to read, so what changes things for
-/// all others takes one that is open for writing.
+/// Refuses a file that is not open for writing.
+///
+/// A descriptor may have been passed on for reading only, so commands that change state for all
+/// users take one that is open for writing.
 fn require_writable(file: &OpenFile<Device>) -> Result {
     match file.as_file().flags() & flags::O_ACCMODE {
         flags::O_WRONLY | flags::O_RDWR => Ok(()),
         _ => Err(EBADF),
     }
-}
-
-#[cfg(CONFIG_COMPAT)]
-fn saturate(value: usize) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
 }

@@ -1,23 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What procmon does, in safe code only.
+//! What procmon does, in safe Rust only. To be read in this order:
 //!
+//! - [`file_operations`]: open, read, write, ioctl and poll.
+//! - [`ioctl`]: dispatch of the commands, and their access rights.
+//! - [`compat32`]: the layouts of 32-bit processes.
+//! - [`sysfs`]: the device's attributes.
+//! - [`device`]: the data of the device and of its open files.
 //! - [`message`]: the text that is written to and read from the device.
-//! - [`counters`]: how often the device was opened, read, written and so on.
-//! - [`settings`]: what users set: whether there is a filter, and since when the totals count.
-//! - [`monitor::target`]: the process that the filter stands for.
-//! - [`query`]: what is told about one process.
-//! - [`snapshot`]: what is told about many processes at once.
-//! - [`user_array`]: the room for records in user space.
-//! - [`monitor`]: the thread that looks at the system and at a chosen process.
-//! - [`history`]: what that thread has seen.
-//! - [`device`]: the device, which brings the above together for read, write and the rest.
-//! - [`ioctl`]: the commands of the device.
-//! - [`sysfs`]: the device's files in sysfs.
+//! - [`settings`]: the settings of users, and the baseline of the totals.
+//! - [`counters`]: counters of operations.
+//! - [`query`]: one process by its ID.
+//! - [`monitor`]: the thread that samples the system and one target process.
+//! - [`snapshot`]: many processes at once.
+//! - [`history`]: the samples of the monitor.
+//! - [`record`]: one task as one record; the table of field groups.
+//! - [`backoff`]: bounded retries for processes that execute a program.
+//! - [`user_array`]: arrays in user memory.
+//! - [`uapi`]: the ABI, generated from `procmon_uapi.h`.
+//!
+//! Each file only uses files that come after it, and never the other way round.
 
 pub(crate) mod backoff;
+#[cfg(CONFIG_COMPAT)]
+pub(crate) mod compat32;
 pub(crate) mod counters;
 pub(crate) mod device;
+pub(crate) mod file_operations;
 pub(crate) mod history;
 pub(crate) mod ioctl;
 pub(crate) mod message;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is told about one process.
+//! `PROCMON_QUERY_PID`: name, state and size of one process or thread.
 
 use kernel::{
     prelude::*,
@@ -17,38 +17,28 @@ use crate::{
     uapi, //
 };
 
-/// A process or thread as `PROCMON_QUERY_PID` tells of it.
-pub(crate) struct ProcessInfo {
-    /// The name, NUL-terminated and NUL-padded.
-    pub(crate) comm: [u8; TASK_COMM_LEN],
-    /// One of `PROCMON_STATE_*`.
-    pub(crate) state: c_int,
-    /// The size of the address space in bytes.
-    pub(crate) vsize: usize,
-}
-
-// The interface gives a name the room that the kernel does.
+// The ABI has as much space for a name as the kernel.
 static_assert!(TASK_COMM_LEN == uapi::PROCMON_COMM_LEN as usize);
 
-impl ProcessInfo {
-    const NOT_FOUND: Self = Self {
-        comm: [0; TASK_COMM_LEN],
-        state: uapi::PROCMON_STATE_NOT_FOUND,
-        vsize: 0,
+/// Looks up a process or thread by its ID in the PID namespace of the caller.
+///
+/// An ID that is not found gives the state `PROCMON_STATE_NOT_FOUND`.
+pub(crate) fn query(pid: Pid) -> uapi::procmon_query {
+    // TIME: RCU is held for one lookup, and for the lock of the task, which is held for a few loads.
+    let guard = rcu::read_lock();
+    let Some(task) = find_task_by_vpid(pid, &guard) else {
+        return uapi::procmon_query {
+            pid,
+            state: uapi::PROCMON_STATE_NOT_FOUND,
+            ..Zeroable::zeroed()
+        };
     };
 
-    /// Looks a process or thread up by its ID in the PID namespace of the caller.
-    pub(crate) fn query(pid: Pid) -> Self {
-        let guard = rcu::read_lock();
-        let Some(task) = find_task_by_vpid(pid, &guard) else {
-            return Self::NOT_FOUND;
-        };
-
-        Self {
-            comm: task.comm(),
-            // CAST: The states are single bits far below the sign.
-            state: task.reported_state() as c_int,
-            vsize: task.virtual_size(),
-        }
+    uapi::procmon_query {
+        pid,
+        comm: task.comm(),
+        // CAST: The states are single bits far below the sign.
+        state: task.reported_state() as c_int,
+        vsize: task.virtual_size(),
     }
 }

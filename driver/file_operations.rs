@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The file operations of the device.
+
+use kernel::{
+    fs::file,
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    prelude::*,
+    sync::poll::PollTable, //
+};
+
+use crate::{
+    abstractions::miscdevice::{
+        MiscDevice,
+        OpenFile,
+        POLLIN,
+        POLLOUT,
+        POLLPRI, //
+    },
+    driver::{
+        device::{
+            Device,
+            FileState, //
+        },
+        ioctl, //
+    }, //
+};
+
+impl MiscDevice for Device {
+    type Reader = FileState;
+
+    fn opened(&self) {
+        self.counters.count_open();
+    }
+
+    fn reader(&self) -> impl PinInit<FileState, Error> {
+        Ok(FileState::new())
+    }
+
+    fn released(&self, state: &FileState) {
+        state.pass.close(&self.message);
+    }
+
+    fn read(
+        &self,
+        state: &FileState,
+        offset: &mut file::Offset,
+        to: &mut IovIterDest<'_>,
+    ) -> Result<usize> {
+        if to.is_empty() {
+            return Ok(0);
+        }
+
+        let start = usize::try_from(*offset)?;
+        let copied = state.pass.read(start, &self.message, to)?;
+
+        if copied != 0 {
+            *offset = file::Offset::try_from(start.checked_add(copied).ok_or(EOVERFLOW)?)?;
+            self.counters.count_read();
+        }
+        Ok(copied)
+    }
+
+    fn write(&self, from: &mut IovIterSource<'_>) -> Result<usize> {
+        let written = self
+            .message
+            .replace(from, crate::BUFFER_SIZE.value() as usize)?;
+
+        self.counters.count_write();
+        Ok(written)
+    }
+
+    fn ioctl(&self, file: &OpenFile<Self>, cmd: u32, arg: UserPtr) -> Result {
+        ioctl::ioctl(self, file, cmd, arg)
+    }
+
+    #[cfg(CONFIG_COMPAT)]
+    fn compat_ioctl(&self, file: &OpenFile<Self>, cmd: u32, arg: UserPtr) -> Result {
+        ioctl::compat_ioctl(self, file, cmd, arg)
+    }
+
+    /// The message can always be read and replaced. Samples that the file has not fetched are
+    /// urgent.
+    fn poll(&self, file: &OpenFile<Self>, table: &PollTable<'_>) -> u32 {
+        let history = &self.monitor.recorder;
+        let next = file.existing_reader().map_or(0, FileState::next_sample);
+
+        table.register_wait(file.as_file(), &history.news);
+        if history.newest() >= next.max(1) {
+            POLLIN | POLLOUT | POLLPRI
+        } else {
+            POLLIN | POLLOUT
+        }
+    }
+}
