@@ -120,7 +120,7 @@ impl kernel::InPlaceModule for Procmon {
                 ),
                 _: {
                     if let Some(file) = device.attribute_file::<LatestSample>() {
-                        shared.announce_by(file);
+                        shared.notify_by(file);
                     }
                 },
                 // Nothing fails any more, so a module that was not loaded does not say farewell.

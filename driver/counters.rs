@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counters of what is done with the device.
+//! Counters of the operations on the device.
 
 use kernel::prelude::*;
 
@@ -8,7 +8,7 @@ use zerocopy_derive::Immutable;
 
 use crate::abstractions::percpu::PerCpuCounters;
 
-/// How often each of four things was done.
+/// The number of operations of each kind.
 #[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub(crate) struct Totals {
@@ -18,19 +18,19 @@ pub(crate) struct Totals {
     pub(crate) reads: u64,
     /// Writes that succeeded.
     pub(crate) writes: u64,
-    /// ioctl calls, whatever came of them.
+    /// Calls of ioctl(2), failed ones included.
     pub(crate) ioctls: u64,
 }
 
 impl Totals {
-    /// Returns how often anything was done.
+    /// Returns the number of all operations.
     pub(crate) fn sum(&self) -> u64 {
         [self.opens, self.reads, self.writes, self.ioctls]
             .into_iter()
             .fold(0, u64::wrapping_add)
     }
 
-    /// Returns what came after an earlier reading.
+    /// Returns the operations since an earlier reading.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         Self {
             opens: self.opens.wrapping_sub(earlier.opens),
@@ -41,7 +41,7 @@ impl Totals {
     }
 }
 
-/// The counters, which count since the module was loaded and are never set back.
+/// The counters since the module was loaded. They are never reset.
 pub(crate) struct Counters(PerCpuCounters<4>);
 
 impl Counters {
@@ -50,7 +50,11 @@ impl Counters {
     const WRITES: usize = 2;
     const IOCTLS: usize = 3;
 
-    /// Creates counters that are zero.
+    /// Creates counters of zero.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if memory is short.
     pub(crate) fn new() -> Result<Self> {
         Ok(Self(PerCpuCounters::new()?))
     }

@@ -20,8 +20,8 @@ use crate::driver::{
         Pass, //
     },
     monitor::{
-        target::Filter,
-        Monitor, //
+        Monitor,
+        Target, //
     },
     settings::{
         Report,
@@ -73,26 +73,26 @@ impl Device {
     #[inline(always)]
     pub(crate) fn report(&self) -> Report {
         self.settings
-            .report(&self.counters, || self.monitor.filter_pid())
+            .report(&self.counters, || self.monitor.target_pid())
     }
 
-    /// Sets the filter.
-    pub(crate) fn set_filter(&self, filter: Option<Filter>) {
+    /// Sets the target of the monitor, which users call the filter.
+    pub(crate) fn set_target(&self, target: Option<Target>) {
         // Dropped at the end, without the lock.
         let mut previous = None;
 
-        self.settings.set_filter(filter.is_some(), || {
-            previous = self.monitor.choose(filter);
+        self.settings.set_target(target.is_some(), || {
+            previous = self.monitor.set_target(target);
         });
     }
 
-    /// Sets the totals to zero, and takes the filter away.
+    /// Sets the totals to zero and clears the target.
     pub(crate) fn reset(&self) {
         // As above.
         let mut previous = None;
 
         self.settings.reset(&self.counters, || {
-            previous = self.monitor.choose(None);
+            previous = self.monitor.set_target(None);
         });
     }
 }

@@ -85,10 +85,10 @@ impl MiscDevice for Device {
     /// The message can always be read and replaced. Samples that the file has not fetched are
     /// urgent.
     fn poll(&self, file: &OpenFile<Self>, table: &PollTable<'_>) -> u32 {
-        let history = &self.monitor.recorder;
+        let history = &self.monitor.history;
         let next = file.existing_reader().map_or(0, FileState::next_sample);
 
-        table.register_wait(file.as_file(), &history.news);
+        table.register_wait(file.as_file(), &history.new_samples);
         if history.newest() >= next.max(1) {
             POLLIN | POLLOUT | POLLPRI
         } else {

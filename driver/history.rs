@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The recorder: the last samples of the monitor, for whoever comes later.
+//! The history: the latest samples of the monitor, and `PROCMON_HISTORY`.
 
 use core::mem::offset_of;
 
@@ -40,33 +40,35 @@ use crate::{
     }, //
 };
 
-/// How many samples are copied while the lock is held.
+/// The number of samples that are copied per critical section of the ring's lock.
 const BATCH: usize = 32;
 
 /// The size of a sample of ABI version 1, whose record lacks the run time.
 const MIN_STRIDE: usize = offset_of!(Sample, process) + offset_of!(Record, runtime);
 
-/// The last samples, each with a number.
+/// The latest samples, each with a sequence number.
 #[pin_data]
-pub(crate) struct Recorder {
+pub(crate) struct History {
     #[pin]
     ring: SpinLock<Ring>,
-    /// Whoever polls for a new sample.
+    /// Notified of each new sample.
     #[pin]
-    pub(crate) news: PollCondVar,
+    pub(crate) new_samples: PollCondVar,
 }
 
+/// A ring of samples.
+///
 /// # Invariants
 ///
-/// The sample with the number `n` is at the index `n` modulo the length of `samples`, for the
-/// numbers up to `newest`, as many as there is room for.
+/// The sample with sequence number `n` is at index `n` modulo the length of `samples`, for the
+/// newest sample and as many before it as fit.
 struct Ring {
     samples: KVVec<Sample>,
     newest: u64,
 }
 
 impl Ring {
-    /// Returns the number of the oldest sample.
+    /// Returns the sequence number of the oldest sample that is kept.
     fn oldest(&self) -> u64 {
         self.newest
             .saturating_sub(self.samples.len() as u64)
@@ -91,7 +93,8 @@ impl Ring {
         }
     }
 
-    /// Copies samples from a number on, or from the oldest one if that is gone. Returns how many.
+    /// Copies the samples from a sequence number on, or from the oldest one that is kept. Returns
+    /// the number of copied samples.
     fn copy(&self, first: u64, to: &mut [Sample]) -> usize {
         let first = first.max(self.oldest());
         let mut count = 0usize;
@@ -106,46 +109,48 @@ impl Ring {
     }
 }
 
-impl Recorder {
-    /// Creates a recorder with room for so many samples.
+impl History {
+    /// Creates an empty history for `capacity` samples.
     ///
     /// # Errors
     ///
     /// `ENOMEM` if there is no memory for them.
-    pub(crate) fn new(room: usize) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(capacity: usize) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             ring <- new_spinlock!(
                 Ring {
-                    samples: zeroed_vec(room, GFP_KERNEL)?,
+                    samples: zeroed_vec(capacity, GFP_KERNEL)?,
                     newest: 0,
                 },
-                "Recorder::ring"
+                "History::ring"
             ),
-            news <- new_poll_condvar!("Recorder::news"),
+            new_samples <- new_poll_condvar!("History::new_samples"),
         }? Error)
     }
 
-    /// Adds a sample, which gets its number here, and wakes those who poll for it.
-    pub(crate) fn record(&self, sample: &Sample) {
+    /// Adds a sample under the next sequence number, and wakes pollers.
+    pub(crate) fn push(&self, sample: &Sample) {
+        // TIME: The lock is held for a copy of one sample.
         self.ring.lock().push(sample);
-        self.news.notify_all();
+        self.new_samples.notify_all();
     }
 
-    /// Returns the number of the newest sample, or 0 if there is none.
+    /// Returns the sequence number of the newest sample, or 0 if there is none.
     pub(crate) fn newest(&self) -> u64 {
+        // TIME: The lock is held for one load.
         self.ring.lock().newest
     }
 
-    /// Handles `PROCMON_HISTORY`. Returns the number of the sample with which it goes on.
+    /// Handles `PROCMON_HISTORY`. Returns the sequence number of the next sample to fetch.
     ///
     /// # Errors
     ///
-    /// - `E2BIG` if something is set in the arguments that is not known here.
-    /// - `EFAULT` if the arguments cannot be read or written, or not even one sample be written.
-    /// - `EINVAL` if an argument is not as it should be.
-    /// - `ENOMEM` if there is no memory.
-    /// - `EPERM` if the caller is not in the namespaces that the samples are about.
-    pub(crate) fn history(&self, arg: UserPtr) -> Result<u64> {
+    /// - `E2BIG` if a field is set that this version does not know.
+    /// - `EFAULT` if the arguments cannot be read or written, or the first sample cannot be written.
+    /// - `EINVAL` if an argument is out of range.
+    /// - `ENOMEM` if memory is short.
+    /// - `EPERM` if the caller is outside of the initial namespaces, which the samples are about.
+    pub(crate) fn fetch(&self, arg: UserPtr) -> Result<u64> {
         let mut arguments: Arguments = read_user_struct(arg)?;
         let Arguments {
             flags,
@@ -153,27 +158,30 @@ impl Recorder {
             capacity,
             ..
         } = arguments;
-        let stride_is_good = (MIN_STRIDE..=PAGE_SIZE).contains(&(stride as usize))
+        let is_stride_valid = (MIN_STRIDE..=PAGE_SIZE).contains(&(stride as usize))
             && stride % (align_of::<Sample>() as u32) == 0;
 
-        if flags != 0 || !stride_is_good {
+        if flags != 0 || !is_stride_valid {
             return Err(EINVAL);
         }
         if !namespaces::caller_is_in_initial() {
             return Err(EPERM);
         }
 
-        let sees_all = ptrace::caller_may_trace_all();
+        let may_see_io = ptrace::caller_may_trace_all();
         let groups = groups_within((stride as usize).saturating_sub(offset_of!(Sample, process)));
         let time_ns = TimeNamespace::of_caller(kernel::current!());
         let mut samples = zeroed_vec::<Sample>(BATCH.min(capacity as usize), GFP_KERNEL)?;
         let mut output = UserArray::new(arguments.samples, stride, capacity)?;
         let mut next = arguments.sequence;
 
+        // TIME: Each round copies at least one sample, and there are as many as the ring holds, but for
+        // new ones: one per interval of the monitor.
         let failed = loop {
             let len = samples.len().min(output.remaining() as usize);
             let batch = samples.get_mut(..len).unwrap_or_default();
             let (count, oldest, newest) = {
+                // TIME: The lock is held for a copy of one batch.
                 let ring = self.ring.lock();
 
                 (ring.copy(next, batch), ring.oldest(), ring.newest)
@@ -185,11 +193,11 @@ impl Recorder {
             for sample in &mut *batch {
                 sample.process.groups &= groups;
                 sample.time = time_ns.show(sample.time);
-                // It is unknown of a process that was gone before it was ever seen.
+                // A target that never existed has no start time.
                 if sample.process.start_time != 0 {
                     sample.process.start_time = time_ns.show(sample.process.start_time);
                 }
-                if !sees_all {
+                if !may_see_io {
                     redact_io(&mut sample.process);
                 }
             }
@@ -202,7 +210,7 @@ impl Recorder {
             }
             next = match batch.last() {
                 Some(last) => last.sequence.saturating_add(1),
-                // What is wanted is not there yet, or not any more.
+                // The sample is not there yet, or was overwritten.
                 None => next.max(oldest).min(newest.saturating_add(1)),
             };
             if batch.is_empty() || output.remaining() == 0 {

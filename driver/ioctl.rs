@@ -21,7 +21,7 @@ use crate::{
     },
     driver::{
         device::Device,
-        monitor::target::Filter,
+        monitor::Target,
         query,
         snapshot, //
     },
@@ -153,7 +153,7 @@ fn get_count(device: &Device, arg: UserPtr) -> Result {
 fn set_filter(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result {
     require_writable(file)?;
 
-    device.set_filter(Filter::of(read_user(arg)?)?);
+    device.set_target(Target::find(read_user(arg)?)?);
     Ok(())
 }
 
@@ -161,7 +161,7 @@ fn set_filter(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result 
 fn history(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result {
     let state = file.reader()?;
 
-    state.set_next_sample(device.monitor.recorder.history(arg)?);
+    state.set_next_sample(device.monitor.history.fetch(arg)?);
     Ok(())
 }
 

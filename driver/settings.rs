@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What users set.
+//! The settings of users: the baseline of the totals, and whether the monitor has a target.
 
 use kernel::{
     prelude::*,
@@ -20,30 +20,29 @@ use crate::{
     }, //
 };
 
-/// What users are told of the counters and the settings, all from one moment.
+/// The counters and the settings, all from one moment.
 pub(crate) struct Report {
     /// The totals since the last reset.
     pub(crate) since_reset: Totals,
     /// All operations since the module was loaded.
     pub(crate) operations: u64,
-    /// The process that the filter has chosen, 0 for none.
+    /// The target of the monitor as an ID in the caller's PID namespace, 0 for none.
     pub(crate) filter_pid: Pid,
 }
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 struct Values {
-    /// What the counters were when they were last reset.
+    /// The counters as of the last reset.
     baseline: Totals,
-    /// Whether there is a filter, 0 or 1.
-    has_filter: u64,
+    /// Whether the monitor has a target, 0 or 1.
+    has_target: u64,
 }
 
-/// Whether there is a filter, and the baselines that make up for counters that are never set back.
+/// The baseline of the counters, which themselves are never reset, and whether there is a target.
 ///
-/// Counting takes no part in the lock, and neither do readers unless there is a filter, or a writer
-/// is at it. The filter itself is changed while the lock is held, but has a lock of its own, for it
-/// is more than words.
+/// Counting does not take the lock, nor do readers, unless there is a target or a writer. The target
+/// itself is set with the lock held, but has a lock of its own, since it is no plain data.
 #[pin_data]
 pub(crate) struct Settings {
     #[pin]
@@ -51,36 +50,36 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Creates settings without a filter, with totals that count from the beginning.
+    /// Creates settings without a target and with a baseline of zero.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             values <- new_seqrwlock!(
                 Values {
                     baseline: Totals::default(),
-                    has_filter: 0,
+                    has_target: 0,
                 },
                 "Settings::values"
             ),
         })
     }
 
-    /// Returns what the counters and the settings are.
+    /// Returns the counters and the settings.
     ///
-    /// `filter_pid` is to return the number that the filter has for whom the report is. It is
-    /// called only if there is a filter, with the lock held.
+    /// `target_pid` returns the target's ID for the caller. It is called with the lock held, and
+    /// only if there is a target.
     #[inline(always)]
-    pub(crate) fn report(&self, counters: &Counters, filter_pid: impl Fn() -> Pid) -> Report {
-        // No reset comes between, so no total is below its baseline:
-        // `tests/memory-model/reset.litmus` shows that this is so though counting takes no lock.
+    pub(crate) fn report(&self, counters: &Counters, target_pid: impl Fn() -> Pid) -> Report {
+        // No reset comes in between, so no total is below its baseline, though counting takes no
+        // lock: see `tests/memory-model/reset.litmus`.
         let (values, totals) = self.values.read_with(|| counters.totals());
 
-        if values.has_filter == 0 {
+        if values.has_target == 0 {
             return Self::summary(&values, &totals, 0);
         }
 
         let (values, (totals, pid)) = self
             .values
-            .read_locked(|| (counters.totals(), filter_pid()));
+            .read_locked(|| (counters.totals(), target_pid()));
 
         Self::summary(&values, &totals, pid)
     }
@@ -94,26 +93,24 @@ impl Settings {
         }
     }
 
-    /// Sets the totals to zero, and calls a function that takes the filter away, before another one
-    /// is set.
+    /// Sets the totals to zero, and calls a function that clears the target, in one step.
     pub(crate) fn reset(&self, counters: &Counters, then: impl FnOnce()) {
         self.values.update(|_| {
             then();
             Values {
                 baseline: counters.totals(),
-                has_filter: 0,
+                has_target: 0,
             }
         });
     }
 
-    /// Notes whether there is a filter, and calls a function that sets it, before another one is
-    /// set.
-    pub(crate) fn set_filter(&self, is_set: bool, then: impl FnOnce()) {
+    /// Notes whether there is a target, and calls a function that sets it, in one step.
+    pub(crate) fn set_target(&self, is_set: bool, then: impl FnOnce()) {
         self.values.update(|values| {
             then();
             Values {
                 baseline: values.baseline,
-                has_filter: is_set.into(),
+                has_target: is_set.into(),
             }
         });
     }

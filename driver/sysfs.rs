@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The device's files in sysfs.
+//! The attributes of the device in sysfs.
 
 use kernel::{
     fmt::{
@@ -19,7 +19,7 @@ use crate::{
     }, //
 };
 
-/// `stats`: the totals since the last reset, all operations since loading, and the filter.
+/// `stats`: the totals since the last reset, the operations since loading, and the filter.
 pub(crate) struct Stats;
 
 impl Attribute<Device> for Stats {
@@ -37,7 +37,7 @@ impl Attribute<Device> for Stats {
     }
 }
 
-/// `buffer_size`: the most that a write takes, in bytes.
+/// `buffer_size`: the limit of one write, in bytes.
 pub(crate) struct BufferSize;
 
 impl Attribute<Device> for BufferSize {
@@ -48,7 +48,7 @@ impl Attribute<Device> for BufferSize {
     }
 }
 
-/// `monitor`: what the monitor saw last of the system, and of the chosen process if there is one.
+/// `monitor`: the latest sample of the system.
 pub(crate) struct LatestSample;
 
 impl Attribute<Device> for LatestSample {

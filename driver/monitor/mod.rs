@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The monitor: a thread that looks at the system, and at the process that was chosen, at regular
-//! intervals.
-
-use core::ops::ControlFlow;
+//! The monitor: a kernel thread that samples the system and one target process at intervals.
+//!
+//! - [`census`]: counts the tasks of the system.
+//! - [`target`]: follows one process.
 
 use kernel::{
     new_spinlock,
-    pid_namespace::PidNamespace,
     prelude::*,
     sync::{
-        rcu,
         SetOnce,
         SpinLock, //
     },
@@ -18,84 +16,66 @@ use kernel::{
     time::Delta, //
 };
 
-pub(crate) mod target;
-
-use target::Filter;
-
 use crate::{
     abstractions::{
         kthread::{
             CurrentThread,
             ThreadFn, //
         },
-        pid::{
-            for_each_pid,
-            Budget,
-            PidNamespaceExt,
-            Walk, //
-        },
         sysfs::AttributeFile,
-        task::{
-            cond_resched,
-            TaskExt, //
-        },
         time::{
             boottime,
             next_due, //
         }, //
     },
-    driver::{
-        history::Recorder,
-        snapshot::Request, //
-    },
-    uapi::{
-        self,
-        procmon_record as Record,
-        procmon_sample as Sample, //
-    }, //
+    driver::history::History,
+    uapi::procmon_sample as Sample, //
 };
 
-/// What the monitor saw last.
+mod census;
+mod target;
+
+use census::Census;
+pub(crate) use target::Target;
+use target::{
+    Follower,
+    Selection, //
+};
+
+/// The latest sample.
 #[derive(Clone, Copy)]
 pub(crate) struct Latest {
-    /// Number of samples taken so far, this one included. Not all were recorded.
+    /// The number of samples so far, this one included. Not all of them are in the history.
     pub(crate) samples: u64,
     /// The sample, all zeroes before the first one.
     pub(crate) sample: Sample,
 }
 
-/// What the monitor has seen, and the thread function that looks again.
+/// The results of the monitor and its target, shared between its thread and its users.
 #[pin_data]
 pub(crate) struct Monitor {
     #[pin]
     latest: SpinLock<Latest>,
-    /// All samples that there is room for.
+    /// The samples that are kept.
     #[pin]
-    pub(crate) recorder: Recorder,
+    pub(crate) history: History,
     #[pin]
-    chosen: SpinLock<Chosen>,
-    /// The file that shows what was seen last, once there is one.
+    selection: SpinLock<Selection>,
+    /// The attribute that shows the latest sample, once it is registered.
     #[pin]
-    file: SetOnce<AttributeFile>,
-}
-
-/// What the filter is, and how often it was set until then.
-#[derive(Clone, Default)]
-struct Chosen {
-    filter: Option<Filter>,
-    generation: u64,
+    attribute: SetOnce<AttributeFile>,
 }
 
 impl Monitor {
     /// The name of the thread.
     pub(crate) const THREAD_NAME: &'static CStr = c"procmon_monitor";
 
-    /// Creates a monitor that has taken no sample yet, and records so many.
+    /// Creates a monitor without samples, whose history holds `capacity` of them.
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if there is no memory for the samples.
-    pub(crate) fn new(room: usize) -> impl PinInit<Self, Error> {
+    /// `ENOMEM` if there is no memory for the history.
+    pub(crate) fn new(capacity: usize) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             latest <- new_spinlock!(
                 Latest {
@@ -104,78 +84,81 @@ impl Monitor {
                 },
                 "Monitor::latest"
             ),
-            recorder <- Recorder::new(room),
-            chosen <- new_spinlock!(Chosen::default(), "Monitor::chosen"),
-            file: SetOnce::new(),
+            history <- History::new(capacity),
+            selection <- new_spinlock!(Selection::default(), "Monitor::selection"),
+            attribute: SetOnce::new(),
         }? Error)
     }
 
-    /// Returns what was seen last.
+    /// Returns the latest sample.
     pub(crate) fn latest(&self) -> Latest {
+        // TIME: The lock is held for a copy of one sample.
         *self.latest.lock()
     }
 
-    /// Has those who poll a file told of each sample from now on.
-    pub(crate) fn announce_by(&self, file: AttributeFile) {
-        // There is but one.
-        let _ = self.file.populate(file);
+    /// Notifies pollers of an attribute of each sample from now on.
+    pub(crate) fn notify_by(&self, attribute: AttributeFile) {
+        // The device is registered once, so there is no other.
+        let _ = self.attribute.populate(attribute);
     }
 
-    /// Sets the filter, from the next sample on. Returns what it was.
-    pub(crate) fn choose(&self, filter: Option<Filter>) -> Option<Filter> {
-        // TIME: Whoever holds this lock copies the filter, or looks up a number in it.
-        let mut chosen = self.chosen.lock();
+    /// Sets the target from the next sample on. Returns the previous one.
+    pub(crate) fn set_target(&self, target: Option<Target>) -> Option<Target> {
+        // TIME: The lock is held for a copy of the target, or for a lookup of its ID.
+        let mut selection = self.selection.lock();
 
-        chosen.generation = chosen.generation.wrapping_add(1);
-        core::mem::replace(&mut chosen.filter, filter)
+        selection.generation = selection.generation.wrapping_add(1);
+        core::mem::replace(&mut selection.target, target)
     }
 
-    /// Returns the number of the process that the filter has chosen in the caller's PID namespace,
-    /// or 0 if there is none.
-    pub(crate) fn filter_pid(&self) -> Pid {
+    /// Returns the target's ID in the caller's PID namespace, or 0 without a target.
+    pub(crate) fn target_pid(&self) -> Pid {
         let caller = kernel::current!();
         let Some(ns) = caller.active_pid_ns() else {
             return 0;
         };
-        // TIME: As in `choose()`.
-        let chosen = self.chosen.lock();
+        // TIME: As in `set_target()`.
+        let selection = self.selection.lock();
 
-        chosen.filter.as_ref().map_or(0, |filter| filter.nr_in(ns))
+        selection
+            .target
+            .as_ref()
+            .map_or(0, |target| target.nr_in(ns))
     }
 
-    /// Returns the filter if it was set since a time when it had been set so often.
-    fn chosen_since(&self, generation: u64) -> Option<Chosen> {
-        // TIME: As in `choose()`.
-        let chosen = self.chosen.lock();
+    /// Returns the selection if it is not of this generation any more.
+    fn selection_since(&self, generation: u64) -> Option<Selection> {
+        // TIME: As in `set_target()`.
+        let selection = self.selection.lock();
 
-        (chosen.generation != generation).then(|| chosen.clone())
+        (selection.generation != generation).then(|| selection.clone())
     }
 
-    /// Makes a sample known.
-    fn publish(&self, seen: &Sample, recorded: Option<&Sample>) {
+    /// Publishes a sample: with the target in the history, or of the system alone.
+    fn publish(&self, system: &Sample, recorded: Option<&Sample>) {
         if let Some(sample) = recorded {
-            self.recorder.record(sample);
+            self.history.push(sample);
         }
         {
-            // TIME: Whoever holds this lock copies a sample.
+            // TIME: As in `latest()`.
             let mut latest = self.latest.lock();
 
             latest.samples = latest.samples.wrapping_add(1);
-            // What is not recorded is shown nevertheless.
-            latest.sample = *recorded.unwrap_or(seen);
+            // A sample that is not kept is shown nevertheless.
+            latest.sample = *recorded.unwrap_or(system);
         }
-        if let Some(file) = self.file.as_ref() {
-            file.notify();
+        if let Some(attribute) = self.attribute.as_ref() {
+            attribute.notify();
         }
     }
 
-    /// Sleeps until the sample after one that was due at `due`, or until the thread is to end.
-    /// Returns when that sample is due.
+    /// Sleeps from the sample that was due at `due` to the next one, or until the thread is to
+    /// stop. Returns when the next sample is due.
     fn wait(thread: &CurrentThread, due: u64) -> u64 {
         let interval = &crate::MONITOR_INTERVAL_MS;
 
         // TIME: Until the next sample is due, which is at most an hour: see `MONITOR_INTERVAL_MS`.
-        // Whenever somebody sets the interval it is reckoned anew, from the last sample on.
+        // A change of the interval restarts the wait, counted from the previous sample.
         while !thread.should_stop() {
             let ms = interval.value();
             let next = next_due(due, Delta::from_millis(ms.into()), boottime());
@@ -191,153 +174,19 @@ impl Monitor {
 
 impl ThreadFn for Monitor {
     fn run(&self, thread: &CurrentThread) {
-        let mut census = Census::default();
-        let mut watch = Watch::default();
+        let mut census = Census::new();
+        let mut follower = Follower::default();
         let mut due = boottime();
 
         // TIME: Each round sleeps until a deadline that is later than the last one.
         while !thread.should_stop() {
-            let seen = census.take();
+            let system = census.run();
 
-            if let Some(chosen) = self.chosen_since(watch.generation) {
-                watch = Watch::from(chosen);
+            if let Some(selection) = self.selection_since(follower.generation()) {
+                follower = Follower::from(selection);
             }
-            self.publish(&seen, watch.look(seen).as_ref());
+            self.publish(&system, follower.add_to(system).as_ref());
             due = Self::wait(thread, due);
         }
-    }
-}
-
-/// Counts all tasks, again and again.
-struct Census {
-    /// The last count.
-    sample: Sample,
-    /// The ID that the next task gets, as it was then.
-    next_pid: Pid,
-}
-
-impl Default for Census {
-    fn default() -> Self {
-        Self {
-            sample: Zeroable::zeroed(),
-            next_pid: 0,
-        }
-    }
-}
-
-impl Census {
-    /// How many IDs are visited while RCU is held.
-    const VISITS: usize = 64;
-
-    /// Counts what there is now.
-    ///
-    /// TIME: Each ID is visited once, and there are at most `pid_max` of them. RCU is held for one
-    /// budget of them at a time. So unloading waits for the count that is under way, and no longer.
-    fn take(&mut self) -> Sample {
-        let ns = PidNamespace::initial();
-        let previous = self.sample.time;
-        let time = boottime();
-        // After the time: what is not counted as a fork now has started before the next time.
-        let given = ns.given_since(self.next_pid);
-        let mut sample = Sample {
-            time,
-            ..Zeroable::zeroed()
-        };
-        let mut skipped = 0u32;
-        let mut next = 0;
-
-        loop {
-            let guard = rcu::read_lock();
-            let budget = Budget::new(Self::VISITS);
-            let walk = for_each_pid(ns, next, budget, &guard, |nr, pid, _| {
-                let Some(thread) = pid.task(&guard) else {
-                    return ControlFlow::<()>::Continue(());
-                };
-                let state = thread.reported_state();
-
-                sample.threads = sample.threads.wrapping_add(1);
-                match state {
-                    uapi::PROCMON_STATE_RUNNING => sample.running = sample.running.wrapping_add(1),
-                    uapi::PROCMON_STATE_DISK_SLEEP => {
-                        sample.uninterruptible = sample.uninterruptible.wrapping_add(1);
-                    }
-                    _ => {}
-                }
-                if pid.thread_group_leader(&guard).is_some() {
-                    sample.processes = sample.processes.wrapping_add(1);
-                    if state == uapi::PROCMON_STATE_ZOMBIE {
-                        sample.zombies = sample.zombies.wrapping_add(1);
-                    }
-                }
-                if given.contains(nr) && thread.start_boottime() < previous {
-                    skipped = skipped.wrapping_add(1);
-                }
-                ControlFlow::Continue(())
-            });
-
-            match walk {
-                Walk::Pause(nr) => next = nr,
-                Walk::End | Walk::Break(()) => break,
-            }
-            drop(guard);
-            cond_resched();
-        }
-
-        // Nobody knows what was before the first sample.
-        if previous != 0 {
-            sample.forks = given.count().saturating_sub(skipped);
-        }
-        self.next_pid = given.next();
-        self.sample = sample;
-        sample
-    }
-}
-
-/// Looks at the process that the filter has chosen, again and again.
-#[derive(Default)]
-struct Watch {
-    filter: Option<Filter>,
-    generation: u64,
-    is_gone: bool,
-}
-
-impl From<Chosen> for Watch {
-    fn from(chosen: Chosen) -> Self {
-        Self {
-            filter: chosen.filter,
-            generation: chosen.generation,
-            is_gone: false,
-        }
-    }
-}
-
-impl Watch {
-    /// Adds the process to a sample of the system. Returns `None` once a sample has said that it is
-    /// gone, so that its past is kept.
-    fn look(&mut self, mut sample: Sample) -> Option<Sample> {
-        let Some(filter) = &self.filter else {
-            return Some(sample);
-        };
-
-        if self.is_gone {
-            return None;
-        }
-
-        let record = Request::of_kernel_thread(kernel::current!()).find(filter.initial_nr());
-
-        // Not asked before: as long as the process is there, nothing else has the number.
-        if !filter.is_there() {
-            self.is_gone = true;
-            sample.flags = uapi::PROCMON_SAMPLE_GONE;
-            sample.process = Record {
-                pid: filter.initial_nr(),
-                start_time: filter.start_time(),
-                ..Zeroable::zeroed()
-            };
-        } else if let Some(record) = record {
-            sample.flags = uapi::PROCMON_SAMPLE_PROCESS;
-            sample.process = record;
-        }
-        Some(sample)
     }
 }

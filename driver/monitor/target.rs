@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The filter: the process that the monitor records, by whichever number users know it.
+//! The target: the process that the monitor follows. For users it is the filter.
+
+use core::ptr;
 
 use kernel::{
     pid_namespace::PidNamespace,
@@ -12,38 +14,44 @@ use kernel::{
     task::Pid, //
 };
 
-use core::ptr;
-
-use crate::abstractions::{
-    pid::{
-        PidNamespaceExt,
-        PidRef, //
+use crate::{
+    abstractions::{
+        pid::{
+            PidNamespaceExt,
+            PidRef, //
+        },
+        process_id::find_process,
+        task::TaskExt, //
     },
-    process_id::find_process,
-    task::TaskExt, //
+    driver::snapshot::Request,
+    uapi::{
+        self,
+        procmon_record as Record,
+        procmon_sample as Sample, //
+    }, //
 };
 
-/// A process, as it was chosen by its number in the PID namespace of a caller.
+/// A process that was selected by an ID in the PID namespace of a caller.
 #[derive(Clone)]
-pub(crate) struct Filter {
-    /// The process, unless the number stood for none.
+pub(crate) struct Target {
+    /// The process, unless the ID was that of none.
     process: Option<ARef<PidRef>>,
-    /// When its main thread was started, in nanoseconds since boot; 0 if there is no process.
+    /// The start time of its main thread in nanoseconds since boot; 0 without a process.
     start_time: u64,
-    /// The number that was given, and where it is one.
+    /// The ID, and the namespace that it is valid in.
     nr: Pid,
     ns: ARef<PidNamespace>,
 }
 
-impl Filter {
-    /// Chooses the process that a number stands for in the caller's PID namespace now. It may be
-    /// the number of any of the process's threads. Returns `None` for 0.
+impl Target {
+    /// Selects the process that has an ID in the caller's PID namespace now, which may be that of
+    /// any of its threads. Returns `None` for 0.
     ///
     /// # Errors
     ///
-    /// - `EINVAL` if the number is negative.
-    /// - `ESRCH` if the caller is being taken down.
-    pub(crate) fn of(nr: Pid) -> Result<Option<Self>> {
+    /// - `EINVAL` if the ID is negative.
+    /// - `ESRCH` if the caller is exiting.
+    pub(crate) fn find(nr: Pid) -> Result<Option<Self>> {
         if nr < 0 {
             return Err(EINVAL);
         }
@@ -53,6 +61,7 @@ impl Filter {
 
         let process = find_process(nr);
         let start_time = process.as_ref().and_then(|process| {
+            // TIME: RCU is held for one lookup.
             let guard = rcu::read_lock();
 
             Some(process.thread_group_leader(&guard)?.start_boottime())
@@ -66,9 +75,9 @@ impl Filter {
         }))
     }
 
-    /// Returns the number of the process in a PID namespace, or 0 if it has none there.
+    /// Returns the process's ID in a PID namespace, or 0 if it has none there.
     ///
-    /// A number that stood for no process is one only in the namespace that it was given in.
+    /// An ID of no process is valid in the namespace of the caller who gave it only.
     pub(crate) fn nr_in(&self, ns: &PidNamespace) -> Pid {
         match &self.process {
             Some(process) => process.nr_in(ns),
@@ -77,27 +86,81 @@ impl Filter {
         }
     }
 
-    /// Returns the number in the initial PID namespace.
-    pub(crate) fn initial_nr(&self) -> Pid {
+    /// Returns the ID in the initial PID namespace.
+    pub(super) fn initial_nr(&self) -> Pid {
         match &self.process {
             Some(process) => process.initial_nr(),
             None => self.nr_in(PidNamespace::initial()),
         }
     }
 
-    /// Returns when the process was started, in nanoseconds since boot, or 0 if there is none.
-    pub(crate) fn start_time(&self) -> u64 {
-        self.start_time
-    }
-
-    /// Whether there is a process which has not been waited for.
-    ///
-    /// As long as there is, no other process has its number.
-    pub(crate) fn is_there(&self) -> bool {
+    /// Whether there is a process that has not been reaped. Until then no other process gets its ID.
+    fn is_alive(&self) -> bool {
+        // TIME: RCU is held for one lookup.
         let guard = rcu::read_lock();
 
         self.process
             .as_ref()
             .is_some_and(|process| process.thread_group_leader(&guard).is_some())
+    }
+}
+
+/// The target of the monitor, with a count of how often it was set.
+#[derive(Clone, Default)]
+pub(super) struct Selection {
+    pub(super) target: Option<Target>,
+    pub(super) generation: u64,
+}
+
+/// Samples the target, repeatedly, until it has exited.
+#[derive(Default)]
+pub(super) struct Follower {
+    selection: Selection,
+    is_reaped: bool,
+}
+
+impl From<Selection> for Follower {
+    fn from(selection: Selection) -> Self {
+        Self {
+            selection,
+            is_reaped: false,
+        }
+    }
+}
+
+impl Follower {
+    /// Returns the generation of the selection that this follows.
+    pub(super) fn generation(&self) -> u64 {
+        self.selection.generation
+    }
+
+    /// Adds the target to a sample of the system.
+    ///
+    /// Returns `None` after the sample that reports the target's exit, so that its history is kept.
+    pub(super) fn add_to(&mut self, mut sample: Sample) -> Option<Sample> {
+        let Some(target) = &self.selection.target else {
+            return Some(sample);
+        };
+
+        if self.is_reaped {
+            return None;
+        }
+
+        let record = Request::of_kernel_thread(kernel::current!()).find(target.initial_nr());
+
+        // Checked after the record was read: no other process had the ID until now.
+        if !target.is_alive() {
+            self.is_reaped = true;
+            sample.flags = uapi::PROCMON_SAMPLE_GONE;
+            sample.process = Record {
+                pid: target.initial_nr(),
+                start_time: target.start_time,
+                ..Zeroable::zeroed()
+            };
+        } else if let Some(record) = record {
+            sample.flags = uapi::PROCMON_SAMPLE_PROCESS;
+            sample.process = record;
+        }
+        Some(sample)
     }
 }
