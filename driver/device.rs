@@ -17,7 +17,7 @@ use crate::driver::{
     counters::Counters,
     message::{
         Message,
-        Pass, //
+        ReadCursor, //
     },
     monitor::{
         Monitor,
@@ -100,7 +100,7 @@ impl Device {
 /// The state of an open file.
 pub(crate) struct FileState {
     /// The position within the message.
-    pub(crate) pass: Pass,
+    pub(crate) cursor: ReadCursor,
     /// The sequence number of the next sample to fetch.
     next_sample: Atomic<u64>,
 }
@@ -109,7 +109,7 @@ impl FileState {
     /// Creates the state of a file that was not used yet.
     pub(crate) fn new() -> Self {
         Self {
-            pass: Pass::new(),
+            cursor: ReadCursor::new(),
             next_sample: Atomic::new(0),
         }
     }

@@ -41,7 +41,7 @@ impl MiscDevice for Device {
     }
 
     fn released(&self, state: &FileState) {
-        state.pass.close(&self.message);
+        state.cursor.close(&self.message);
     }
 
     fn read(
@@ -55,7 +55,7 @@ impl MiscDevice for Device {
         }
 
         let start = usize::try_from(*offset)?;
-        let copied = state.pass.read(start, &self.message, to)?;
+        let copied = state.cursor.read(start, &self.message, to)?;
 
         if copied != 0 {
             *offset = file::Offset::try_from(start.checked_add(copied).ok_or(EOVERFLOW)?)?;

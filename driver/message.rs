@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The message: what was last written to the device, and how it is read piece by piece.
+//! The message: the text that was last written to the device, and its piecewise reading.
 
 use kernel::{
     alloc::flags::__GFP_NOWARN,
@@ -30,125 +30,119 @@ use crate::{
         iov::IovIterDestExt,
         sync::rcu_data::{
             RcuBytes,
-            RcuPlaces, //
+            RcuSlots, //
         }, //
     },
     uapi, //
 };
 
-/// How many replaced messages are kept for passes that have read a part of them.
+/// The number of replaced messages that are kept for files that have read a part of them.
 const KEPT: usize = uapi::PROCMON_KEPT_MESSAGES as usize;
 
-/// The place of the present message. The others are for those that are kept.
-const PRESENT: usize = 0;
+/// The slot of the current message. The other slots are for replaced messages that are kept.
+const CURRENT: usize = 0;
 
-/// The most that is copied within one read-side critical section of RCU.
+/// The number of bytes that are copied per RCU section at most.
 const BUFFER_SIZE: usize = 64 << 10;
 
-/// The message of the device, which is never changed but only replaced.
+/// The message of the device, which is replaced as a whole and never changed.
 ///
-/// Readers find it under RCU, so writers do not wait for them and they do not wait for writers.
+/// Readers find it under RCU, so readers and writers do not wait for each other.
 ///
-/// A replaced message stays if a pass has read a part of it, but no more than [`KEPT`] of them do:
-/// the oldest goes first. So the device has five messages at the most, whatever readers do, beside
-/// those that wait for a grace period, which are bounded by
+/// A replaced message is kept while a file has read a part of it, but only the newest [`KEPT`] ones
+/// are. So the device has five messages at most, beside those that wait for a grace period, which
+/// are bounded by
 /// [`Removed`](crate::abstractions::sync::rcu_data::Removed).
 #[pin_data]
 pub(crate) struct Message {
-    data: RcuPlaces<{ KEPT + 1 }>,
+    data: RcuSlots<{ KEPT + 1 }>,
     #[pin]
-    editions: SpinLock<Editions>,
+    slots: SpinLock<Slots>,
 }
 
-/// The number of a message, which no other one has.
-type Number = u64;
+/// The unique ID of a message.
+type MessageId = u64;
 
-/// What is in a place.
+/// The state of one slot.
 #[derive(Clone, Copy)]
-struct Edition {
-    number: Number,
-    /// How many passes have read a part of it and are not at the end.
-    passes: usize,
+struct Slot {
+    id: MessageId,
+    /// The number of files that have read a part of it and have not reached its end.
+    readers: usize,
 }
 
-/// What is in each place. The places change only with the lock of this held.
-struct Editions([Edition; KEPT + 1]);
+/// The state of all slots. Messages enter and leave slots only with the lock of this held.
+struct Slots([Slot; KEPT + 1]);
 
-impl Editions {
-    /// No message has that number.
-    const NOTHING: Edition = Edition {
-        number: 0,
-        passes: 0,
-    };
+impl Slots {
+    /// A slot without a message: no message has this ID.
+    const EMPTY: Slot = Slot { id: 0, readers: 0 };
 
     fn new() -> Self {
-        let mut editions = [Self::NOTHING; KEPT + 1];
+        let mut slots = [Self::EMPTY; KEPT + 1];
 
-        if let Some(present) = editions.get_mut(PRESENT) {
-            present.number = 1;
+        if let Some(current) = slots.get_mut(CURRENT) {
+            current.id = 1;
         }
-        Self(editions)
+        Self(slots)
     }
 
-    /// Returns the place of a message that is still there.
-    fn find(&mut self, number: Number) -> Option<(usize, &mut Edition)> {
+    /// Finds the slot of a message that is still kept.
+    fn find(&mut self, id: MessageId) -> Option<(usize, &mut Slot)> {
         self.0
             .iter_mut()
             .enumerate()
-            .find(|(_, edition)| edition.number == number)
+            .find(|(_, slot)| slot.id == id)
     }
 
-    /// Notes that a pass over the present message has begun, and returns the message's number.
-    fn begin(&mut self) -> Number {
-        let [present, ..] = &mut self.0;
+    /// Counts a reader of the current message, and returns the message's ID.
+    fn begin(&mut self) -> MessageId {
+        let [current, ..] = &mut self.0;
 
-        present.passes = present.passes.saturating_add(1);
-        present.number
+        current.readers = current.readers.saturating_add(1);
+        current.id
     }
 
-    /// Notes that a pass has ended. Returns the place of the message if that is not needed any
-    /// more.
-    fn end(&mut self, number: Number) -> Option<usize> {
-        let (place, edition) = self.find(number)?;
+    /// Counts a reader off. Returns the slot of the message if that is not needed any more.
+    fn end(&mut self, id: MessageId) -> Option<usize> {
+        let (index, slot) = self.find(id)?;
 
-        edition.passes = edition.passes.saturating_sub(1);
-        if place == PRESENT || edition.passes > 0 {
+        slot.readers = slot.readers.saturating_sub(1);
+        if index == CURRENT || slot.readers > 0 {
             return None;
         }
-        *edition = Self::NOTHING;
-        Some(place)
+        *slot = Self::EMPTY;
+        Some(index)
     }
 
-    /// Notes that the present message is replaced. Returns the place for the old one if that is to
-    /// be kept, which is the one whose message is the oldest.
+    /// Gives the current message a new ID. Returns the slot for the previous message if that is to
+    /// be kept: the one with the oldest message.
     fn replace(&mut self) -> Option<usize> {
-        let [present, kept @ ..] = &mut self.0;
-        let old = *present;
+        let [current, kept @ ..] = &mut self.0;
+        let old = *current;
 
-        *present = Edition {
-            number: old.number.wrapping_add(1),
-            passes: 0,
+        *current = Slot {
+            id: old.id.wrapping_add(1),
+            readers: 0,
         };
-        if old.passes == 0 {
+        if old.readers == 0 {
             return None;
         }
 
-        let (place, oldest) = (PRESENT + 1..)
-            .zip(kept)
-            .min_by_key(|(_, edition)| edition.number)?;
+        let (index, oldest) = (CURRENT + 1..).zip(kept).min_by_key(|(_, slot)| slot.id)?;
 
         *oldest = old;
-        Some(place)
+        Some(index)
     }
 }
 
-/// What a read has got of a message.
-struct Piece {
-    /// The number of the message.
-    number: Number,
+/// The part of a message that a read has copied.
+struct Chunk {
+    /// The ID of the message.
+    id: MessageId,
     /// The number of bytes.
     len: usize,
-    /// Whether there is nothing behind them.
+    /// Whether they are the last ones of the message.
     is_last: bool,
 }
 
@@ -156,58 +150,57 @@ impl Message {
     /// Creates an empty message.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            data: RcuPlaces::new(),
-            editions <- new_spinlock!(Editions::new(), "Message::editions"),
+            data: RcuSlots::new(),
+            slots <- new_spinlock!(Slots::new(), "Message::slots"),
         })
     }
 
     /// Returns the length of the message in bytes.
     pub(crate) fn len(&self) -> usize {
         self.data
-            .dereference(PRESENT, &rcu::read_lock())
+            .dereference(CURRENT, &rcu::read_lock())
             .map_or(0, <[u8]>::len)
     }
 
-    /// Replaces the message by what user space gives, but by no more than `limit` bytes of it.
+    /// Replaces the message by the first `limit` bytes that user space provides.
     ///
-    /// Returns the length of the new message. Nothing changes on an error.
+    /// Returns the length of the new message. Nothing changes on an error. Sleeps.
     ///
     /// # Errors
     ///
-    /// `EFAULT` if not all of the bytes can be read, `ENOMEM` if there is no memory for them.
+    /// `EFAULT` if not all of the bytes can be read, `ENOMEM` if memory is short.
     pub(crate) fn replace(&self, from: &mut IovIterSource<'_>, limit: usize) -> Result<usize> {
         let len = from.len().min(limit);
-        // The memory may stay allocated as long as the user likes, so it is the user's.
+        // Accounted to the caller, since it stays allocated until the next write.
         let message = match len {
             0 => None,
             _ => Some(RcuBytes::from_iter(from, len)?),
         };
 
         let removed = {
-            // TIME: A look at five places, for all who hold this lock.
-            let mut editions = self.editions.lock();
-            let old = self.data.replace(PRESENT, message);
+            // TIME: The lock is held for a search of five slots, here and elsewhere.
+            let mut slots = self.slots.lock();
+            let old = self.data.replace(CURRENT, message);
 
-            match (editions.replace(), old) {
-                (Some(place), Some(old)) => self.data.keep(place, old),
+            match (slots.replace(), old) {
+                (Some(index), Some(old)) => self.data.keep(index, old),
                 (_, old) => old,
             }
         };
 
-        // Without the lock, for this may sleep.
+        // Without the lock, since this may sleep.
         drop(removed);
         Ok(len)
     }
 
-    /// Reads from `start` on in the present message, within a read-side critical section of RCU.
+    /// Reads the current message from `start` on, straight from its slot under RCU.
     ///
-    /// Returns the number of bytes that were read, or nothing if this is not the way: if it takes a
-    /// page fault, if there is more than a page to copy, or if what follows a read from the
-    /// beginning has to be kept for later ones.
+    /// Returns the number of copied bytes, or `None` if the slow path is needed: the copy would
+    /// fault, exceeds a page, or begins a read in several pieces, which has to keep the message.
     fn read_in_place(&self, start: usize, to: &mut IovIterDest<'_>) -> Option<usize> {
-        // TIME: A page is copied.
+        // TIME: RCU is held for a copy of one page at most.
         let guard = rcu::read_lock();
-        let rest = tail(self.data.dereference(PRESENT, &guard), start);
+        let rest = tail(self.data.dereference(CURRENT, &guard), start);
         let wanted = rest.get(..to.len()).unwrap_or(rest);
 
         if wanted.len() > PAGE_SIZE || (start == 0 && wanted.len() < rest.len()) {
@@ -216,37 +209,35 @@ impl Message {
         to.copy_to_iter_nofault(wanted).then_some(wanted.len())
     }
 
-    /// Returns how many bytes follow `start` in the message with that number, or in the present
-    /// one. Returns nothing if the message is not kept any more.
-    fn rest(&self, number: Option<Number>, start: usize) -> Option<usize> {
+    /// Returns the number of bytes from `start` on in the message with this ID, or in the current
+    /// one; `None` if the message is not kept any more.
+    fn rest(&self, id: Option<MessageId>, start: usize) -> Option<usize> {
         let guard = rcu::read_lock();
         // TIME: As in `replace()`.
-        let mut editions = self.editions.lock();
-        let place = match number {
-            // With the lock still held, for the place is that of another message once it is not.
-            Some(number) => editions.find(number)?.0,
-            None => PRESENT,
+        let mut slots = self.slots.lock();
+        let index = match id {
+            // The lock stays held: without it, the slot may get another message.
+            Some(id) => slots.find(id)?.0,
+            None => CURRENT,
         };
 
-        Some(tail(self.data.dereference(place, &guard), start).len())
+        Some(tail(self.data.dereference(index, &guard), start).len())
     }
 
-    /// Copies what follows `start` to a buffer, as much as there is room for.
-    ///
-    /// It is that of the message with that number, or of the present one, a pass over which then
-    /// begins. Returns nothing if the message is not kept any more.
-    fn copy(&self, number: Option<Number>, start: usize, buffer: &mut [u8]) -> Option<Piece> {
-        // TIME: As much as the buffer holds is copied, which is no more than `BUFFER_SIZE`.
+    /// Fills a buffer with the bytes from `start` on of the message with this ID, or of the current
+    /// one, of which the caller then is a reader. Returns `None` if the message is not kept any more.
+    fn copy(&self, id: Option<MessageId>, start: usize, buffer: &mut [u8]) -> Option<Chunk> {
+        // TIME: RCU is held for a copy of one buffer, which is `BUFFER_SIZE` at most.
         let guard = rcu::read_lock();
-        let (number, message) = {
+        let (id, message) = {
             // TIME: As in `replace()`.
-            let mut editions = self.editions.lock();
-            let (place, number) = match number {
-                Some(number) => (editions.find(number)?.0, number),
-                None => (PRESENT, editions.begin()),
+            let mut slots = self.slots.lock();
+            let (index, id) = match id {
+                Some(id) => (slots.find(id)?.0, id),
+                None => (CURRENT, slots.begin()),
             };
 
-            (number, self.data.dereference(place, &guard))
+            (id, self.data.dereference(index, &guard))
         };
         let rest = tail(message, start);
         let len = rest.len().min(buffer.len());
@@ -254,63 +245,63 @@ impl Message {
         if let (Some(from), Some(to)) = (rest.get(..len), buffer.get_mut(..len)) {
             to.copy_from_slice(from);
         }
-        Some(Piece {
-            number,
+        Some(Chunk {
+            id,
             len,
             is_last: len == rest.len(),
         })
     }
 
-    /// Reads from `start` on by way of a buffer: that is filled under RCU, and copied to where the
-    /// reader wants it while nothing is held, for a page fault takes as long as user space likes.
+    /// Reads from `start` on by way of a buffer, which is filled under RCU and copied to user space
+    /// with nothing held: a page fault may take any length of time.
     ///
-    /// All of it is from the message with that number, or from the present one, a pass over which
-    /// then begins. What was replaced too often meanwhile ends early. Returns nothing if not even
-    /// the beginning is kept any more.
+    /// All bytes are from the message with this ID, or from the current one, of which the caller
+    /// then is a reader. A read ends early if its message is discarded during it. Returns `None` if
+    /// the message is not kept any more.
     ///
     /// # Errors
     ///
-    /// `EFAULT` if not even one byte can be written where the reader wants it, `ENOMEM` if there is
-    /// no memory for the buffer. No pass has begun then.
+    /// `EFAULT` if not even one byte can be written to user space, `ENOMEM` if there is no memory
+    /// for the buffer. The caller is no reader then.
     fn read_buffered(
         &self,
-        pass: Option<Number>,
+        message: Option<MessageId>,
         start: usize,
         to: &mut IovIterDest<'_>,
-    ) -> Result<Option<Piece>> {
-        let Some(rest) = self.rest(pass, start) else {
+    ) -> Result<Option<Chunk>> {
+        let Some(rest) = self.rest(message, start) else {
             return Ok(None);
         };
-        // The reader may keep it as long as a page fault takes, so it is the reader's.
+        // Accounted to the caller, since it stays allocated for as long as a page fault takes.
         let mut buffer = zeroed_vec::<u8>(
             rest.min(to.len()).min(BUFFER_SIZE),
             GFP_KERNEL_ACCOUNT | __GFP_NOWARN,
         )?;
-        let mut read: Option<Piece> = None;
+        let mut read: Option<Chunk> = None;
 
-        // TIME: No round but the last is without a byte, and there are as many as a message takes.
+        // TIME: Each round but the last one copies at least one byte of the message.
         loop {
             let done = read.as_ref().map_or(0, |read| read.len);
-            let room = buffer.len().min(to.len());
-            let number = read.as_ref().map(|read| read.number).or(pass);
+            let space = buffer.len().min(to.len());
+            let id = read.as_ref().map(|read| read.id).or(message);
             let Some(part) = self.copy(
-                number,
+                id,
                 start.saturating_add(done),
-                buffer.get_mut(..room).unwrap_or_default(),
+                buffer.get_mut(..space).unwrap_or_default(),
             ) else {
                 return Ok(read);
             };
             let copied = to.copy_to_iter(buffer.get(..part.len).unwrap_or_default());
             let is_stuck = copied < part.len;
-            let read = read.insert(Piece {
-                number: part.number,
+            let read = read.insert(Chunk {
+                id: part.id,
                 len: done.saturating_add(copied),
                 is_last: part.is_last && !is_stuck,
             });
 
             if is_stuck && read.len == 0 {
-                if pass.is_none() {
-                    self.end_pass(read.number);
+                if message.is_none() {
+                    self.release(read.id);
                 }
                 return Err(EFAULT);
             }
@@ -321,139 +312,139 @@ impl Message {
         Ok(read)
     }
 
-    /// Notes that a pass over a message has ended, which is freed if it was kept for that one only.
-    fn end_pass(&self, number: Number) {
+    /// Counts a reader off, and frees the message if it was kept for that reader only.
+    fn release(&self, id: MessageId) {
         let removed = {
             // TIME: As in `replace()`.
-            let mut editions = self.editions.lock();
+            let mut slots = self.slots.lock();
 
-            editions
-                .end(number)
-                .and_then(|place| self.data.replace(place, None))
+            slots
+                .end(id)
+                .and_then(|index| self.data.replace(index, None))
         };
 
-        // Without the lock, for this may sleep.
+        // Without the lock, since this may sleep.
         drop(removed);
     }
 }
 
-/// Where an open file is in reading a message piece by piece.
+/// The progress of an open file in reading a message.
 #[derive(Clone, Copy, PartialEq)]
-enum State {
-    /// There is no pass.
+enum Progress {
+    /// No message is being read.
     None,
-    /// A message was read as a whole, which ended at that offset.
+    /// A message was read as a whole, up to its end at this offset.
     Whole(usize),
-    /// A part of the message with that number was read, which [`Message`] knows of.
-    Part(Number),
+    /// A part of the message with this ID was read, of which the file is a reader.
+    Part(MessageId),
 }
 
-impl State {
-    /// Returns a word that stands for the state. The end of a message is not zero, for none is
-    /// empty, and neither it nor a number comes near to what would be cut off.
+impl Progress {
+    /// Packs the progress in a word. The end of a message that was read is not zero, and neither it
+    /// nor an ID is large enough to be cut off by the shift.
     fn to_word(self) -> u64 {
         match self {
-            State::None => 0,
-            State::Whole(end) => (end as u64) << 1,
-            State::Part(number) => number << 1 | 1,
+            Progress::None => 0,
+            Progress::Whole(end) => (end as u64) << 1,
+            Progress::Part(id) => id << 1 | 1,
         }
     }
 
     fn from_word(word: u64) -> Self {
         match word {
-            0 => State::None,
-            _ if word & 1 == 0 => State::Whole((word >> 1) as usize),
-            _ => State::Part(word >> 1),
+            0 => Progress::None,
+            _ if word & 1 == 0 => Progress::Whole((word >> 1) as usize),
+            _ => Progress::Part(word >> 1),
         }
     }
 }
 
-/// Where an open file is in reading a message piece by piece.
+/// The position of an open file within a message that it reads in pieces.
 ///
-/// A read from the beginning starts a pass: until a read has come to the end of that message, reads
-/// from other offsets get what follows in it, though it may have been replaced meanwhile. Outside
-/// of a pass they get what is in the present message.
+/// A read from offset 0 selects the current message. Until a read has reached its end, reads from
+/// other offsets continue in the same message, even if that has been replaced since. Otherwise they
+/// read the current message.
 ///
-/// The pass has no hold on its message. If there were too many others to keep, a read fails once,
-/// which ends the pass. A message that a read gets as a whole need not be kept: what is left of its
-/// pass is its end.
+/// The cursor does not own its message. If the message had to be discarded, one read fails with
+/// `ESTALE` and resets the cursor. A message that one read gets as a whole is not kept: the cursor
+/// then only has its end.
 ///
-/// To be dropped after [`Pass::close`].
-pub(crate) struct Pass {
-    state: Atomic<u64>,
+/// Must be closed by [`ReadCursor::close`] before it is dropped, or its message is kept in vain.
+pub(crate) struct ReadCursor {
+    progress: Atomic<u64>,
 }
 
-impl Pass {
-    /// Creates the state of a file that has not been read.
+impl ReadCursor {
+    /// Creates the cursor of a file that has not been read.
     pub(crate) fn new() -> Self {
         Self {
-            state: Atomic::new(State::None.to_word()),
+            progress: Atomic::new(Progress::None.to_word()),
         }
     }
 
-    /// Reads from offset `start` on, and returns the number of bytes that were read.
+    /// Reads from offset `start` on, and returns the number of copied bytes.
     ///
     /// # Errors
     ///
-    /// - `EFAULT` if not even one byte can be written where the reader wants it.
+    /// - `EFAULT` if not even one byte can be written to user space.
     /// - `ENOMEM` if there is no memory for a buffer.
-    /// - `ESTALE` if the message of the pass is not kept any more. The pass has ended then.
+    /// - `ESTALE` if the message is not kept any more. The cursor is reset then.
     pub(crate) fn read(
         &self,
         start: usize,
         message: &Message,
         to: &mut IovIterDest<'_>,
     ) -> Result<usize> {
-        // A read from the beginning starts a pass, whatever there was before.
-        let state = match start {
-            0 => State::None,
-            _ => State::from_word(self.state.load(Relaxed)),
+        // A read from offset 0 selects the current message, whatever was read before.
+        let progress = match start {
+            0 => Progress::None,
+            _ => Progress::from_word(self.progress.load(Relaxed)),
         };
 
-        match state {
-            State::Part(number) => return self.read_part(number, start, message, to),
-            State::Whole(end) if start >= end => return Ok(self.finish(message)),
+        match progress {
+            Progress::Part(id) => return self.read_part(id, start, message, to),
+            Progress::Whole(end) if start >= end => return Ok(self.finish(message)),
             _ => {}
         }
         match message.read_in_place(start, to) {
-            None => self.read_present(start, message, to),
+            None => self.read_current(start, message, to),
             Some(0) => Ok(self.finish(message)),
             Some(copied) => {
                 if start == 0 {
-                    self.set(State::Whole(copied), message);
+                    self.set(Progress::Whole(copied), message);
                 }
                 Ok(copied)
             }
         }
     }
 
-    /// Reads what the pass has not read yet.
+    /// Continues in a message of which a part was read.
     #[cold]
     fn read_part(
         &self,
-        number: Number,
+        id: MessageId,
         start: usize,
         message: &Message,
         to: &mut IovIterDest<'_>,
     ) -> Result<usize> {
-        match message.read_buffered(Some(number), start, to)? {
+        match message.read_buffered(Some(id), start, to)? {
             Some(read) if read.len > 0 => Ok(read.len),
             Some(_) => Ok(self.finish(message)),
             None => {
-                // Of all threads that read this file, one is told.
-                let (part, none) = (State::Part(number).to_word(), State::None.to_word());
+                // Of all threads that read this file, one gets the error.
+                let (part, none) = (Progress::Part(id).to_word(), Progress::None.to_word());
 
-                match self.state.cmpxchg(part, none, Relaxed) {
+                match self.progress.cmpxchg(part, none, Relaxed) {
                     Ok(_) => Err(estale()),
-                    Err(_) => self.read_present(start, message, to),
+                    Err(_) => self.read_current(start, message, to),
                 }
             }
         }
     }
 
-    /// Reads from the present message what cannot be read in place.
+    /// Reads the current message where [`Message::read_in_place`] cannot.
     #[cold]
-    fn read_present(
+    fn read_current(
         &self,
         start: usize,
         message: &Message,
@@ -464,40 +455,40 @@ impl Pass {
         };
 
         if start == 0 && !read.is_last && read.len > 0 {
-            self.set(State::Part(read.number), message);
+            self.set(Progress::Part(read.id), message);
             return Ok(read.len);
         }
-        message.end_pass(read.number);
+        message.release(read.id);
         match (start, read.len) {
             (_, 0) => return Ok(self.finish(message)),
-            (0, end) => self.set(State::Whole(end), message),
+            (0, end) => self.set(Progress::Whole(end), message),
             _ => {}
         }
         Ok(read.len)
     }
 
-    /// Ends the pass, as is to be done before the file is released.
+    /// Resets the cursor. Must be called before the file is released.
     pub(crate) fn close(&self, message: &Message) {
-        self.set(State::None, message);
+        self.set(Progress::None, message);
     }
 
-    /// Ends the pass, and returns the number of bytes that there are at the end.
+    /// Resets the cursor at the end of a message. Returns 0, the number of bytes there.
     fn finish(&self, message: &Message) -> usize {
-        self.set(State::None, message);
+        self.set(Progress::None, message);
         0
     }
 
-    fn set(&self, state: State, message: &Message) {
-        // ORDERING: The state is a number, and what it stands for is under a lock.
-        let old = self.state.xchg(state.to_word(), Relaxed);
+    fn set(&self, progress: Progress, message: &Message) {
+        // ORDERING: None is needed: the ID leads to a message only through a lock.
+        let old = self.progress.xchg(progress.to_word(), Relaxed);
 
-        if let State::Part(number) = State::from_word(old) {
-            message.end_pass(number);
+        if let Progress::Part(id) = Progress::from_word(old) {
+            message.release(id);
         }
     }
 }
 
-/// Returns what there is in a message from `start` on, which is nothing if there is no message.
+/// Returns the bytes of a message from `start` on; none without a message.
 fn tail(message: Option<&[u8]>, start: usize) -> &[u8] {
     message
         .and_then(|message| message.get(start..))

@@ -2,6 +2,19 @@
 
 //! Byte strings that are read under RCU and replaced as a whole.
 //!
+//! Does not support values of other types, readers outside of RCU sections, or changes in place.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let slots = RcuSlots::<1>::new();
+//!
+//! drop(slots.replace(0, Some(RcuBytes::from_iter(from, len)?)));
+//!
+//! let guard = rcu::read_lock();
+//! let bytes: Option<&[u8]> = slots.dereference(0, &guard);
+//! ```
+//!
 //! C headers: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h),
 //! [`include/linux/vmalloc.h`](srctree/include/linux/vmalloc.h)
 
@@ -53,18 +66,18 @@ use crate::abstractions::compat::{
     rcu_barrier, //
 };
 
-/// The most memory that waits for readers at a time, in bytes, beside what [`Removed`] waits for
-/// itself.
+/// The limit of the memory that waits for a grace period, in bytes, beside the one byte string that
+/// each dropper of [`Removed`] waits for itself.
 ///
-/// This is what four of the longest messages take, or some ten thousand short ones.
+/// It is as much as four byte strings of 1 MiB, or some ten thousand short ones.
 const MAX_WAITING: usize = 4 << 20;
 
-/// The memory that RCU is to free, in bytes.
+/// The memory that waits for a grace period, in bytes.
 static WAITING: Atomic<usize> = Atomic::new(0);
 
-/// The beginning of an allocation, behind which the bytes are.
+/// The header of an allocation, followed by the bytes.
 ///
-/// No reference is made to one, since that would not reach as far as the bytes: all accesses go
+/// No reference is made to one, since its provenance would not include the bytes: all accesses go
 /// through pointers that were derived from the one to the whole allocation.
 #[repr(C)]
 struct Header {
@@ -72,12 +85,12 @@ struct Header {
     len: usize,
 }
 
-/// A byte string that is not published, to which there is no other reference.
+/// An owned byte string that is not published yet.
 ///
 /// # Invariants
 ///
-/// The pointer is one to the whole of an allocation by [`allocate`], with an initialised `len` and
-/// as many initialised bytes behind the header. They do not change.
+/// The pointer refers to the whole of an allocation by [`allocate`], with an initialised `len` and
+/// as many initialised bytes after the header, which do not change.
 pub(crate) struct RcuBytes(NonNull<Header>);
 
 // SAFETY: The bytes belong to their owner, and any thread may free them.
@@ -86,19 +99,18 @@ unsafe impl Send for RcuBytes {}
 unsafe impl Sync for RcuBytes {}
 
 impl RcuBytes {
-    /// Reads exactly `len` bytes from an IO vector. This may sleep.
+    /// Reads exactly `len` bytes from an IO vector. Sleeps.
     ///
-    /// The memory is accounted to the caller. It is `len` and a header, rounded up to a power of
-    /// two if that is less than a page, and to pages otherwise. A lack of memory leaves no trace in
-    /// the kernel's log.
+    /// The memory is accounted to the caller: `len` and a header, rounded up to a power of two if
+    /// that is less than a page, and to pages otherwise. A failure to allocate it is not logged.
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if there is no memory, `EFAULT` if fewer than `len` bytes can be read.
+    /// `ENOMEM` if memory is short, `EFAULT` if fewer than `len` bytes can be read.
     pub(crate) fn from_iter(from: &mut IovIterSource<'_>, len: usize) -> Result<Self> {
         let this = allocate(len)?.as_ptr();
 
-        // SAFETY: The allocation has room for a header and `len` bytes.
+        // SAFETY: The allocation has the size of a header and `len` bytes.
         let spare: &mut [MaybeUninit<u8>] = unsafe {
             (&raw mut (*this).len).write(len);
             slice::from_raw_parts_mut(this.add(1).cast(), len)
@@ -115,7 +127,7 @@ impl RcuBytes {
         Ok(Self(unsafe { NonNull::new_unchecked(this) }))
     }
 
-    /// Gives up the ownership for a pointer.
+    /// Turns the byte string into a pointer that owns it.
     fn into_raw(self) -> *mut Header {
         ManuallyDrop::new(self).0.as_ptr()
     }
@@ -137,10 +149,9 @@ impl Drop for RcuBytes {
     }
 }
 
-/// Allocates a header and `len` bytes behind it, accounted to the caller. This may sleep.
+/// Allocates a header and `len` bytes after it, accounted to the caller. Sleeps.
 ///
-/// What does not fit in a page comes from single pages, since `kmalloc()` would round it up to a
-/// power of two.
+/// More than a page comes from `vmalloc()`, since `kmalloc()` rounds up to a power of two.
 fn allocate(len: usize) -> Result<NonNull<Header>, AllocError> {
     let size = size_of::<Header>().checked_add(len).ok_or(AllocError)?;
     let layout = Layout::from_size_align(size, align_of::<Header>()).map_err(|_| AllocError)?;
@@ -154,7 +165,7 @@ fn allocate(len: usize) -> Result<NonNull<Header>, AllocError> {
     Ok(memory.cast())
 }
 
-/// Returns how much memory an allocation with `len` bytes behind its header takes.
+/// Returns the memory that an allocation of a header and `len` bytes takes.
 fn footprint(len: usize) -> usize {
     let size = size_of::<Header>().saturating_add(len);
 
@@ -164,11 +175,11 @@ fn footprint(len: usize) -> usize {
         size.checked_next_power_of_two()
     };
 
-    // There is no allocation for which that overflows.
+    // No allocation is large enough for that to overflow.
     rounded.unwrap_or(size)
 }
 
-/// Returns the bytes behind a header.
+/// Returns the bytes after a header.
 ///
 /// # Safety
 ///
@@ -179,22 +190,21 @@ unsafe fn bytes<'a>(header: *const Header) -> &'a [u8] {
     unsafe { slice::from_raw_parts(header.add(1).cast(), (*header).len) }
 }
 
-/// A byte string that has left its place, which readers may still have.
+/// A byte string that has left its slot, and may still have readers.
 ///
-/// Dropping it leaves it to RCU to free it after a grace period, which is begun at once also on
-/// CPUs whose callbacks are offloaded and lazy. If more than [`MAX_WAITING`] bytes wait for that
-/// already, dropping waits for the grace period itself, so it may sleep. Either way the memory that
-/// readers still have is bounded, however fast byte strings are replaced.
+/// Dropping it frees it after a grace period, by `call_rcu_hurry()`. If more than [`MAX_WAITING`]
+/// bytes wait for that already, dropping waits for the grace period itself, so it may sleep. Either
+/// way the memory that waits is bounded, however fast byte strings are replaced.
 ///
-/// It cannot outlive its [`RcuPlaces`], whose drop waits for what RCU does with it.
+/// It cannot outlive its [`RcuSlots`], whose drop waits for the callbacks.
 ///
 /// # Invariants
 ///
-/// Those of [`RcuBytes`]. The byte string is in no place, and nothing else is to free it.
-#[must_use = "dropping it may sleep, which takes a place of its own"]
+/// Those of [`RcuBytes`]. The byte string is in no slot, and nothing else frees it.
+#[must_use = "dropping it may sleep, so the place to do that is to be chosen"]
 pub(crate) struct Removed<'a>(NonNull<Header>, PhantomData<&'a ()>);
 
-// SAFETY: Any thread may be the one to free it.
+// SAFETY: Any thread may free it.
 unsafe impl Send for Removed<'_> {}
 
 impl Drop for Removed<'_> {
@@ -205,17 +215,16 @@ impl Drop for Removed<'_> {
 
         might_sleep();
         if WAITING.fetch_add(size, Relaxed).saturating_add(size) <= MAX_WAITING {
-            // `tests/memory-model/free.litmus` shows that no reader sees it freed.
+            // No reader sees it freed: see `tests/memory-model/free.litmus`.
             // TIME: The callback frees one allocation.
-            // SAFETY: By the type invariants nothing else frees it, and it has been in no place
-            // again since it left one, so the head is not in use.
+            // SAFETY: By the type invariants nothing else frees it, and it has been in no slot again
+            // since it left one, so the head is not in use.
             unsafe { call_rcu_hurry(Opaque::cast_into(&raw const (*header).head), Some(free)) };
         } else {
             WAITING.fetch_sub(size, Relaxed);
-            // TIME: A grace period, which lasts as long as the longest of all readers of the kernel
-            // that have begun before. Those of this module copy 64 KiB at the most.
-            // SAFETY: This may be called wherever sleeping is allowed; elsewhere the kernel
-            // complains.
+            // TIME: A grace period, which lasts as long as the longest of the kernel's readers that
+            // have begun before. Those of this module copy 64 KiB at most.
+            // SAFETY: This may be called wherever sleeping is allowed; elsewhere the kernel warns.
             unsafe { bindings::synchronize_rcu() };
             // SAFETY: By the type invariants, and all readers that had it are done.
             unsafe { bindings::kvfree(header.cast()) };
@@ -240,45 +249,45 @@ unsafe extern "C" fn free(head: *mut bindings::callback_head) {
     WAITING.fetch_sub(size, Relaxed);
 }
 
-/// Places for optional byte strings that readers find under RCU, without a lock and without
-/// waiting.
+/// Slots for byte strings that readers find under RCU, without a lock and without waiting.
 ///
-/// Dropping them waits until all that has ever left them is freed, so it may sleep.
+/// Dropping them waits until all byte strings that have left them are freed, so it may sleep.
 ///
 /// # Invariants
 ///
-/// Each place is null or has a byte string for which the invariants of [`RcuBytes`] hold, which is
-/// in no other place and is freed no earlier than a grace period after it has left this one.
-pub(crate) struct RcuPlaces<const N: usize> {
-    places: [Atomic<*mut Header>; N],
+/// Each slot is null or has a byte string for which the invariants of [`RcuBytes`] hold, which is in
+/// no other slot and is freed no earlier than a grace period after it has left this one.
+pub(crate) struct RcuSlots<const N: usize> {
+    slots: [Atomic<*mut Header>; N],
 }
 
-// SAFETY: The places own byte strings, which any thread may read and free.
-unsafe impl<const N: usize> Send for RcuPlaces<N> {}
-// SAFETY: As above, and any thread may be the one to replace what is there.
-unsafe impl<const N: usize> Sync for RcuPlaces<N> {}
+// SAFETY: The slots own byte strings, which any thread may read and free.
+unsafe impl<const N: usize> Send for RcuSlots<N> {}
+// SAFETY: As above, and slots are replaced atomically, by any thread.
+unsafe impl<const N: usize> Sync for RcuSlots<N> {}
 
-impl<const N: usize> RcuPlaces<N> {
-    /// Creates empty places.
+impl<const N: usize> RcuSlots<N> {
+    /// Creates empty slots.
     pub(crate) fn new() -> Self {
         Self {
             // INVARIANT: Null.
-            places: [const { Atomic::new(ptr::null_mut()) }; N],
+            slots: [const { Atomic::new(ptr::null_mut()) }; N],
         }
     }
 
-    /// Returns what is in a place, or nothing if there is no such place.
+    /// Returns the byte string in a slot; `None` if it is empty or does not exist.
     ///
-    /// It stays there for the reader as long as the guard does, whatever becomes of the place.
+    /// The byte string stays valid as long as the guard, even if it is replaced.
+    #[doc(alias = "rcu_dereference")]
     #[inline]
     pub(crate) fn dereference<'a>(
         &'a self,
-        place: usize,
+        slot: usize,
         _guard: &'a rcu::Guard,
     ) -> Option<&'a [u8]> {
         // ORDERING: What the pointer leads to is read through an address dependency, which pairs
         // with the exchange in `exchange()`.
-        let header = self.places.get(place)?.load(Relaxed);
+        let header = self.slots.get(slot)?.load(Relaxed);
 
         if header.is_null() {
             return None;
@@ -288,46 +297,47 @@ impl<const N: usize> RcuPlaces<N> {
         Some(unsafe { bytes(header) })
     }
 
-    /// Puts a new byte string, or none, in a place, and returns what was there.
+    /// Publishes a new byte string, or none, in a slot, and returns the previous one.
     ///
-    /// If there is no such place, the new one is freed.
-    pub(crate) fn replace(&self, place: usize, new: Option<RcuBytes>) -> Option<Removed<'_>> {
-        let place = self.places.get(place)?;
+    /// If there is no such slot, the new one is freed.
+    #[doc(alias = "rcu_replace_pointer")]
+    pub(crate) fn replace(&self, slot: usize, new: Option<RcuBytes>) -> Option<Removed<'_>> {
+        let slot = self.slots.get(slot)?;
 
-        // INVARIANT: `RcuBytes` has the same invariants, and it was in no place.
-        Self::exchange(place, new.map_or(ptr::null_mut(), RcuBytes::into_raw))
+        // INVARIANT: `RcuBytes` has the same invariants, and it was in no slot.
+        Self::exchange(slot, new.map_or(ptr::null_mut(), RcuBytes::into_raw))
     }
 
-    /// Puts what has left one place in another one, and returns what was there.
+    /// Moves a byte string that has left one slot to another one, and returns the one from there.
     ///
-    /// If there is no such place, it comes back.
-    pub(crate) fn keep<'a>(&'a self, place: usize, kept: Removed<'a>) -> Option<Removed<'a>> {
-        let Some(place) = self.places.get(place) else {
+    /// If there is no such slot, it is returned itself.
+    pub(crate) fn keep<'a>(&'a self, slot: usize, kept: Removed<'a>) -> Option<Removed<'a>> {
+        let Some(slot) = self.slots.get(slot) else {
             return Some(kept);
         };
 
-        // INVARIANT: `Removed` has the same invariants and is in no place.
-        Self::exchange(place, ManuallyDrop::new(kept).0.as_ptr())
+        // INVARIANT: `Removed` has the same invariants and is in no slot.
+        Self::exchange(slot, ManuallyDrop::new(kept).0.as_ptr())
     }
 
-    fn exchange<'a>(place: &'a Atomic<*mut Header>, new: *mut Header) -> Option<Removed<'a>> {
-        // ORDERING: Readers that see the pointer see the bytes, as
-        // `tests/memory-model/publish.litmus` shows.
-        let old = place.xchg(new, Full);
+    fn exchange<'a>(slot: &'a Atomic<*mut Header>, new: *mut Header) -> Option<Removed<'a>> {
+        // ORDERING: Readers that see the pointer see the bytes: see
+        // `tests/memory-model/publish.litmus`.
+        let old = slot.xchg(new, Full);
 
-        // INVARIANT: It left its place just now, so nothing else frees it.
+        // INVARIANT: It left its slot just now, so nothing else frees it.
         NonNull::new(old).map(|old| Removed(old, PhantomData))
     }
 }
 
-impl<const N: usize> Drop for RcuPlaces<N> {
+impl<const N: usize> Drop for RcuSlots<N> {
     fn drop(&mut self) {
-        for place in &self.places {
-            drop(Self::exchange(place, ptr::null_mut()));
+        for slot in &self.slots {
+            drop(Self::exchange(slot, ptr::null_mut()));
         }
 
-        // TIME: A grace period, and what is queued before. The callbacks are code of this module,
-        // which must not be left behind.
+        // TIME: A grace period, and the callbacks that are queued before. Callbacks are code of this
+        // module, which must not be unloaded before they have run.
         rcu_barrier();
     }
 }
@@ -392,41 +402,41 @@ mod tests {
 
     #[test]
     fn new_places_are_empty() {
-        let places = RcuPlaces::<2>::new();
+        let slots = RcuSlots::<2>::new();
         let guard = rcu::read_lock();
 
-        for place in 0..3 {
-            assert!(places.dereference(place, &guard).is_none());
+        for slot in 0..3 {
+            assert!(slots.dereference(slot, &guard).is_none());
         }
     }
 
     #[test]
     fn readers_find_the_last_value() -> Result {
-        let places = RcuPlaces::<1>::new();
+        let slots = RcuSlots::<1>::new();
 
         for value in 1..100 {
-            drop(places.replace(0, Some(new(&[value; 30])?)));
+            drop(slots.replace(0, Some(new(&[value; 30])?)));
 
             let guard = rcu::read_lock();
 
-            assert_eq!(places.dereference(0, &guard), Some(&[value; 30][..]));
+            assert_eq!(slots.dereference(0, &guard), Some(&[value; 30][..]));
         }
-        drop(places.replace(0, None));
-        assert!(places.dereference(0, &rcu::read_lock()).is_none());
+        drop(slots.replace(0, None));
+        assert!(slots.dereference(0, &rcu::read_lock()).is_none());
         Ok(())
     }
 
     #[test]
     fn a_reader_keeps_what_it_found() -> Result {
-        let places = RcuPlaces::<1>::new();
+        let slots = RcuSlots::<1>::new();
         let next = new(b"second")?;
 
-        drop(places.replace(0, Some(new(b"first")?)));
+        drop(slots.replace(0, Some(new(b"first")?)));
 
         let removed = {
             let guard = rcu::read_lock();
-            let found = places.dereference(0, &guard);
-            let removed = places.replace(0, Some(next));
+            let found = slots.dereference(0, &guard);
+            let removed = slots.replace(0, Some(next));
 
             assert_eq!(found, Some(&b"first"[..]));
             removed
@@ -438,33 +448,30 @@ mod tests {
 
     #[test]
     fn what_left_one_place_is_found_in_another() -> Result {
-        let places = RcuPlaces::<3>::new();
+        let slots = RcuSlots::<3>::new();
 
-        drop(places.replace(0, Some(new(b"first")?)));
-        for (place, next) in [(1, b"second"), (2, b"third!")] {
-            let removed = places.replace(0, Some(new(next)?)).ok_or(ENOENT)?;
+        drop(slots.replace(0, Some(new(b"first")?)));
+        for (slot, next) in [(1, b"second"), (2, b"third!")] {
+            let removed = slots.replace(0, Some(new(next)?)).ok_or(ENOENT)?;
 
-            assert!(places.keep(place, removed).is_none());
+            assert!(slots.keep(slot, removed).is_none());
         }
 
         {
             let guard = rcu::read_lock();
 
-            assert_eq!(places.dereference(0, &guard), Some(&b"third!"[..]));
-            assert_eq!(places.dereference(1, &guard), Some(&b"first"[..]));
-            assert_eq!(places.dereference(2, &guard), Some(&b"second"[..]));
+            assert_eq!(slots.dereference(0, &guard), Some(&b"third!"[..]));
+            assert_eq!(slots.dereference(1, &guard), Some(&b"first"[..]));
+            assert_eq!(slots.dereference(2, &guard), Some(&b"second"[..]));
         }
 
-        // What was in a place comes out of it, and what finds none comes back.
-        let second = places.replace(2, None).ok_or(ENOENT)?;
-        let first = places.keep(1, second).ok_or(ENOENT)?;
-        let first = places.keep(3, first).ok_or(ENOENT)?;
+        // The previous byte string of a slot is returned, as is one for which there is no slot.
+        let second = slots.replace(2, None).ok_or(ENOENT)?;
+        let first = slots.keep(1, second).ok_or(ENOENT)?;
+        let first = slots.keep(3, first).ok_or(ENOENT)?;
 
-        assert!(places.keep(2, first).is_none());
-        assert_eq!(
-            places.dereference(2, &rcu::read_lock()),
-            Some(&b"first"[..])
-        );
+        assert!(slots.keep(2, first).is_none());
+        assert_eq!(slots.dereference(2, &rcu::read_lock()), Some(&b"first"[..]));
         Ok(())
     }
 
@@ -473,14 +480,14 @@ mod tests {
         const LEN: usize = 1 << 20;
 
         let text = KVVec::from_elem(1u8, LEN, GFP_KERNEL)?;
-        let places = RcuPlaces::<1>::new();
+        let slots = RcuSlots::<1>::new();
 
         for _ in 0..20 {
-            drop(places.replace(0, Some(new(&text)?)));
+            drop(slots.replace(0, Some(new(&text)?)));
             // Nothing else uses byte strings while KUnit runs, but for an open device.
             assert!(WAITING.load(Relaxed) <= MAX_WAITING);
         }
-        drop(places);
+        drop(slots);
         assert_eq!(WAITING.load(Relaxed), 0);
         Ok(())
     }
