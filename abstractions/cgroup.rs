@@ -26,7 +26,7 @@ use crate::abstractions::{
         CGROUP_ANCESTORS,
         CGROUP_NAMESPACE_ROOT_CSET, //
     },
-    task::read, //
+    sync::rwonce::read, //
 };
 
 /// A cgroup namespace, by its root in the unified hierarchy.

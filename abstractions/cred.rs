@@ -2,6 +2,15 @@
 
 //! The credentials of other tasks, in terms of the caller's user namespace.
 //!
+//! Does not support capabilities, supplementary groups, or saved and file system IDs.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let namespace = UserNamespace::of_caller(kernel::current!());
+//! let ids = namespace.ids(task, &guard);
+//! ```
+//!
 //! C headers: [`include/linux/cred.h`](srctree/include/linux/cred.h),
 //! [`include/linux/uidgid.h`](srctree/include/linux/uidgid.h)
 
@@ -20,7 +29,7 @@ use kernel::{
     }, //
 };
 
-use crate::abstractions::task::read;
+use crate::abstractions::sync::rwonce::read;
 
 /// User and group IDs of a task.
 #[derive(Clone, Copy, Default)]
@@ -35,10 +44,13 @@ pub(crate) struct Ids {
     pub(crate) egid: u32,
 }
 
-/// The user namespace of the calling task, with which the numbers of users and groups go.
+/// The caller's user namespace, into which UIDs and GIDs are translated.
+///
+/// # Invariants
+///
+/// `ns` is valid for `'a`, and `is_initial` tells whether it is `init_user_ns`.
 pub(crate) struct UserNamespace<'a> {
     ns: *mut bindings::user_namespace,
-    /// Whether IDs are the kernel's own here.
     is_initial: bool,
     _caller: PhantomData<&'a CurrentTask>,
 }
@@ -50,6 +62,7 @@ impl<'a> UserNamespace<'a> {
         // them as long as it is borrowed.
         let ns = unsafe { (*(*caller.as_ptr()).cred).user_ns };
 
+        // INVARIANT: The caller keeps its credentials, and these their namespace.
         Self {
             ns,
             is_initial: ptr::eq(ns, &raw const bindings::init_user_ns),
@@ -57,7 +70,13 @@ impl<'a> UserNamespace<'a> {
         }
     }
 
-    /// Returns the IDs of a task. An ID that this namespace does not have is the overflow ID.
+    /// Whether this is the initial namespace, in which IDs are the kernel's own.
+    pub(crate) fn is_initial(&self) -> bool {
+        self.is_initial
+    }
+
+    /// Returns the IDs of a task. An ID without a mapping in this namespace is the overflow ID.
+    #[doc(alias = "from_kuid_munged")]
     #[inline(always)]
     pub(crate) fn ids(&self, task: &Task, _guard: &rcu::Guard) -> Ids {
         // SAFETY: A task's credentials are replaced and freed by RCU. Their IDs do not change, but
@@ -83,7 +102,7 @@ impl<'a> UserNamespace<'a> {
     #[cold]
     #[inline(never)]
     fn translate(&self, ids: Ids) -> Ids {
-        // SAFETY: The namespace is valid.
+        // SAFETY: By the type invariants.
         let user = |val| unsafe { bindings::from_kuid_munged(self.ns, bindings::kuid_t { val }) };
         // SAFETY: As above.
         let group = |val| unsafe { bindings::from_kgid_munged(self.ns, bindings::kgid_t { val }) };
@@ -96,12 +115,13 @@ impl<'a> UserNamespace<'a> {
         }
     }
 
-    /// Returns the real user ID of a task, unless this namespace does not have it.
+    /// Returns the real user ID of a task, if it has a mapping in this namespace.
+    #[doc(alias = "from_kuid")]
     #[inline(always)]
     pub(crate) fn uid(&self, task: &Task, _guard: &rcu::Guard) -> Option<u32> {
         // SAFETY: As in `ids()`.
         let uid = unsafe { (*read!((*task.as_ptr()).real_cred)).uid };
-        // SAFETY: The namespace is valid.
+        // SAFETY: By the type invariants.
         let uid = unsafe { bindings::from_kuid(self.ns, uid) };
 
         (uid != u32::MAX).then_some(uid)
@@ -121,5 +141,6 @@ mod tests {
 
         assert_eq!((ids.uid, ids.euid, ids.gid, ids.egid), (0, 0, 0, 0));
         assert_eq!(namespace.uid(caller, &guard), Some(0));
+        assert!(namespace.is_initial());
     }
 }

@@ -112,7 +112,7 @@ impl CurrentThread {
         unsafe { bindings::kthread_should_stop() }
     }
 
-    /// Sleeps until a time of [`boottime`](crate::abstractions::time::boottime), until a number is another one
+    /// Sleeps until a time of [`ktime_get_boottime_ns`](crate::abstractions::time::ktime_get_boottime_ns), until a number is another one
     /// than it was seen to be, or until the thread is to end. Does not sleep if any of these is so
     /// already.
     ///
@@ -171,7 +171,7 @@ pub(super) mod tests {
     use super::*;
     use crate::abstractions::{
         task::TaskExt,
-        time::boottime, //
+        time::ktime_get_boottime_ns, //
     };
     use kernel::{
         sync::{
@@ -264,7 +264,7 @@ pub(super) mod tests {
     fn dropping_ends_a_long_sleep() -> Result {
         let (thread, closure) = spawn(|thread: &CurrentThread| {
             while !thread.should_stop() {
-                thread.sleep_until(boottime() + HOUR, &WatchedU32::new(0), 0);
+                thread.sleep_until(ktime_get_boottime_ns() + HOUR, &WatchedU32::new(0), 0);
             }
         })?;
 
@@ -287,16 +287,16 @@ pub(super) mod tests {
             let mut count = 0;
 
             for delay in [0, 1, 1_000_000, 20_000_000] {
-                let time = boottime() + delay;
+                let time = ktime_get_boottime_ns() + delay;
 
                 thread.sleep_until(time, &WatchedU32::new(0), 0);
-                count += i32::from(boottime() >= time);
+                count += i32::from(ktime_get_boottime_ns() >= time);
             }
             // What is over already.
             thread.sleep_until(0, &WatchedU32::new(0), 0);
             thread.sleep_until(1, &WatchedU32::new(0), 0);
             // Another number than was seen.
-            thread.sleep_until(boottime() + HOUR, &WatchedU32::new(1), 0);
+            thread.sleep_until(ktime_get_boottime_ns() + HOUR, &WatchedU32::new(1), 0);
             result.store(count, Relaxed);
         })?;
         assert_eq!(in_time.load(Relaxed), 4);
@@ -308,7 +308,7 @@ pub(super) mod tests {
         let number = Arc::new(WatchedU32::new(0), GFP_KERNEL)?;
         let watched = number.clone();
         let (thread, closure) = spawn(move |thread: &CurrentThread| {
-            thread.sleep_until(boottime() + HOUR, &watched, 0);
+            thread.sleep_until(ktime_get_boottime_ns() + HOUR, &watched, 0);
         })?;
 
         closure.started.wait_for_completion();

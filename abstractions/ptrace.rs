@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who may know what of whom.
+//! Access checks between tasks.
 //!
-//! The kernel's own `ptrace_may_access()` is not for modules. What is here allows nothing that it
-//! would not, and is stricter with a caller that is no superuser: of processes of the same user but
-//! not the same process, `ptrace_may_access()` allows those that have not changed their rights.
+//! The kernel's own `ptrace_may_access()` is not exported. The check here allows nothing that it
+//! would not. It is stricter with an unprivileged caller, for whom `ptrace_may_access()` also allows
+//! other processes of the same user with the same privileges.
+//!
+//! Does not support the checks of security modules, nor of user namespaces other than the initial
+//! one.
 //!
 //! C header: [`include/linux/ptrace.h`](srctree/include/linux/ptrace.h)
 
-use core::ptr;
-
 use kernel::{
     bindings,
-    prelude::*,
-    task::{
-        CurrentTask,
-        Task, //
-    }, //
+    prelude::*, //
 };
 
-/// Whether the caller may trace each process of the system, but for what security modules think.
-pub(crate) fn caller_may_trace_all() -> bool {
-    // Without a word in the audit log: what is not allowed is left out, and is no failure. Linux
-    // 7.2 has no `capable_noaudit()`, which is this for the initial namespace.
+/// Whether the caller may trace each process of the system.
+#[doc(alias = "ptrace_has_cap")]
+pub(crate) fn has_ptrace_capability() -> bool {
+    // Without an audit record: a field that the caller may not see is left out, which is no failure.
     // CAST: The number of a capability is small.
     // SAFETY: This may be called by any task for itself, and the namespace is static.
     unsafe {
@@ -31,10 +28,4 @@ pub(crate) fn caller_may_trace_all() -> bool {
             bindings::CAP_SYS_PTRACE as c_int,
         )
     }
-}
-
-/// Whether a task is a thread of the caller's process.
-pub(crate) fn is_same_process(caller: &CurrentTask, task: &Task) -> bool {
-    // SAFETY: Both tasks are valid, and keep their `signal_struct` until they are freed.
-    unsafe { ptr::eq((*caller.as_ptr()).signal, (*task.as_ptr()).signal) }
 }

@@ -1,35 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Other tasks: looking them up, and what they tell about themselves.
+//! Tasks other than the caller: lookup by ID, and their properties.
+//!
+//! Additions to the `kernel` crate's [`Task`], which has the IDs of a task but none of its
+//! accounting. Does not support changing a task, nor reading one without RCU or a reference.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let guard = rcu::read_lock();
+//!
+//! if let Some(task) = find_task_by_vpid(1, &guard) {
+//!     pr_info!("{} threads, nice {}\n", task.nr_threads(), task.nice());
+//! }
+//! ```
 //!
 //! C headers: [`include/linux/sched.h`](srctree/include/linux/sched.h),
 //! [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h),
 //! [`include/linux/pid.h`](srctree/include/linux/pid.h)
 
-use core::marker::PhantomData;
+use core::ptr;
 
 use kernel::{
     bindings,
     container_of,
-    page::PAGE_SHIFT,
+    mm::Mm,
+    pid_namespace::PidNamespace,
     prelude::*,
     sync::rcu,
     task::{
         Pid,
         Task, //
     },
-    types::{
-        NotThreadSafe,
-        Opaque, //
+    types::NotThreadSafe, //
+};
+
+use crate::abstractions::{
+    compat::smp_rmb,
+    mm::MmExt,
+    sync::{
+        rculist::RcuList,
+        rwonce::{
+            data_race,
+            read, //
+        }, //
     }, //
 };
 
-pub(crate) mod comm;
+mod comm;
 pub(crate) mod cputime;
 pub(crate) mod exec;
+mod state;
 pub(crate) mod usage;
 
 pub(crate) use comm::TASK_COMM_LEN;
+use cputime::Times;
+use usage::Usage;
 
 /// Returns the task with the given thread ID in the PID namespace of the caller.
 pub(crate) fn find_task_by_vpid(nr: Pid, _guard: &rcu::Guard) -> Option<&Task> {
@@ -42,7 +68,7 @@ pub(crate) fn find_task_by_vpid(nr: Pid, _guard: &rcu::Guard) -> Option<&Task> {
     unsafe { task.cast::<Task>().as_ref() }
 }
 
-/// Lets another task run if one is waiting, on kernels that do not do so by themselves.
+/// Lets another task run if one is waiting, on kernels without preemption.
 pub(crate) fn cond_resched() {
     #[cfg(not(CONFIG_PREEMPTION))]
     // SAFETY: This may be called wherever sleeping is allowed, which kernels check.
@@ -51,226 +77,120 @@ pub(crate) fn cond_resched() {
     };
 }
 
-/// Iterates over the links of a circular list in the manner of `list_for_each_rcu()`.
+/// Holds the lock of a task until it is dropped.
 ///
 /// # Invariants
 ///
-/// `next` is the head or a node of the list, or was a node when the read-side critical section had
-/// begun already.
-struct RcuList<'a> {
-    head: *mut bindings::list_head,
-    next: *mut bindings::list_head,
-    _guard: PhantomData<&'a rcu::Guard>,
-}
-
-impl<'a> RcuList<'a> {
-    /// # Safety
-    ///
-    /// `head` must be the head of an initialised list that is changed by RCU list operations only
-    /// and whose nodes stay valid for a grace period after they were removed. The head itself must
-    /// live for `'a`.
-    unsafe fn new(head: *mut bindings::list_head, _guard: &'a rcu::Guard) -> Self {
-        Self {
-            head,
-            // SAFETY: By the safety requirements.
-            // INVARIANT: What the head points to is a node or the head.
-            next: unsafe { next_rcu(head) },
-            _guard: PhantomData,
-        }
-    }
-}
-
-impl Iterator for RcuList<'_> {
-    type Item = *mut bindings::list_head;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.next == self.head {
-            return None;
-        }
-
-        let node = self.next;
-        // SAFETY: By the type invariants, `node` is valid under RCU.
-        // INVARIANT: A node that was removed still leads to one that was in the list then, and at
-        // last to the head.
-        self.next = unsafe { next_rcu(node) };
-        Some(node)
-    }
-}
-
-/// Reads the `next` pointer of a link as `rcu_dereference()` would.
-///
-/// # Safety
-///
-/// `link` must be valid for reads.
-unsafe fn next_rcu(link: *mut bindings::list_head) -> *mut bindings::list_head {
-    // SAFETY: By the safety requirements. The read is volatile because the list may change under
-    // our eyes; what it leads to is read through an address dependency.
-    unsafe { read!((*link).next) }
-}
-
-/// Reads a place in memory that others may change at the same time, as `READ_ONCE()` does. It is
-/// read in one go if it is no larger than a word and aligned, and no reference to it is made.
-macro_rules! read {
-    ($($place:tt)*) => {
-        ::core::ptr::read_volatile(&raw const $($place)*)
-    };
-}
-pub(crate) use read;
-
-/// Reads what the kernel changes without a lock and without marking it, which it means to.
-///
-/// That is what the C macro `data_race()` is for, and as there KCSAN has nothing to say about it.
-#[inline(always)]
-pub(crate) fn data_race<T>(read: impl FnOnce() -> T) -> T {
-    #[cfg(CONFIG_KCSAN)]
-    // SAFETY: This may be called from everywhere, and is undone below.
-    unsafe {
-        bindings::kcsan_disable_current()
-    };
-
-    let value = read();
-
-    #[cfg(CONFIG_KCSAN)]
-    // SAFETY: This undoes the above.
-    unsafe {
-        bindings::kcsan_enable_current()
-    };
-    value
-}
-
-/// The address space of a task, which is there as long as this is.
-#[repr(transparent)]
-pub(crate) struct Memory(Opaque<bindings::mm_struct>);
-
-/// All in bytes.
-///
-/// Each CPU counts for itself what is resident, up to some pages, so those may be off by as much.
-impl Memory {
-    /// Returns the size of the address space.
-    #[inline(always)]
-    pub(crate) fn virtual_size(&self) -> usize {
-        // SAFETY: The address space is valid. Its size is read without the mmap lock, as
-        // `/proc/PID/stat` does, hence volatile.
-        let pages = unsafe { read!((*self.0.get()).__bindgen_anon_1.total_vm) };
-
-        (pages as usize) << PAGE_SHIFT
-    }
-
-    /// Returns what is resident of it.
-    #[inline(always)]
-    pub(crate) fn resident(&self) -> Resident {
-        let pages = [
-            bindings::MM_ANONPAGES,
-            bindings::MM_FILEPAGES,
-            bindings::MM_SHMEMPAGES,
-        ]
-        .map(|kind| self.counter(kind));
-
-        // Some may be negative for a moment, but that is rare.
-        let [anon, file, shmem] = if pages.into_iter().fold(0, |all, count| all | count) < 0 {
-            pages.map(|count| count.max(0))
-        } else {
-            pages
-        }
-        // CAST: None is negative.
-        .map(|count| (count as u64) << PAGE_SHIFT);
-
-        Resident { anon, file, shmem }
-    }
-
-    #[inline(always)]
-    fn counter(&self, kind: c_uint) -> i64 {
-        const { assert!(bindings::NR_MM_COUNTERS == 4) };
-
-        // SAFETY: The address space is valid. No reference is made to the counters, which change
-        // at any time.
-        let counters = unsafe { &raw const (*self.0.get()).__bindgen_anon_1.rss_stat };
-
-        // SAFETY: There is a counter for each kind.
-        unsafe {
-            read!(
-                (*counters
-                    .cast::<bindings::percpu_counter>()
-                    .add(kind as usize))
-                .count
-            )
-        }
-    }
-}
-
-/// What is resident of an address space, in bytes.
-pub(crate) struct Resident {
-    /// Anonymous memory.
-    pub(crate) anon: u64,
-    /// Memory of files.
-    pub(crate) file: u64,
-    /// Shared memory.
-    pub(crate) shmem: u64,
-}
-
-/// Holds the lock of a task, as `task_lock()` does, until it is dropped.
+/// The thread that owns this holds `alloc_lock` of the task.
 struct TaskLock<'a>(&'a Task, NotThreadSafe);
 
 impl<'a> TaskLock<'a> {
+    #[doc(alias = "task_lock")]
     #[inline(always)]
     fn new(task: &'a Task) -> Self {
         // SAFETY: The task is valid, and its lock initialised.
         // TIME: The lock is a leaf that is held for some loads and stores, here and in the kernel.
         unsafe { bindings::spin_lock(&raw mut (*task.as_ptr()).alloc_lock) };
+        // INVARIANT: The lock was just taken.
         Self(task, NotThreadSafe)
     }
 }
 
 impl Drop for TaskLock<'_> {
+    #[doc(alias = "task_unlock")]
     #[inline(always)]
     fn drop(&mut self) {
-        // SAFETY: This thread has taken the lock in `new()`.
+        // SAFETY: By the type invariants this thread holds the lock.
         unsafe { bindings::spin_unlock(&raw mut (*self.0.as_ptr()).alloc_lock) };
     }
 }
 
-/// What the `kernel` crate's [`Task`] does not tell.
+/// Additions to the `kernel` crate's [`Task`].
 pub(crate) trait TaskExt {
-    /// Returns the name, which ends with a NUL and is filled up with NULs.
+    /// Returns the name, NUL-terminated and NUL-padded.
     ///
     /// A name that is being changed may come out as a mix of old and new.
+    #[doc(alias = "get_task_comm")]
     fn comm(&self) -> [u8; TASK_COMM_LEN];
 
     /// Returns the state that `/proc/PID/stat` shows, as one of the bits of `TASK_REPORT` or
     /// `TASK_REPORT_IDLE`, or as 0 for a task that runs or waits for a CPU.
+    #[doc(alias = "task_state_index")]
     fn reported_state(&self) -> c_uint;
 
-    /// Returns the size of the address space in bytes, or 0 for a kernel thread or a task that has
-    /// given it up.
-    fn virtual_size(&self) -> usize;
+    /// Returns the size of the address space in bytes, or 0 for a task without one.
+    #[doc(alias = "task_vsize")]
+    fn vsize(&self) -> usize;
 
-    /// Calls a function with the task's address space, unless it is a kernel thread or has given
-    /// that up. The function must be short, since the lock of the task is held for as long.
-    fn with_memory<R>(&self, f: impl FnOnce(&Memory) -> R) -> Option<R>;
+    /// Calls a function with the address space of the task, unless it is a kernel thread or has
+    /// released its address space.
+    ///
+    /// TIME: The lock of the task is held during the call, so the function has to be short.
+    #[doc(alias = "get_task_mm")]
+    fn with_mm<R>(&self, f: impl FnOnce(&Mm) -> R) -> Option<R>;
 
-    /// Returns the flags as they are at this moment.
+    /// Returns the flags as of this moment.
     fn flags(&self) -> Flags;
 
-    /// Returns the number of threads of the task's thread group, or 0 if it has been waited for.
-    fn thread_count(&self) -> u32;
+    /// Returns the number of threads of the thread group, or 0 once it has been reaped.
+    #[doc(alias = "get_nr_threads")]
+    fn nr_threads(&self) -> u32;
 
     /// Returns the CPU that the task runs on, or ran on last.
+    #[doc(alias = "task_cpu")]
     fn cpu(&self) -> u32;
 
     /// Returns the nice value, from -20 to 19.
+    #[doc(alias = "task_nice")]
     fn nice(&self) -> c_int;
 
     /// Returns the scheduling policy, one of `SCHED_*`.
     fn policy(&self) -> c_uint;
 
-    /// Returns when the task was started, in nanoseconds since boot.
+    /// Returns the start time in nanoseconds since boot.
     fn start_boottime(&self) -> u64;
 
     /// Whether the task has been killed.
     fn fatal_signal_pending(&self) -> bool;
 
-    /// Iterates over the threads of the task's thread group, as `for_each_thread()` does.
+    /// Whether two tasks are threads of one process.
+    fn same_thread_group(&self, other: &Task) -> bool;
+
+    /// Iterates over the threads of the thread group.
+    #[doc(alias = "for_each_thread")]
     fn threads<'a>(&'a self, guard: &'a rcu::Guard) -> impl Iterator<Item = &'a Task>;
+
+    /// Returns the process ID in a namespace, or 0 if there is none.
+    ///
+    /// The `kernel` crate's `Task::tgid_nr_ns()` does the same by an additional call of C.
+    #[doc(alias = "task_tgid_nr_ns")]
+    fn tgid_in_ns(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Pid;
+
+    /// Returns the process ID of the parent in a namespace, or 0 if the parent is outside of it.
+    ///
+    /// Returns `None` if the task has been reaped. Otherwise all that was read of the task before
+    /// was read while it had its ID.
+    #[doc(alias = "task_ppid_nr_ns")]
+    fn ppid_in_ns(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Pid>;
+
+    /// Returns the usage of the task itself. Without `ALL`, switches and I/O are left out.
+    fn usage<const ALL: bool>(&self) -> Usage;
+
+    /// Returns the usage of the thread group, exited threads included. Without `ALL`, switches and
+    /// I/O are left out.
+    ///
+    /// TIME: Visits each thread of the group at most twice, the second time with interrupts off, as
+    /// any reader of `/proc/PID/stat` makes the kernel do.
+    #[doc(alias = "thread_group_cputime")]
+    fn group_usage<const ALL: bool>(&self, guard: &rcu::Guard) -> Usage;
+
+    /// Returns user and system time of the thread group, from its usage.
+    ///
+    /// They add up to the run time, unless other readers have seen more than that already. Neither
+    /// is less than `/proc/PID/stat` has shown before. Since nothing is stored, one of them may be
+    /// a little less than this has returned before.
+    #[doc(alias = "thread_group_cputime_adjusted")]
+    fn group_times(&self, usage: &Usage) -> Times;
 }
 
 impl TaskExt for Task {
@@ -279,44 +199,43 @@ impl TaskExt for Task {
     }
 
     fn reported_state(&self) -> c_uint {
-        // SAFETY: The task is valid; both fields change without a lock, hence volatile.
+        // SAFETY: The task is valid; both fields change concurrently.
         let state = unsafe { read!((*self.as_ptr()).__state) };
         let exit_state = data_race(|| {
             // SAFETY: As above.
             unsafe { read!((*self.as_ptr()).exit_state) }
         });
 
-        reported_state(state, exit_state as c_uint)
+        state::reported_state(state, exit_state as c_uint)
     }
 
-    fn virtual_size(&self) -> usize {
-        self.with_memory(Memory::virtual_size).unwrap_or(0)
+    fn vsize(&self) -> usize {
+        self.with_mm(MmExt::vsize).unwrap_or(0)
     }
 
     #[inline(always)]
-    fn with_memory<R>(&self, f: impl FnOnce(&Memory) -> R) -> Option<R> {
-        // One that is no kernel thread never becomes one, and the address space that a kernel
-        // thread has is not its own.
+    fn with_mm<R>(&self, f: impl FnOnce(&Mm) -> R) -> Option<R> {
+        // A user task never becomes a kernel thread, whose address space is a borrowed one.
         if self.flags().is_kernel_thread() {
             return None;
         }
 
         let _lock = TaskLock::new(self);
-        // SAFETY: The task is valid. It gives up its address space only with its lock held, so
-        // there is no need for a reference.
-        let memory = unsafe { (*self.as_ptr()).mm.cast::<Memory>().as_ref() }?;
+        // SAFETY: The task is valid. It releases its address space only with its lock held.
+        let mm = unsafe { (*self.as_ptr()).mm.as_ref() }?;
 
-        Some(f(memory))
+        // SAFETY: It is a valid address space, of which the task has a reference (`mm_count`).
+        Some(f(unsafe { Mm::from_raw(mm) }))
     }
 
     #[inline(always)]
     fn flags(&self) -> Flags {
-        // SAFETY: The task is valid; the flags change without a lock, hence volatile.
+        // SAFETY: The task is valid; the flags change concurrently.
         Flags(unsafe { read!((*self.as_ptr()).flags) })
     }
 
     #[inline(always)]
-    fn thread_count(&self) -> u32 {
+    fn nr_threads(&self) -> u32 {
         // SAFETY: A task keeps its `signal_struct` until it is freed itself.
         let count = unsafe { read!((*(*self.as_ptr()).signal).nr_threads) };
 
@@ -327,7 +246,7 @@ impl TaskExt for Task {
     #[inline(always)]
     fn cpu(&self) -> u32 {
         #[cfg(CONFIG_SMP)]
-        // SAFETY: The task is valid; this changes without a lock, hence volatile.
+        // SAFETY: The task is valid; this changes concurrently.
         return unsafe { read!((*self.as_ptr()).thread_info.cpu) };
         #[cfg(not(CONFIG_SMP))]
         0
@@ -335,7 +254,7 @@ impl TaskExt for Task {
 
     #[inline(always)]
     fn nice(&self) -> c_int {
-        // SAFETY: The task is valid; this changes without a lock, hence volatile.
+        // SAFETY: The task is valid; this changes concurrently.
         let priority = unsafe { read!((*self.as_ptr()).static_prio) };
 
         // As `PRIO_TO_NICE()` does.
@@ -345,21 +264,20 @@ impl TaskExt for Task {
 
     #[inline(always)]
     fn policy(&self) -> c_uint {
-        // SAFETY: The task is valid; this changes without a lock, hence volatile.
+        // SAFETY: The task is valid; this changes concurrently.
         unsafe { read!((*self.as_ptr()).policy) }
     }
 
     #[inline(always)]
     fn start_boottime(&self) -> u64 {
-        // SAFETY: The task is valid; this changes when a thread takes the place of its leader,
-        // hence volatile.
+        // SAFETY: The task is valid; `de_thread()` changes this concurrently.
         unsafe { read!((*self.as_ptr()).start_boottime) }
     }
 
     fn fatal_signal_pending(&self) -> bool {
         const SIGKILL: u64 = 1 << (bindings::SIGKILL.wrapping_sub(1));
 
-        // SAFETY: The task is valid; its signals change under our eyes, hence volatile.
+        // SAFETY: The task is valid; its signals change concurrently.
         let pending = unsafe { read!((*self.as_ptr()).pending.signal.sig[0]) };
 
         self.signal_pending() && pending as u64 & SIGKILL != 0
@@ -376,9 +294,57 @@ impl TaskExt for Task {
             unsafe { &*container_of!(node, bindings::task_struct, thread_node).cast::<Task>() }
         })
     }
+
+    #[inline(always)]
+    fn same_thread_group(&self, other: &Task) -> bool {
+        // SAFETY: Both tasks are valid, and keep their `signal_struct` until they are freed.
+        unsafe { ptr::eq((*self.as_ptr()).signal, (*other.as_ptr()).signal) }
+    }
+
+    #[inline(always)]
+    fn tgid_in_ns(&self, ns: &PidNamespace, _guard: &rcu::Guard) -> Pid {
+        // SAFETY: The task and the namespace are valid. A task that has been reaped has no ID.
+        unsafe {
+            bindings::__task_pid_nr_ns(self.as_ptr(), bindings::pid_type_PIDTYPE_TGID, ns.as_ptr())
+        }
+    }
+
+    #[inline(always)]
+    fn ppid_in_ns(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Pid> {
+        // ORDERING: This comes after all that was read of the task. An ID that is still there now
+        // was there then.
+        smp_rmb();
+
+        // SAFETY: The task is valid, and its parent changes concurrently. Tasks are freed by RCU.
+        // Each has a parent, unless it has been reaped and has no ID any more.
+        let parent = unsafe {
+            if read!((*self.as_ptr()).thread_pid).is_null() {
+                return None;
+            }
+            read!((*self.as_ptr()).real_parent)
+        };
+
+        // SAFETY: See above; a `Task` is laid out as a `task_struct`.
+        Some(unsafe { &*parent.cast::<Task>() }.tgid_in_ns(ns, guard))
+    }
+
+    #[inline(always)]
+    fn usage<const ALL: bool>(&self) -> Usage {
+        Usage::of_thread::<ALL>(self)
+    }
+
+    #[inline(always)]
+    fn group_usage<const ALL: bool>(&self, guard: &rcu::Guard) -> Usage {
+        Usage::of_group::<ALL>(self, guard)
+    }
+
+    #[inline(always)]
+    fn group_times(&self, usage: &Usage) -> Times {
+        usage.group_times(self)
+    }
 }
 
-/// The bits `PF_*` of a task.
+/// The flags `PF_*` of a task.
 #[derive(Clone, Copy)]
 pub(crate) struct Flags(c_uint);
 
@@ -389,39 +355,11 @@ impl Flags {
         self.0 & bindings::PF_KTHREAD != 0
     }
 
-    /// Whether it is on its way out, or a zombie.
+    /// Whether it is exiting, or a zombie.
     #[inline(always)]
     pub(crate) fn is_exiting(self) -> bool {
         self.0 & bindings::PF_EXITING != 0
     }
-}
-
-/// Does what `__task_state_index()` does, but returns the bit and not its number.
-#[inline(always)]
-fn reported_state(state: c_uint, exit_state: c_uint) -> c_uint {
-    const SPECIAL: c_uint =
-        bindings::TASK_RTLOCK_WAIT | bindings::TASK_FROZEN | bindings::TASK_NOLOAD;
-
-    if state & SPECIAL != 0 {
-        if let Some(reported) = special_state(state) {
-            return reported;
-        }
-    }
-
-    let reported = (state | exit_state) & bindings::TASK_REPORT;
-
-    // The highest bit wins, as with `fls()`.
-    reported.checked_ilog2().map_or(0, |bit| 1 << bit)
-}
-
-/// Returns what a state passes for that few tasks are in.
-#[inline(never)]
-fn special_state(state: c_uint) -> Option<c_uint> {
-    if state & (bindings::TASK_RTLOCK_WAIT | bindings::TASK_FROZEN) != 0 {
-        // Waiting for a lock of a PREEMPT_RT kernel and being frozen pass for what they resemble.
-        return Some(bindings::TASK_UNINTERRUPTIBLE);
-    }
-    (state & bindings::TASK_IDLE == bindings::TASK_IDLE).then_some(bindings::TASK_REPORT_IDLE)
 }
 
 #[kunit_tests(procmon_task)]
@@ -438,31 +376,6 @@ mod tests {
         },
         Arc, //
     };
-
-    #[test]
-    fn states_are_those_of_proc() {
-        // Bits by their values, since they are what user space is promised.
-        let cases = [
-            (0x0, 0x0, 0),     // R
-            (0x1, 0x0, 1),     // S
-            (0x2, 0x0, 2),     // D
-            (0x4, 0x0, 4),     // T
-            (0x8, 0x0, 8),     // t
-            (0x80, 0x10, 16),  // X
-            (0x80, 0x20, 32),  // Z
-            (0x40, 0x0, 64),   // P
-            (0x402, 0x0, 128), // I
-            (0x102, 0x0, 2),   // D, killable
-            (0x1000, 0x0, 2),  // D, waiting for a lock of a PREEMPT_RT kernel
-            (0x8000, 0x0, 2),  // D, frozen
-            (0x2001, 0x0, 1),  // S, freezable
-            (0x200, 0x0, 0),   // R, being woken
-        ];
-
-        for (state, exit_state, reported) in cases {
-            assert_eq!(reported_state(state, exit_state), reported);
-        }
-    }
 
     #[test]
     fn finds_init_and_nothing_else() -> Result {
@@ -489,7 +402,7 @@ mod tests {
 
             if &task.comm() == b"procmon_kunit\0\0\0"
                 && task.reported_state() == 0
-                && task.virtual_size() == 0
+                && task.vsize() == 0
             {
                 result.store(1, Relaxed);
             }
@@ -504,8 +417,8 @@ mod tests {
         let guard = rcu::read_lock();
         let init = find_task_by_vpid(1, &guard).ok_or(ESRCH)?;
 
-        assert!(init.virtual_size() > 0);
-        assert_eq!(init.virtual_size() % (1 << PAGE_SHIFT), 0);
+        assert!(init.vsize() > 0);
+        assert_eq!(init.vsize() % (1 << kernel::page::PAGE_SHIFT), 0);
         Ok(())
     }
 }

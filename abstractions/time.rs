@@ -21,7 +21,7 @@ use kernel::{
 use crate::abstractions::internals::TIME_NAMESPACE_BOOTTIME;
 
 /// Returns the nanoseconds since boot, those in suspend included: `CLOCK_BOOTTIME`.
-pub(crate) fn boottime() -> u64 {
+pub(crate) fn ktime_get_boottime_ns() -> u64 {
     // SAFETY: This may be called from everywhere but an NMI, and no interrupt runs Rust code here.
     let time = unsafe { bindings::ktime_get_boottime() };
 
@@ -36,7 +36,7 @@ pub(crate) fn boottime() -> u64 {
 pub(crate) struct TimeNamespace(u64);
 
 impl TimeNamespace {
-    /// The initial namespace, whose clock is that of [`boottime`].
+    /// The initial namespace, whose clock is that of [`ktime_get_boottime_ns`].
     pub(crate) const INITIAL: Self = Self(0);
 
     /// Returns the namespace of the caller.
@@ -70,7 +70,7 @@ impl TimeNamespace {
         )
     }
 
-    /// Returns what the clock of this namespace shows when [`boottime`] is `time`.
+    /// Returns what the clock of this namespace shows when [`ktime_get_boottime_ns`] is `time`.
     #[inline(always)]
     pub(crate) fn show(self, time: u64) -> u64 {
         time.wrapping_add(self.0)
@@ -78,7 +78,7 @@ impl TimeNamespace {
 }
 
 /// Returns when something is due for the next time that is due at regular intervals, and was at
-/// `due`. All times are those of [`boottime`].
+/// `due`. All times are those of [`ktime_get_boottime_ns`].
 ///
 /// How long it takes each time does not matter: the times to come are multiples of the interval
 /// later. Those that are over by `now` are left out.
@@ -96,10 +96,10 @@ mod tests {
 
     #[test]
     fn time_goes_on() {
-        let before = boottime();
+        let before = ktime_get_boottime_ns();
 
         fsleep(Delta::from_millis(30));
-        assert!(boottime() >= before + 30_000_000);
+        assert!(ktime_get_boottime_ns() >= before + 30_000_000);
     }
 
     #[test]

@@ -18,7 +18,8 @@ use kernel::{
 use crate::{
     abstractions::{
         compat::zeroed_vec,
-        namespaces,
+        cred::UserNamespace,
+        pid_namespace::is_in_init_pid_ns,
         ptrace,
         time::TimeNamespace,
         uaccess::{
@@ -164,13 +165,16 @@ impl History {
         if flags != 0 || !is_stride_valid {
             return Err(EINVAL);
         }
-        if !namespaces::caller_is_in_initial() {
+
+        let caller = kernel::current!();
+
+        if !is_in_init_pid_ns(caller) || !UserNamespace::of_caller(caller).is_initial() {
             return Err(EPERM);
         }
 
-        let may_see_io = ptrace::caller_may_trace_all();
+        let may_see_io = ptrace::has_ptrace_capability();
         let groups = groups_within((stride as usize).saturating_sub(offset_of!(Sample, process)));
-        let time_ns = TimeNamespace::of_caller(kernel::current!());
+        let time_ns = TimeNamespace::of_caller(caller);
         let mut samples = zeroed_vec::<Sample>(BATCH.min(capacity as usize), GFP_KERNEL)?;
         let mut output = UserArray::new(arguments.samples, stride, capacity)?;
         let mut next = arguments.sequence;

@@ -39,6 +39,6 @@ pub(crate) fn query(pid: Pid) -> uapi::procmon_query {
         comm: task.comm(),
         // CAST: The states are single bits far below the sign.
         state: task.reported_state() as c_int,
-        vsize: task.virtual_size(),
+        vsize: task.vsize(),
     }
 }

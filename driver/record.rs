@@ -19,14 +19,11 @@ use crate::{
     abstractions::{
         cgroup::CgroupNamespace,
         cred::UserNamespace,
-        pid::{
-            PidNamespaceExt,
-            TaskIds, //
-        },
+        mm::MmExt,
+        pid_namespace::PidNamespaceExt,
         ptrace,
         task::{
             cputime::Times,
-            usage::TaskAccounting,
             TaskExt, //
         },
         time::TimeNamespace, //
@@ -162,7 +159,7 @@ impl<'a> RecordFiller<'a> {
             cgroup_ns: CgroupNamespace::of_caller(caller),
             time_ns: TimeNamespace::of_caller(caller),
             groups,
-            may_see_io: groups & uapi::PROCMON_GROUP_IO != 0 && ptrace::caller_may_trace_all(),
+            may_see_io: groups & uapi::PROCMON_GROUP_IO != 0 && ptrace::has_ptrace_capability(),
         })
     }
 
@@ -188,7 +185,7 @@ impl<'a> RecordFiller<'a> {
     #[inline(always)]
     pub(crate) fn visits(&self, task: &Task) -> usize {
         if self.wants(SUMMED_GROUPS) {
-            task.thread_count() as usize
+            task.nr_threads() as usize
         } else {
             0
         }
@@ -210,7 +207,7 @@ impl<'a> RecordFiller<'a> {
         record.groups = self.groups;
         record.pid = pid;
         record.tgid = if THREADS {
-            task.process_nr_in(self.pid_ns, guard)
+            task.tgid_in_ns(self.pid_ns, guard)
         } else {
             pid
         };
@@ -234,16 +231,16 @@ impl<'a> RecordFiller<'a> {
             record.egid = ids.egid;
         }
         if self.wants(uapi::PROCMON_GROUP_MEM) {
-            let has_memory = task.with_memory(|memory| {
-                let resident = memory.resident();
+            let has_mm = task.with_mm(|mm| {
+                let rss = mm.rss();
 
-                record.vsize = memory.virtual_size() as u64;
-                record.rss_anon = resident.anon;
-                record.rss_file = resident.file;
-                record.rss_shmem = resident.shmem;
+                record.vsize = mm.vsize() as u64;
+                record.rss_anon = rss.anon;
+                record.rss_file = rss.file;
+                record.rss_shmem = rss.shmem;
             });
 
-            if has_memory.is_none() {
+            if has_mm.is_none() {
                 record.groups &= !uapi::PROCMON_GROUP_MEM;
                 record.vsize = 0;
                 record.rss_anon = 0;
@@ -262,12 +259,12 @@ impl<'a> RecordFiller<'a> {
         }
 
         // `release_task()` counts the last thread off before it takes its ID.
-        record.threads = task.thread_count();
+        record.threads = task.nr_threads();
         if record.threads == 0 {
             return Liveness::Reaped;
         }
 
-        match task.parent_nr_in(self.pid_ns, guard) {
+        match task.ppid_in_ns(self.pid_ns, guard) {
             Some(ppid) => {
                 record.ppid = ppid;
                 Liveness::Alive
@@ -319,7 +316,7 @@ impl<'a> RecordFiller<'a> {
             record.involuntary_switches = usage.involuntary_switches;
         }
         if ALL && self.wants(uapi::PROCMON_GROUP_IO) {
-            if self.may_see_io || ptrace::is_same_process(self.caller, task) {
+            if self.may_see_io || self.caller.same_thread_group(task) {
                 record.read_bytes = usage.read_bytes;
                 record.write_bytes = usage.write_bytes;
             } else {

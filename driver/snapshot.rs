@@ -19,18 +19,19 @@ use crate::{
     abstractions::{
         compat::zeroed_vec,
         pid::{
-            for_each_task,
-            Budget,
-            TaskIds,
-            TaskKind,
-            Walk, //
+            walk::{
+                for_each_task,
+                Budget,
+                Walk, //
+            },
+            TaskKind, //
         },
         task::{
             cond_resched,
             exec::ExecId,
             TaskExt, //
         },
-        time::boottime,
+        time::ktime_get_boottime_ns,
         uaccess::{
             read_user_struct,
             write_user, //
@@ -274,10 +275,10 @@ impl<'a> Request<'a> {
     fn matches(&self, task: &Task, guard: &rcu::Guard) -> bool {
         !(self.has(uapi::PROCMON_SNAPSHOT_NO_KTHREADS) && task.flags().is_kernel_thread()
             || self.has(uapi::PROCMON_SNAPSHOT_BY_TGID)
-                && task.process_nr_in(self.filler.pid_ns, guard) != self.tgid
+                && task.tgid_in_ns(self.filler.pid_ns, guard) != self.tgid
             || self.has(uapi::PROCMON_SNAPSHOT_BY_PPID)
                 && task
-                    .parent_nr_in(self.filler.pid_ns, guard)
+                    .ppid_in_ns(self.filler.pid_ns, guard)
                     .is_some_and(|ppid| ppid != self.ppid)
             || self.has(uapi::PROCMON_SNAPSHOT_BY_UID)
                 && self.filler.user_ns.uid(task, guard) != Some(self.uid))
@@ -296,7 +297,7 @@ impl<'a> Request<'a> {
 #[inline(never)]
 pub(crate) fn snapshot(arg: UserPtr) -> Result {
     let mut arguments: Arguments = read_user_struct(arg)?;
-    let time = boottime();
+    let time = ktime_get_boottime_ns();
     let caller = kernel::current!();
     let request = Request::new(&arguments, caller)?;
     let batch = BATCH.min(arguments.capacity as usize);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The process IDs that a namespace has given to new tasks.
+//! The process IDs that a namespace has allocated for new tasks.
+//!
+//! Does not support periods in which more IDs were allocated than there are.
 //!
 //! C header: [`include/linux/pid_namespace.h`](srctree/include/linux/pid_namespace.h)
 
@@ -11,25 +13,25 @@ use kernel::{
     task::Pid, //
 };
 
-use crate::abstractions::task::read;
+use crate::abstractions::sync::rwonce::read;
 
-/// The IDs of a namespace that were given to new tasks within some time.
+/// The IDs of a namespace that the allocation cursor has passed within some time.
 ///
-/// It must not be so long that more were given than there are IDs. Those that were in use already
-/// were passed over, and are among these too.
+/// They include the IDs that were in use already, which allocation skips. The period must be too
+/// short for the cursor to wrap around completely.
 #[derive(Clone, Copy)]
-pub(crate) struct GivenIds {
+pub(crate) struct AllocatedPids {
     before: Pid,
     next: Pid,
     end: Pid,
 }
 
-impl GivenIds {
-    /// Returns the IDs that a namespace has given since its next one was `before`.
-    pub(super) fn since(ns: &PidNamespace, before: Pid) -> Self {
+impl AllocatedPids {
+    /// Returns the IDs from `before` to the cursor of a namespace.
+    pub(crate) fn since(ns: &PidNamespace, before: Pid) -> Self {
         let ns = ns.as_ptr();
 
-        // SAFETY: The namespace is valid, and these change under our eyes, hence volatile.
+        // SAFETY: The namespace is valid, and these fields change concurrently.
         unsafe {
             Self {
                 before,
@@ -40,20 +42,20 @@ impl GivenIds {
         }
     }
 
-    /// The lower ones are not given again: `RESERVED_PIDS`.
+    /// Where the cursor continues after `pid_max`: lower ones are allocated at boot only.
     // CAST: It is small.
     const BEGIN: Pid = bindings::RESERVED_PIDS as Pid;
 
-    /// The ID that comes next.
+    /// Returns the ID that the cursor stands at.
     pub(crate) fn next(&self) -> Pid {
         self.next
     }
 
-    /// Whether an ID is one of these.
+    /// Whether these include an ID.
     #[inline(always)]
     pub(crate) fn contains(&self, nr: Pid) -> bool {
         if self.before <= self.next {
-            // With one comparison: what is lower than the lowest one becomes a large number.
+            // One comparison: an ID below the lowest one becomes a large number.
             // CAST: The difference is not negative.
             (nr.wrapping_sub(self.before) as u32) < self.next.abs_diff(self.before)
         } else {
@@ -61,7 +63,7 @@ impl GivenIds {
         }
     }
 
-    /// How many these are.
+    /// Returns the number of these IDs.
     pub(crate) fn count(&self) -> u32 {
         let count = if self.before <= self.next {
             self.next.wrapping_sub(self.before)
@@ -77,35 +79,35 @@ impl GivenIds {
     }
 }
 
-#[kunit_tests(procmon_given_ids)]
+#[kunit_tests(procmon_pid_allocated)]
 mod tests {
     use super::*;
 
     #[test]
-    fn given_ids() {
-        let given = |before, next| GivenIds {
+    fn the_cursor_may_wrap() {
+        let allocated = |before, next| AllocatedPids {
             before,
             next,
             end: 1000,
         };
 
-        assert_eq!(given(400, 400).count(), 0);
-        assert_eq!(given(400, 410).count(), 10);
-        for (nr, is_given) in [(399, false), (400, true), (409, true), (410, false)] {
-            assert_eq!(given(400, 410).contains(nr), is_given);
+        assert_eq!(allocated(400, 400).count(), 0);
+        assert_eq!(allocated(400, 410).count(), 10);
+        for (nr, is_allocated) in [(399, false), (400, true), (409, true), (410, false)] {
+            assert_eq!(allocated(400, 410).contains(nr), is_allocated);
         }
 
-        // From the end to the first ones that are given again.
-        let anew = given(990, 305);
+        // Up to the end, and on from the first one that is not reserved.
+        let wrapped = allocated(990, 305);
 
-        assert_eq!(anew.count(), 10 + 5);
+        assert_eq!(wrapped.count(), 10 + 5);
         for nr in [990, 999, 300, 304] {
-            assert!(anew.contains(nr));
+            assert!(wrapped.contains(nr));
         }
         for nr in [1, 299, 305, 989] {
-            assert!(!anew.contains(nr));
+            assert!(!wrapped.contains(nr));
         }
-        // The end may have become lower meanwhile.
-        assert_eq!(given(2000, 305).count(), 5);
+        // `pid_max` may have been lowered since.
+        assert_eq!(allocated(2000, 305).count(), 5);
     }
 }

@@ -7,6 +7,7 @@
 use core::cell::UnsafeCell;
 
 use kernel::{
+    bindings,
     prelude::*,
     sync::{
         atomic::{
@@ -25,7 +26,10 @@ use crate::abstractions::{
         smp_rmb,
         smp_wmb, //
     },
-    sync::rwlock::RwLock, //
+    sync::{
+        rwlock::RwLock,
+        rwonce::read, //
+    }, //
 };
 
 /// Creates a [`SeqRwLock`] initialiser with the given name and a newly-created lock class.
@@ -184,6 +188,99 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
     }
 }
 
+/// Holds the lock of a `seqlock_t`, with interrupts off, until it is dropped.
+///
+/// # Invariants
+///
+/// `lock` is valid, and its lock was taken by this CPU in [`SeqLockGuard::new`], with interrupts as
+/// in `flags` before that.
+struct SeqLockGuard {
+    lock: *mut bindings::seqlock_t,
+    #[cfg(all(not(CONFIG_PREEMPT_RT), any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK)))]
+    flags: c_ulong,
+}
+
+impl SeqLockGuard {
+    /// Takes the lock as `spin_lock_irqsave()` does, which is a macro.
+    ///
+    /// # Safety
+    ///
+    /// `lock` must be initialised, stay valid until the guard is dropped, and not be held by this
+    /// CPU.
+    unsafe fn new(lock: *mut bindings::seqlock_t) -> Self {
+        #[cfg(all(not(CONFIG_PREEMPT_RT), any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK)))]
+        // SAFETY: By the safety requirements. A `spinlock_t` begins with its `raw_spinlock_t` here.
+        return unsafe {
+            let raw = (&raw mut (*lock).lock).cast();
+
+            // INVARIANT: The lock was just taken, and stays valid by the safety requirements.
+            Self {
+                lock,
+                flags: bindings::_raw_spin_lock_irqsave(raw),
+            }
+        };
+        // Where interrupt handlers are threads, or where there is no other CPU, this is enough.
+        #[cfg(not(all(not(CONFIG_PREEMPT_RT), any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK))))]
+        // SAFETY: By the safety requirements.
+        unsafe {
+            bindings::spin_lock(&raw mut (*lock).lock);
+            // INVARIANT: As above.
+            Self { lock }
+        }
+    }
+}
+
+impl Drop for SeqLockGuard {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe {
+            #[cfg(all(not(CONFIG_PREEMPT_RT), any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK)))]
+            bindings::_raw_spin_unlock_irqrestore((&raw mut (*self.lock).lock).cast(), self.flags);
+            #[cfg(not(all(not(CONFIG_PREEMPT_RT), any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK))))]
+            bindings::spin_unlock(&raw mut (*self.lock).lock);
+        }
+    }
+}
+
+/// Calls a function that reads data which is written under a `seqlock_t`, and returns what it read
+/// without a writer in between.
+///
+/// The first call is without the lock. If a writer came in between, there is a second one with the
+/// lock held.
+///
+/// # Safety
+///
+/// `lock` must be initialised and valid, and not be held by this CPU.
+#[inline(always)]
+pub(crate) unsafe fn scoped_seqlock_read<T>(
+    lock: *mut bindings::seqlock_t,
+    read: impl Fn() -> T,
+) -> T {
+    // SAFETY: By the safety requirements.
+    let before = unsafe { read!((*lock).seqcount.seqcount.sequence) };
+
+    if before & 1 == 0 {
+        // ORDERING: Pairs with the barriers of `write_seqlock()` and `write_sequnlock()`, as the
+        // one below.
+        smp_rmb();
+
+        let value = read();
+
+        smp_rmb();
+        // SAFETY: By the safety requirements.
+        if unsafe { read!((*lock).seqcount.seqcount.sequence) } == before {
+            return value;
+        }
+    }
+
+    // SAFETY: By the safety requirements.
+    // TIME: CPUs get the lock in the order of their requests, and each holds it for one change or one
+    // such read. It is held here for one call of `read`.
+    let _guard = unsafe { SeqLockGuard::new(lock) };
+
+    read()
+}
+
 #[kunit_tests(procmon_seqlock)]
 mod tests {
     use super::*;
@@ -191,7 +288,14 @@ mod tests {
         tests::run_in_threads,
         CurrentThread, //
     };
-    use kernel::sync::Arc;
+    use core::{
+        cell::Cell,
+        ptr, //
+    };
+    use kernel::{
+        sync::Arc,
+        types::Opaque, //
+    };
 
     #[test]
     fn readers_see_what_writers_wrote() -> Result {
@@ -255,5 +359,47 @@ mod tests {
         assert_eq!(mixed.load(Relaxed), 0);
         assert_eq!(lock.read_with(|| ()).0, [4_000; 5]);
         Ok(())
+    }
+
+    #[test]
+    fn a_reading_that_is_disturbed_is_done_once_more_and_not_again() {
+        let lock = Opaque::<bindings::seqlock_t>::uninit();
+        let calls = Cell::new(0);
+        let key = kernel::static_lock_class!();
+        // SAFETY: The lock is of zeroes, which its count may be, and its lock is initialised. Only
+        // this test knows of it.
+        let count = unsafe {
+            let lock = lock.get();
+
+            ptr::write_bytes(lock, 0, 1);
+            bindings::__spin_lock_init(
+                &raw mut (*lock).lock,
+                c"procmon_seqlock".as_char_ptr(),
+                key.as_ptr(),
+            );
+            &raw mut (*lock).seqcount.seqcount.sequence
+        };
+        // SAFETY: The count is valid, and changed by this thread alone.
+        let add = |more| unsafe { count.write(count.read() + more) };
+        let read = |disturb: bool| {
+            calls.set(0);
+            // SAFETY: The lock is initialised, and nothing holds it.
+            unsafe {
+                scoped_seqlock_read(lock.get(), || {
+                    calls.set(calls.get() + 1);
+                    if disturb {
+                        add(2);
+                    }
+                })
+            };
+            calls.get()
+        };
+
+        assert_eq!(read(false), 1);
+        // Writers come in all the time, and the second reading is final nevertheless.
+        assert_eq!(read(true), 2);
+        // A writer is at it: there is no reading without the lock.
+        add(1);
+        assert_eq!(read(false), 1);
     }
 }

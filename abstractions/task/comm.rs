@@ -12,7 +12,7 @@ use kernel::{
     task::Task, //
 };
 
-use crate::abstractions::task::data_race;
+use crate::abstractions::sync::rwonce::data_race;
 
 /// Length of a task's name with its terminating NUL.
 pub(crate) const TASK_COMM_LEN: usize = bindings::TASK_COMM_LEN as usize;

@@ -25,7 +25,7 @@ use crate::abstractions::{
 };
 use crate::abstractions::{
     internals::task_cputime_adjusted,
-    task::{
+    sync::rwonce::{
         data_race,
         read, //
     },
@@ -142,13 +142,13 @@ impl Times {
         Self::accounted(task)
     }
 
-    /// Returns what a thread group has used by threads that have ended.
+    /// Returns the times of the exited threads of a group, as counted.
     ///
     /// # Safety
     ///
     /// `signal` must be valid for reads.
     #[inline(always)]
-    pub(crate) unsafe fn of_the_past(signal: *const bindings::signal_struct) -> Self {
+    pub(crate) unsafe fn of_exited(signal: *const bindings::signal_struct) -> Self {
         // SAFETY: By the safety requirements.
         unsafe {
             Self {

@@ -16,7 +16,7 @@ use kernel::{
 
 use crate::abstractions::{
     compat::smp_rmb,
-    task::read, //
+    sync::rwonce::read, //
 };
 
 /// What tells one program of a task from the next one.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel keeps account of for tasks and thread groups.
+//! Resource usage of tasks and thread groups.
+//!
+//! Does not support the usage of children that have been reaped.
 //!
 //! C headers: [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h),
 //! [`include/linux/task_io_accounting.h`](srctree/include/linux/task_io_accounting.h)
@@ -13,19 +15,23 @@ use kernel::{
 };
 
 use crate::abstractions::{
-    compat::smp_rmb,
+    sync::{
+        rwonce::{
+            data_race,
+            read, //
+        },
+        seqlock::scoped_seqlock_read, //
+    },
     task::{
         cputime::{
             Clock,
             Times, //
         },
-        data_race,
-        read,
         TaskExt, //
     }, //
 };
 
-/// What a task or a thread group has used.
+/// The resource usage of a task or a thread group.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Usage {
     /// User and system time, as counted.
@@ -36,9 +42,9 @@ pub(crate) struct Usage {
     pub(crate) minor_faults: u64,
     /// Page faults with I/O.
     pub(crate) major_faults: u64,
-    /// Switches to another task because there was nothing to do.
+    /// Switches to another task while waiting.
     pub(crate) voluntary_switches: u64,
-    /// Switches because it was another task's turn.
+    /// Switches by preemption.
     pub(crate) involuntary_switches: u64,
     /// Bytes read from block devices.
     pub(crate) read_bytes: u64,
@@ -46,8 +52,8 @@ pub(crate) struct Usage {
     pub(crate) write_bytes: u64,
 }
 
-/// Makes a [`Usage`] of the fields that a `task_struct` and a `signal_struct` have by the same
-/// names. Without `$all`, switches and I/O are left out.
+/// Makes a [`Usage`] of fields that `task_struct` and `signal_struct` have by the same names. Without
+/// `$all`, switches and I/O are left out.
 macro_rules! usage {
     ($from:expr, $all:expr, $counted:expr, $runtime:expr) => {
         Usage {
@@ -73,31 +79,64 @@ macro_rules! usage {
 }
 
 impl Usage {
-    /// Returns what the threads of a group have used that have ended.
+    /// Returns the usage of the exited threads of a group.
     ///
     /// # Safety
     ///
     /// `signal` must be valid for reads.
     #[inline(always)]
-    unsafe fn of_the_past<const ALL: bool>(signal: *const bindings::signal_struct) -> Self {
+    unsafe fn of_exited<const ALL: bool>(signal: *const bindings::signal_struct) -> Self {
         // SAFETY: By the safety requirements.
         unsafe {
             usage!(
                 signal,
                 ALL,
-                Times::of_the_past(signal),
+                Times::of_exited(signal),
                 read!((*signal).sum_sched_runtime)
             )
         }
     }
 
-    /// Returns what a thread has used.
+    /// Returns the usage of one thread, with these times.
     #[inline(always)]
-    fn of<const ALL: bool>(task: &Task, counted: Times) -> Self {
+    fn read<const ALL: bool>(task: &Task, counted: Times) -> Self {
         let task = task.as_ptr();
 
         // SAFETY: The task is valid.
         unsafe { usage!(task, ALL, counted, read!((*task).se.sum_exec_runtime)) }
+    }
+
+    /// See [`TaskExt::usage`].
+    #[inline(always)]
+    pub(super) fn of_thread<const ALL: bool>(task: &Task) -> Self {
+        data_race(|| Self::read::<ALL>(task, Times::default()))
+    }
+
+    /// See [`TaskExt::group_usage`].
+    #[inline(always)]
+    pub(super) fn of_group<const ALL: bool>(task: &Task, guard: &rcu::Guard) -> Self {
+        let clock = Clock::of_system();
+        // SAFETY: A task keeps its `signal_struct` until it is freed itself.
+        let signal = unsafe { (*task.as_ptr()).signal };
+        let sum = || {
+            // SAFETY: See above.
+            let exited = unsafe { Self::of_exited::<ALL>(signal) };
+
+            task.threads(guard).fold(exited, |sum, thread| {
+                sum.plus(Self::read::<ALL>(thread, Times::counted(thread, clock)))
+            })
+        };
+
+        // A thread that exits is either still in the list or among the exited ones.
+        // SAFETY: As above. No code of this module holds the lock while it calls this.
+        data_race(|| unsafe { scoped_seqlock_read(&raw mut (*signal).stats_lock, sum) })
+    }
+
+    /// See [`TaskExt::group_times`].
+    #[inline(always)]
+    pub(super) fn group_times(&self, task: &Task) -> Times {
+        // SAFETY: A task keeps its `signal_struct` until it is freed itself.
+        unsafe { self.counted.of_group((*task.as_ptr()).signal, self.runtime) }
     }
 
     #[inline(always)]
@@ -119,154 +158,9 @@ impl Usage {
     }
 }
 
-/// Holds the lock of a `seqlock_t`, with interrupts off, until it is dropped.
-struct SeqLockGuard {
-    lock: *mut bindings::seqlock_t,
-    #[cfg(all(not(CONFIG_PREEMPT_RT), any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK)))]
-    flags: c_ulong,
-}
-
-impl SeqLockGuard {
-    /// Takes the lock as `spin_lock_irqsave()` does, which is a macro.
-    ///
-    /// # Safety
-    ///
-    /// `lock` must be initialised, stay valid until the guard is dropped, and not be held by this
-    /// CPU.
-    unsafe fn new(lock: *mut bindings::seqlock_t) -> Self {
-        #[cfg(all(not(CONFIG_PREEMPT_RT), any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK)))]
-        // SAFETY: By the safety requirements. A `spinlock_t` begins with its `raw_spinlock_t` here.
-        return unsafe {
-            let raw = (&raw mut (*lock).lock).cast();
-
-            Self {
-                lock,
-                flags: bindings::_raw_spin_lock_irqsave(raw),
-            }
-        };
-        // Where interrupt handlers are threads, or where there is no other CPU, this is enough.
-        #[cfg(not(all(not(CONFIG_PREEMPT_RT), any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK))))]
-        // SAFETY: By the safety requirements.
-        unsafe {
-            bindings::spin_lock(&raw mut (*lock).lock);
-            Self { lock }
-        }
-    }
-}
-
-impl Drop for SeqLockGuard {
-    fn drop(&mut self) {
-        // SAFETY: The lock is valid and was taken in `new()`, which this undoes.
-        unsafe {
-            #[cfg(all(not(CONFIG_PREEMPT_RT), any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK)))]
-            bindings::_raw_spin_unlock_irqrestore((&raw mut (*self.lock).lock).cast(), self.flags);
-            #[cfg(not(all(not(CONFIG_PREEMPT_RT), any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK))))]
-            bindings::spin_unlock(&raw mut (*self.lock).lock);
-        }
-    }
-}
-
-/// Returns what a function reads of what writers change with a `seqlock_t` held, none of whom
-/// comes in between.
-///
-/// Without the lock that may fail: then the function is called once more with the lock held, as
-/// `scoped_seqlock_read()` does. So it is called at most twice.
-///
-/// # Safety
-///
-/// `lock` must be initialised and valid, and not be held by this CPU.
-#[inline(always)]
-unsafe fn read_consistently<T>(lock: *mut bindings::seqlock_t, read: impl Fn() -> T) -> T {
-    // SAFETY: By the safety requirements.
-    let before = unsafe { read!((*lock).seqcount.seqcount.sequence) };
-
-    if before & 1 == 0 {
-        // ORDERING: Pairs with the barriers of `write_seqlock()` and `write_sequnlock()`, as the
-        // one below.
-        smp_rmb();
-
-        let value = read();
-
-        smp_rmb();
-        // SAFETY: By the safety requirements.
-        if unsafe { read!((*lock).seqcount.seqcount.sequence) } == before {
-            return value;
-        }
-    }
-
-    // SAFETY: By the safety requirements.
-    // TIME: The lock is granted in the order of asking, and each holder keeps it for one change or
-    // for one such reading. It is held here for one call of `read`.
-    let _guard = unsafe { SeqLockGuard::new(lock) };
-
-    read()
-}
-
-/// What a [`Task`] has used.
-pub(crate) trait TaskAccounting {
-    /// Returns what the task has used by itself.
-    ///
-    /// Without `ALL`, switches and I/O are left out.
-    fn usage<const ALL: bool>(&self) -> Usage;
-
-    /// Returns what the thread group of the task has used, threads that have ended included.
-    ///
-    /// TIME: Visits each thread of the group at most twice, the second time with interrupts off, as
-    /// any reader of `/proc/PID/stat` makes the kernel do.
-    fn group_usage<const ALL: bool>(&self, guard: &rcu::Guard) -> Usage;
-
-    /// Returns user and system time of the task's thread group, of which this is the usage.
-    ///
-    /// They add up to the run time, unless other readers have seen more than that already. Neither
-    /// is less than what `/proc/PID/stat` has shown before, but as nothing is kept, one of them may
-    /// be a little less than what this has returned before.
-    fn group_times(&self, usage: &Usage) -> Times;
-}
-
-impl TaskAccounting for Task {
-    #[inline(always)]
-    fn usage<const ALL: bool>(&self) -> Usage {
-        data_race(|| Usage::of::<ALL>(self, Times::default()))
-    }
-
-    #[inline(always)]
-    fn group_usage<const ALL: bool>(&self, guard: &rcu::Guard) -> Usage {
-        let clock = Clock::of_system();
-        // SAFETY: A task keeps its `signal_struct` until it is freed itself.
-        let signal = unsafe { (*self.as_ptr()).signal };
-        let sum = || {
-            // SAFETY: See above.
-            let past = unsafe { Usage::of_the_past::<ALL>(signal) };
-
-            self.threads(guard).fold(past, |sum, thread| {
-                sum.plus(Usage::of::<ALL>(thread, Times::counted(thread, clock)))
-            })
-        };
-
-        // A thread that ends is either still in the list or among those of the past.
-        // SAFETY: As above. No code of this module holds the lock while it calls this.
-        data_race(|| unsafe { read_consistently(&raw mut (*signal).stats_lock, sum) })
-    }
-
-    #[inline(always)]
-    fn group_times(&self, usage: &Usage) -> Times {
-        // SAFETY: A task keeps its `signal_struct` until it is freed itself.
-        unsafe {
-            usage
-                .counted
-                .of_group((*self.as_ptr()).signal, usage.runtime)
-        }
-    }
-}
-
-#[kunit_tests(procmon_accounting)]
+#[kunit_tests(procmon_usage)]
 mod tests {
     use super::*;
-    use core::{
-        cell::Cell,
-        ptr, //
-    };
-    use kernel::types::Opaque;
 
     #[test]
     fn a_group_has_used_what_its_threads_have() {
@@ -290,47 +184,5 @@ mod tests {
         let usage = kernel::current!().usage::<false>();
 
         assert_eq!((usage.voluntary_switches, usage.read_bytes), (0, 0));
-    }
-
-    #[test]
-    fn a_reading_that_is_disturbed_is_done_once_more_and_not_again() {
-        let lock = Opaque::<bindings::seqlock_t>::uninit();
-        let calls = Cell::new(0);
-        let key = kernel::static_lock_class!();
-        // SAFETY: The lock is of zeroes, which its count may be, and its lock is initialised. Only
-        // this test knows of it.
-        let count = unsafe {
-            let lock = lock.get();
-
-            ptr::write_bytes(lock, 0, 1);
-            bindings::__spin_lock_init(
-                &raw mut (*lock).lock,
-                c"procmon_accounting".as_char_ptr(),
-                key.as_ptr(),
-            );
-            &raw mut (*lock).seqcount.seqcount.sequence
-        };
-        // SAFETY: The count is valid, and changed by this thread alone.
-        let add = |more| unsafe { count.write(count.read() + more) };
-        let read = |disturb: bool| {
-            calls.set(0);
-            // SAFETY: The lock is initialised, and nothing holds it.
-            unsafe {
-                read_consistently(lock.get(), || {
-                    calls.set(calls.get() + 1);
-                    if disturb {
-                        add(2);
-                    }
-                })
-            };
-            calls.get()
-        };
-
-        assert_eq!(read(false), 1);
-        // Writers come in all the time, and the second reading is final nevertheless.
-        assert_eq!(read(true), 2);
-        // A writer is at it: there is no reading without the lock.
-        add(1);
-        assert_eq!(read(false), 1);
     }
 }

@@ -13,17 +13,17 @@ use kernel::{
 
 use crate::{
     abstractions::{
-        pid::{
+        pid::walk::{
             for_each_pid,
             Budget,
-            PidNamespaceExt,
             Walk, //
         },
+        pid_namespace::PidNamespaceExt,
         task::{
             cond_resched,
             TaskExt, //
         },
-        time::boottime, //
+        time::ktime_get_boottime_ns, //
     },
     uapi::{
         self,
@@ -58,9 +58,9 @@ impl Census {
     pub(super) fn run(&mut self) -> Sample {
         let ns = PidNamespace::initial();
         let previous = self.time;
-        let time = boottime();
+        let time = ktime_get_boottime_ns();
         // After the time: a task that this does not count as a fork has started before `time`.
-        let allocated = ns.given_since(self.next_pid);
+        let allocated = ns.allocated_since(self.next_pid);
         let mut sample = Sample {
             time,
             ..Zeroable::zeroed()

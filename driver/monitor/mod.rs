@@ -24,7 +24,7 @@ use crate::{
         },
         sysfs::AttributeFile,
         time::{
-            boottime,
+            ktime_get_boottime_ns,
             next_due, //
         }, //
     },
@@ -123,7 +123,7 @@ impl Monitor {
         selection
             .target
             .as_ref()
-            .map_or(0, |target| target.nr_in(ns))
+            .map_or(0, |target| target.nr_ns(ns))
     }
 
     /// Returns the selection if it is not of this generation any more.
@@ -161,10 +161,10 @@ impl Monitor {
         // A change of the interval restarts the wait, counted from the previous sample.
         while !thread.should_stop() {
             let ms = interval.value();
-            let next = next_due(due, Delta::from_millis(ms.into()), boottime());
+            let next = next_due(due, Delta::from_millis(ms.into()), ktime_get_boottime_ns());
 
             thread.sleep_until(next, interval.watched(), ms);
-            if interval.value() == ms && boottime() >= next {
+            if interval.value() == ms && ktime_get_boottime_ns() >= next {
                 return next;
             }
         }
@@ -176,7 +176,7 @@ impl ThreadFn for Monitor {
     fn run(&self, thread: &CurrentThread) {
         let mut census = Census::new();
         let mut follower = Follower::default();
-        let mut due = boottime();
+        let mut due = ktime_get_boottime_ns();
 
         // TIME: Each round sleeps until a deadline that is later than the last one.
         while !thread.should_stop() {

@@ -17,10 +17,10 @@ use kernel::{
 use crate::{
     abstractions::{
         pid::{
-            PidNamespaceExt,
+            find_process,
             PidRef, //
         },
-        process_id::find_process,
+        pid_namespace::PidNamespaceExt,
         task::TaskExt, //
     },
     driver::snapshot::Request,
@@ -78,9 +78,9 @@ impl Target {
     /// Returns the process's ID in a PID namespace, or 0 if it has none there.
     ///
     /// An ID of no process is valid in the namespace of the caller who gave it only.
-    pub(crate) fn nr_in(&self, ns: &PidNamespace) -> Pid {
+    pub(crate) fn nr_ns(&self, ns: &PidNamespace) -> Pid {
         match &self.process {
-            Some(process) => process.nr_in(ns),
+            Some(process) => process.nr_ns(ns),
             None if ptr::eq(ns.as_ptr(), self.ns.as_ptr()) => self.nr,
             None => 0,
         }
@@ -89,8 +89,8 @@ impl Target {
     /// Returns the ID in the initial PID namespace.
     pub(super) fn initial_nr(&self) -> Pid {
         match &self.process {
-            Some(process) => process.initial_nr(),
-            None => self.nr_in(PidNamespace::initial()),
+            Some(process) => process.nr(),
+            None => self.nr_ns(PidNamespace::initial()),
         }
     }
 

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Walks over the process IDs of a namespace, in RCU sections of limited length.
+//!
+//! Does not support walks in another order, nor a consistent view of all IDs at one moment.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let walk = for_each_task(ns, TaskKind::Process, next, Budget::new(64), &guard, |nr, task, _| {
+//!     pr_info!("{nr}\n");
+//!     ControlFlow::<()>::Continue(())
+//! });
+//!
+//! if let Walk::Pause(nr) = walk {
+//!     next = nr;
+//! }
+//! ```
+//!
+//! C header: [`include/linux/pid.h`](srctree/include/linux/pid.h)
+
+use core::ops::ControlFlow;
+
+use kernel::{
+    bindings,
+    pid_namespace::PidNamespace,
+    prelude::*,
+    sync::rcu,
+    task::{
+        Pid,
+        Task, //
+    }, //
+};
+
+use crate::abstractions::pid::{
+    PidRef,
+    TaskKind, //
+};
+
+/// The end of a walk over process IDs.
+pub(crate) enum Walk<B> {
+    /// There are no more IDs.
+    End,
+    /// The budget is spent, and the walk continues at this number.
+    Pause(Pid),
+    /// The callback has ended it.
+    Break(B),
+}
+
+/// The work that may be done in one RCU section, counted in visits of IDs and threads.
+pub(crate) struct Budget {
+    limit: usize,
+    used: usize,
+}
+
+impl Budget {
+    /// Creates a budget of `limit` visits, which must be at least one.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, used: 0 }
+    }
+
+    /// Spends the visit of an ID, if one is left.
+    #[inline(always)]
+    fn take_id(&mut self) -> bool {
+        let is_left = self.used < self.limit;
+
+        if is_left {
+            self.used = self.used.saturating_add(1);
+        }
+        is_left
+    }
+
+    /// Spends the visits of all threads of a process, if they are left.
+    ///
+    /// For the first ID of a walk they are granted in any case: the threads of a process are summed
+    /// up in one RCU section.
+    #[inline(always)]
+    pub(crate) fn take_threads(&mut self, count: usize) -> bool {
+        let used = self.used.saturating_add(count);
+        let is_granted = used <= self.limit || self.used <= 1;
+
+        if is_granted {
+            self.used = used;
+        }
+        is_granted
+    }
+}
+
+/// Calls a function for each process ID of a namespace, from a number on, in ascending order.
+///
+/// An ID that exists during the whole walk is visited exactly once. IDs that are allocated or freed
+/// during the walk may be visited or not. After a pause, another walk from there on visits the same
+/// IDs as one without a pause.
+///
+/// TIME: Each ID is one visit of the budget, of which the function may spend more. Finding an ID
+/// takes a descent in the radix tree.
+#[doc(alias = "find_ge_pid")]
+#[inline(always)]
+pub(crate) fn for_each_pid<'g, B>(
+    ns: &'g PidNamespace,
+    first: Pid,
+    mut budget: Budget,
+    _guard: &'g rcu::Guard,
+    mut f: impl FnMut(Pid, &'g PidRef, &mut Budget) -> ControlFlow<B>,
+) -> Walk<B> {
+    let mut next = first.max(0);
+
+    loop {
+        // SAFETY: The namespace is valid, and IDs are freed by RCU, which is held.
+        let found = unsafe { PidRef::from_ptr(bindings::find_ge_pid(next, ns.as_ptr())) };
+        let Some(pid) = found else {
+            return Walk::End;
+        };
+
+        // A number never changes, so this is at least `next`. The walk ends even if it were not.
+        let nr = pid.nr_ns(ns).max(next);
+
+        if !budget.take_id() {
+            return Walk::Pause(nr);
+        }
+        if let ControlFlow::Break(result) = f(nr, pid, &mut budget) {
+            return Walk::Break(result);
+        }
+        next = nr.saturating_add(1);
+    }
+}
+
+/// Calls a function for each task of a kind, as [`for_each_pid`] does for all IDs.
+#[inline(always)]
+pub(crate) fn for_each_task<'g, B>(
+    ns: &'g PidNamespace,
+    kind: TaskKind,
+    first: Pid,
+    budget: Budget,
+    guard: &'g rcu::Guard,
+    mut f: impl FnMut(Pid, &'g Task, &mut Budget) -> ControlFlow<B>,
+) -> Walk<B> {
+    for_each_pid(ns, first, budget, guard, |nr, pid, budget| {
+        match pid.find_task(kind, guard) {
+            Some(task) => f(nr, task, budget),
+            None => ControlFlow::Continue(()),
+        }
+    })
+}
+
+#[kunit_tests(procmon_pid_walk)]
+pub(in crate::abstractions) mod tests {
+    use super::*;
+    use crate::abstractions::task::TaskExt;
+    use core::ptr;
+
+    fn endless() -> Budget {
+        Budget::new(usize::MAX)
+    }
+
+    /// The first ID of a namespace from a number on.
+    pub(crate) fn first<'g>(
+        ns: &'g PidNamespace,
+        from: Pid,
+        guard: &'g rcu::Guard,
+    ) -> Option<(Pid, &'g PidRef)> {
+        match for_each_pid(ns, from, endless(), guard, |nr, pid, _| {
+            ControlFlow::Break((nr, pid))
+        }) {
+            Walk::Break(found) => Some(found),
+            _ => None,
+        }
+    }
+
+    /// The namespace of the test's thread, that of all kernel threads.
+    pub(crate) fn with_namespace(test: impl FnOnce(&PidNamespace) -> Result) -> Result {
+        test(kernel::current!().active_pid_ns().ok_or(ESRCH)?)
+    }
+
+    #[test]
+    fn ids_come_in_order() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+            let mut previous = 0;
+
+            let walk = for_each_pid(ns, 0, endless(), &guard, |nr, pid, _| {
+                assert!(nr > previous);
+                assert_eq!(pid.nr_ns(ns), nr);
+                previous = nr;
+                ControlFlow::<()>::Continue(())
+            });
+
+            assert!(matches!(walk, Walk::End));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn the_walk_begins_where_it_is_told_to() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+            let first = |from| first(ns, from, &guard).map(|(nr, _)| nr);
+
+            assert_eq!(first(-1), Some(1));
+            assert_eq!(first(0), Some(1));
+            assert_eq!(first(1), Some(1));
+            assert_eq!(first(2), Some(2));
+            assert_eq!(first(Pid::MAX), None);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_walk_with_pauses_meets_the_same() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+            let mut next = 0;
+            let mut count = 0u32;
+
+            loop {
+                let walk = for_each_pid(ns, next, Budget::new(7), &guard, |_, _, _| {
+                    count = count.wrapping_add(1);
+                    ControlFlow::<()>::Continue(())
+                });
+
+                match walk {
+                    Walk::Pause(nr) => {
+                        assert!(nr > next);
+                        next = nr;
+                    }
+                    _ => break,
+                }
+            }
+
+            let mut at_once = 0u32;
+
+            for_each_pid(ns, 0, endless(), &guard, |_, _, _| {
+                at_once = at_once.wrapping_add(1);
+                ControlFlow::<()>::Continue(())
+            });
+            // Some may have come or gone.
+            assert!(at_once.abs_diff(count) < 10);
+            assert!(count > 10);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_walk_visits_no_more_than_its_budget() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+            let (mut next, mut longest, mut sections) = (0, 0usize, 0usize);
+
+            // Each ID stands for itself and two more visits.
+            loop {
+                let mut visits = 0usize;
+                let walk = for_each_pid(ns, next, Budget::new(10), &guard, |nr, _, budget| {
+                    if !budget.take_threads(2) {
+                        visits += 1;
+                        return ControlFlow::Break(nr);
+                    }
+                    visits += 3;
+                    ControlFlow::Continue(())
+                });
+
+                longest = longest.max(visits);
+                sections += 1;
+                match walk {
+                    Walk::Pause(nr) | Walk::Break(nr) => {
+                        assert!(nr > next);
+                        next = nr;
+                    }
+                    Walk::End => break,
+                }
+            }
+            assert_eq!(longest, 10);
+            assert!(sections > 3);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_budget_grants_the_threads_of_the_first_process() {
+        let mut budget = Budget::new(10);
+
+        assert!(budget.take_id() && budget.take_threads(1000));
+        assert!(!budget.take_id() && !budget.take_threads(1));
+
+        let mut budget = Budget::new(10);
+
+        assert!(budget.take_id() && budget.take_id());
+        assert!(!budget.take_threads(9) && budget.take_threads(8));
+        assert!(!budget.take_id());
+    }
+
+    #[test]
+    fn leaders_have_the_id_of_their_process() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+            let mut leaders = 0u32;
+
+            for_each_pid(ns, 0, endless(), &guard, |nr, pid, _| {
+                if let Some(leader) = pid.thread_group_leader(&guard) {
+                    leaders = leaders.wrapping_add(1);
+                    assert_eq!(leader.tgid(), nr);
+                    assert_eq!(leader.tgid_in_ns(ns, &guard), nr);
+                    // It is no other than the task with that thread ID, unless a thread of the
+                    // process is executing a program at this moment, which kernel threads never do.
+                    if leader.flags().is_kernel_thread() {
+                        let task = pid.task(&guard);
+
+                        assert!(task.is_some_and(|task| ptr::eq(task, leader)));
+                    }
+                }
+                ControlFlow::<()>::Continue(())
+            });
+            assert!(leaders > 2);
+            Ok(())
+        })
+    }
+}
