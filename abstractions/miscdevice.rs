@@ -1,52 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Misc devices with data and attributes of their own.
+//! Misc devices with data, attributes and lazy per-file state.
 //!
-//! The `kernel` crate's misc devices have neither.
+//! Differs from the `kernel` crate's `miscdevice` in two respects. A registration has data of its
+//! own and is registered together with its attributes, so both are there when user space is told of
+//! the device. An open file has state from its first use on only, so opening a file allocates
+//! nothing.
+//!
+//! Does not support mmap(2), `fasync()`, fixed minor numbers, or state that is made by open(2).
+//!
+//! # Examples
+//!
+//! ```ignore
+//! impl MiscDevice for Device {
+//!     type State = FileState;
+//!
+//!     fn init_state(&self) -> impl PinInit<FileState, Error> {
+//!         Ok(FileState::new())
+//!     }
+//!
+//!     fn ioctl(&self, file: &OpenFile<Self>, cmd: u32, arg: UserPtr) -> Result {
+//!         let state: &FileState = file.get_or_try_init()?;
+//!         // ...
+//!     }
+//!     // ...
+//! }
+//!
+//! let device = KBox::pin_init(
+//!     MiscDeviceRegistration::register(c"device", 0o600, attributes, Device::new()),
+//!     GFP_KERNEL,
+//! )?;
+//! ```
 //!
 //! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
-
-use core::marker::PhantomData;
 
 use kernel::{
     bindings,
     container_of,
-    error::{
-        from_result,
-        to_result, //
-    },
-    fs::{
-        file,
-        File, //
-    },
+    error::to_result,
+    fs::file,
     iov::{
         IovIterDest,
         IovIterSource, //
     },
     prelude::*,
-    sync::{
-        atomic::{
-            Atomic,
-            Full,
-            Relaxed, //
-        },
-        poll::PollTable, //
-    },
+    sync::poll::PollTable,
     time::{
         delay::fsleep,
         Delta, //
     },
-    types::{
-        ForeignOwnable,
-        Opaque, //
-    }, //
+    types::Opaque, //
 };
 
 use crate::abstractions::{
-    compat::{
-        smp_mb,
-        this_module, //
-    },
+    compat::smp_mb,
     percpu::PerCpuCounters,
     sysfs::{
         Attribute,
@@ -56,48 +63,52 @@ use crate::abstractions::{
     }, //
 };
 
+mod file_data;
 mod tests;
+mod vtable;
 
-/// What poll(2) tells of a file: there is something to read.
+pub(crate) use file_data::OpenFile;
+use vtable::VTable;
+
+/// The poll(2) events of a file with something to read.
 pub(crate) const POLLIN: u32 = bindings::POLLIN | bindings::POLLRDNORM;
 
-/// Something may be written.
+/// The poll(2) events of a file that can be written.
 pub(crate) const POLLOUT: u32 = bindings::POLLOUT | bindings::POLLWRNORM;
 
-/// There is something of another kind.
+/// The poll(2) event of an exceptional condition.
 pub(crate) const POLLPRI: u32 = bindings::POLLPRI;
 
-/// The data of a misc device, and what its file operations do.
+/// The data of a misc device, and its file operations.
 pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
-    /// What there is for an open file from its first read on.
-    type Reader: Send + Sync + 'static;
+    /// Per-file state, allocated on first use.
+    type State: Send + Sync + 'static;
 
-    /// Is told that open(2) has succeeded.
+    /// Called after open(2) has succeeded.
     fn opened(&self);
 
-    /// Returns the initialiser for a file that is read for the first time.
+    /// Returns the initialiser for the state of a file that is used for the first time.
     ///
-    /// Of two threads that read a file at once, both may call this, and one of the results is
-    /// dropped.
-    fn reader(&self) -> impl PinInit<Self::Reader, Error>;
+    /// Two threads that use a file at once may both call this. One of the results is dropped.
+    fn init_state(&self) -> impl PinInit<Self::State, Error>;
 
-    /// Is told that a file which has a reader is released, before that is dropped.
-    fn released(&self, reader: &Self::Reader);
+    /// Called when a file with state is released, before the state is dropped.
+    fn released(&self, state: &Self::State);
 
     /// Handles read(2), pread(2), readv(2), splice(2) and the like: reads from `offset` on and
-    /// moves it.
+    /// advances it.
     ///
     /// Returns the number of bytes that were read, 0 at the end.
     fn read(
         &self,
-        reader: &Self::Reader,
+        state: &Self::State,
         offset: &mut file::Offset,
         to: &mut IovIterDest<'_>,
     ) -> Result<usize>;
 
     /// Handles write(2), pwrite(2), writev(2), splice(2) and the like.
     ///
-    /// Returns the number of bytes that were taken.
+    /// Returns the number of bytes that were written.
     fn write(&self, from: &mut IovIterSource<'_>) -> Result<usize>;
 
     /// Handles ioctl(2).
@@ -107,22 +118,21 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     #[cfg(CONFIG_COMPAT)]
     fn compat_ioctl(&self, file: &OpenFile<Self>, cmd: u32, arg: UserPtr) -> Result;
 
-    /// Handles poll(2) and the like: returns the bits `POLL*` of what is so now, after registering
-    /// whatever tells when that changes.
+    /// Handles poll(2) and the like: registers the queues that are notified of changes, and returns
+    /// the events `POLL*` of this moment.
     fn poll(&self, file: &OpenFile<Self>, table: &PollTable<'_>) -> u32;
 }
 
 /// A registered misc device with its data.
 ///
-/// Dropping it removes the device, then waits for files that are still open, so it may sleep. There
-/// are none left when a module is unloaded, since open files keep it loaded.
+/// Dropping it removes the device, then waits until no file is open any more, so it may sleep. When a
+/// module is unloaded there is no open file, since each holds a reference to the module.
 ///
 /// # Invariants
 ///
 /// - `misc` is registered by `misc_register()` until it is dropped, with the file operations of
 ///   [`VTable<T>`] and attributes for `Self`.
-/// - `files` counts the open files: each opening in counter [`OPENED`], each release in
-///   [`RELEASED`].
+/// - `files` counts open files: counter [`OPENED`] each opening, [`RELEASED`] each release.
 #[pin_data(PinnedDrop)]
 pub(crate) struct MiscDeviceRegistration<T: MiscDevice> {
     #[pin]
@@ -141,7 +151,7 @@ unsafe impl<T: MiscDevice> Send for MiscDeviceRegistration<T> {}
 unsafe impl<T: MiscDevice> Sync for MiscDeviceRegistration<T> {}
 
 impl<T: MiscDevice> MiscDeviceRegistration<T> {
-    /// Registers a misc device with a dynamic minor number, which from then on can be used.
+    /// Registers a misc device with a dynamic minor number, which can be opened from then on.
     ///
     /// # Errors
     ///
@@ -153,7 +163,7 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
         attributes: AttributeGroups<Self>,
         data: impl PinInit<T, Error>,
     ) -> impl PinInit<Self, Error> {
-        // The device comes last: its operations want all the rest.
+        // The device comes last: its operations use all other fields.
         try_pin_init!(Self {
             files: PerCpuCounters::new()?,
             data <- data,
@@ -192,6 +202,8 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
         unsafe { AttributeFile::find::<T, A>((*self.misc.get()).this_device) }
     }
 
+    /// Returns the registration that a device is part of.
+    ///
     /// # Safety
     ///
     /// `misc` must be the device of a registration of this type, which must not be dropped for
@@ -223,9 +235,8 @@ impl<T: MiscDevice> PinnedDrop for MiscDeviceRegistration<T> {
         // SAFETY: By the type invariants the device is registered.
         unsafe { bindings::misc_deregister(self.misc.get()) };
 
-        // From here on the number of opened files stays what it is, and that of released files only
-        // grows, so they are equal only if there is no file left, even if the sum is not read in
-        // one go.
+        // From here on the number of opened files is constant, and that of released files only grows,
+        // so they are equal only if no file is left, even though the sum is no snapshot.
         // TIME: As long as a file is open. When a module is unloaded there is none, since each
         // holds a reference to the module, so this waits for the end of `release()` at the most.
         loop {
@@ -237,329 +248,8 @@ impl<T: MiscDevice> PinnedDrop for MiscDeviceRegistration<T> {
             fsleep(Delta::from_millis(10));
         }
 
-        // ORDERING: Pairs with the barrier in `VTable::release()`: what the last files did with the
-        // data comes before it is dropped, as `tests/memory-model/release.litmus` shows.
+        // ORDERING: Pairs with the barrier in `VTable::release()`: accesses of the last files to the
+        // data come before its drop. See `tests/memory-model/release.litmus`.
         smp_mb();
-    }
-}
-
-/// The private data of an open file that was read. Two of them do not share a cache line, so
-/// readers do not get in each other's way.
-#[pin_data]
-#[repr(align(64))]
-struct FileData<T: MiscDevice> {
-    registration: *const MiscDeviceRegistration<T>,
-    #[pin]
-    reader: T::Reader,
-}
-
-type FilePtr<T> = Pin<KBox<FileData<T>>>;
-
-/// An open file of a misc device with data `T`.
-///
-/// It has memory of its own only from the first use of its reader on, so that opening takes none.
-///
-/// # Invariants
-///
-/// `private_data` points to the private data of an open file with the operations of [`VTable<T>`],
-/// which is a pointer to the device, as the misc device core leaves it, or a [`FilePtr<T>`] as a
-/// foreign pointer with its lowest bit set. The former turns into the latter at most once, until
-/// the file is released. The registration of the device is valid as long as that is not done.
-///
-/// Where a [`MiscDevice`] gets one, its thread has no `fdget_pos()` region of the file.
-#[repr(transparent)]
-pub(crate) struct OpenFile<T: MiscDevice>(Opaque<bindings::file>, PhantomData<FileData<T>>);
-
-impl<T: MiscDevice> OpenFile<T> {
-    /// # Safety
-    ///
-    /// `file` must be an open file with the operations of [`VTable<T>`], or one that is being
-    /// opened or released, and it must stay one for `'a`.
-    #[inline]
-    unsafe fn from_ptr<'a>(file: *mut bindings::file) -> &'a Self {
-        // SAFETY: By the safety requirements; this is a transparent wrapper.
-        // INVARIANT: As the misc device core or `new_reader()` left it.
-        unsafe { &*file.cast::<Self>() }
-    }
-
-    /// Returns the file.
-    #[inline]
-    pub(crate) fn as_file(&self) -> &File {
-        // SAFETY: The file is valid as long as this is, and by the type invariants there is no
-        // `fdget_pos()` region where a driver has this.
-        unsafe { File::from_raw_file(self.0.get()) }
-    }
-
-    #[inline]
-    fn private_data(&self) -> &Atomic<*mut c_void> {
-        // SAFETY: By the type invariants. While the file is open, nobody else uses this.
-        unsafe { Atomic::from_ptr(&raw mut (*self.0.get()).private_data) }
-    }
-
-    /// Returns the data of a file that has a reader.
-    #[inline]
-    fn data(&self) -> Result<*mut c_void, *mut c_void> {
-        // ORDERING: What the pointer leads to is read through an address dependency, which pairs
-        // with the exchange in `new_reader()`.
-        let word = self.private_data().load(Relaxed);
-
-        match word.addr() & 1 {
-            0 => Err(word),
-            _ => Ok(word.wrapping_byte_sub(1)),
-        }
-    }
-
-    #[inline]
-    fn registration(&self) -> &MiscDeviceRegistration<T> {
-        // SAFETY: By the type invariants.
-        unsafe {
-            match self.data() {
-                Ok(data) => &*FilePtr::<T>::borrow(data).registration,
-                Err(misc) => MiscDeviceRegistration::from_misc(misc.cast()),
-            }
-        }
-    }
-
-    /// Returns what there is for this file to read it, which is made now if there is none.
-    ///
-    /// # Errors
-    ///
-    /// Those of the initialiser, and `ENOMEM`.
-    pub(crate) fn reader(&self) -> Result<&T::Reader> {
-        Ok(self.device_and_reader()?.1)
-    }
-
-    /// Returns what there is for this file to read it, if there is anything.
-    pub(crate) fn existing_reader(&self) -> Option<&T::Reader> {
-        let data = self.data().ok()?;
-
-        // SAFETY: By the type invariants. The data stays until the file is released.
-        Some(unsafe { &FilePtr::<T>::borrow(data).get_ref().reader })
-    }
-
-    #[inline]
-    fn device_and_reader(&self) -> Result<(&T, &T::Reader)> {
-        let data = match self.data() {
-            Ok(data) => data,
-            Err(misc) => self.new_reader(misc)?,
-        };
-
-        // SAFETY: By the type invariants. The data stays until the file is released.
-        unsafe {
-            let data = FilePtr::<T>::borrow(data).get_ref();
-
-            Ok((&(*data.registration).data, &data.reader))
-        }
-    }
-
-    #[cold]
-    fn new_reader(&self, misc: *mut c_void) -> Result<*mut c_void> {
-        let this = self.registration();
-        let new: FilePtr<T> = KBox::pin_init(
-            try_pin_init!(FileData {
-                registration: this,
-                reader <- this.data.reader(),
-            }? Error),
-            GFP_KERNEL_ACCOUNT,
-        )?;
-        let new = new.into_foreign();
-
-        // ORDERING: Who sees the pointer sees the data filled in.
-        // INVARIANT: The pointer to the device turns into one to data.
-        match self
-            .private_data()
-            .cmpxchg(misc, new.wrapping_byte_add(1), Full)
-        {
-            Ok(_) => Ok(new),
-            Err(other) => {
-                // SAFETY: It was made above, and nobody else has seen it.
-                drop(unsafe { FilePtr::<T>::from_foreign(new) });
-                Ok(other.wrapping_byte_sub(1))
-            }
-        }
-    }
-}
-
-/// The file operations of a misc device with data `T`.
-struct VTable<T: MiscDevice>(PhantomData<T>);
-
-impl<T: MiscDevice> VTable<T> {
-    const OPERATIONS: bindings::file_operations = bindings::file_operations {
-        // The module stays loaded while a file is open.
-        owner: this_module(),
-        open: Some(Self::open),
-        release: Some(Self::release),
-        llseek: Some(Self::llseek),
-        // The only entries, for the kernel itself refuses files that have `read` or `write` as
-        // well.
-        read_iter: Some(Self::read_iter),
-        write_iter: Some(Self::write_iter),
-        splice_read: Some(bindings::copy_splice_read),
-        splice_write: Some(bindings::iter_file_splice_write),
-        poll: Some(Self::poll),
-        unlocked_ioctl: Some(Self::ioctl),
-        #[cfg(CONFIG_COMPAT)]
-        compat_ioctl: Some(Self::compat_ioctl),
-        ..pin_init::zeroed()
-    };
-}
-
-impl<T: MiscDevice> VTable<T> {
-    /// # Safety
-    ///
-    /// To be called by the misc device core for a file that is being opened, which must keep the
-    /// device from being deregistered meanwhile.
-    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        from_result(|| {
-            // SAFETY: By the safety requirements.
-            to_result(unsafe { bindings::generic_file_open(inode, file) })?;
-
-            // The VFS refuses such files too, but only after they were opened.
-            // SAFETY: By the safety requirements.
-            if unsafe { (*file).f_flags } & file::flags::O_DIRECT != 0 {
-                return Err(EINVAL);
-            }
-
-            // SAFETY: The misc device core leaves the device that is opened in the private data,
-            // and the file operations of this type belong to devices of this type. The device
-            // cannot be deregistered during this call, after which the count of open files keeps
-            // it.
-            let this = unsafe { OpenFile::<T>::from_ptr(file) }.registration();
-
-            this.data.opened();
-            this.files.inc::<OPENED>();
-            Ok(0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// To be called by the VFS, once, for a file that [`Self::open`] has opened.
-    unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: By the safety requirements.
-        let file = unsafe { OpenFile::<T>::from_ptr(file) };
-        let registration: *const _ = file.registration();
-
-        if let Ok(data) = file.data() {
-            // SAFETY: By the type invariants, and nothing uses the file any more.
-            let data = unsafe { FilePtr::<T>::from_foreign(data) };
-
-            // SAFETY: The registration is valid, since the file does not count as released yet.
-            unsafe { (*registration).data.released(&data.reader) };
-        }
-
-        // ORDERING: All that this file did with the registration comes before it counts as
-        // released, after which the registration may be gone.
-        smp_mb();
-
-        // SAFETY: The registration is valid, since the file does not count as released yet.
-        unsafe { (*registration).files.inc::<RELEASED>() };
-        0
-    }
-
-    /// Refuses to move the position.
-    ///
-    /// A file without this operation counts as one that cannot be read again, such as a socket, of
-    /// which sendfile(2) wants nothing.
-    ///
-    /// # Safety
-    ///
-    /// To be called by the VFS.
-    unsafe extern "C" fn llseek(
-        _file: *mut bindings::file,
-        _offset: bindings::loff_t,
-        _whence: c_int,
-    ) -> bindings::loff_t {
-        bindings::loff_t::from(ESPIPE.to_errno())
-    }
-
-    /// # Safety
-    ///
-    /// To be called by the VFS for a file that [`Self::open`] has opened, with an IO vector to be
-    /// filled.
-    unsafe extern "C" fn read_iter(
-        kiocb: *mut bindings::kiocb,
-        iter: *mut bindings::iov_iter,
-    ) -> isize {
-        // SAFETY: By the safety requirements.
-        let file = unsafe { OpenFile::<T>::from_ptr((*kiocb).ki_filp) };
-        // SAFETY: By the safety requirements; nobody else uses the position during this call.
-        let offset = unsafe { &mut (*kiocb).ki_pos };
-        // SAFETY: By the safety requirements. `IovIterDest` is a transparent wrapper; its own
-        // `from_raw()` would do the same after asserting the direction, which may panic.
-        let to = unsafe { &mut *iter.cast::<IovIterDest<'_>>() };
-
-        from_result(|| {
-            let (device, reader) = file.device_and_reader()?;
-
-            Ok(isize::try_from(device.read(reader, offset, to)?)?)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// To be called by the VFS for a file that [`Self::open`] has opened, with an IO vector to be
-    /// read.
-    unsafe extern "C" fn write_iter(
-        kiocb: *mut bindings::kiocb,
-        iter: *mut bindings::iov_iter,
-    ) -> isize {
-        // SAFETY: By the safety requirements.
-        let file = unsafe { OpenFile::<T>::from_ptr((*kiocb).ki_filp) };
-        // SAFETY: By the safety requirements, and as in `read_iter()`.
-        let from = unsafe { &mut *iter.cast::<IovIterSource<'_>>() };
-
-        from_result(|| Ok(isize::try_from(file.registration().data.write(from)?)?))
-    }
-
-    /// # Safety
-    ///
-    /// To be called by the VFS for a file that [`Self::open`] has opened, with null or a table.
-    unsafe extern "C" fn poll(
-        file: *mut bindings::file,
-        table: *mut bindings::poll_table_struct,
-    ) -> bindings::__poll_t {
-        // SAFETY: By the safety requirements. There is no `fdget_pos()` region in poll(2).
-        let file = unsafe { OpenFile::<T>::from_ptr(file) };
-        // SAFETY: By the safety requirements.
-        let table = unsafe { PollTable::from_raw(table) };
-
-        file.registration().data.poll(file, &table)
-    }
-
-    /// # Safety
-    ///
-    /// To be called by the VFS for a file that [`Self::open`] has opened.
-    unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
-        // SAFETY: By the safety requirements. There is no `fdget_pos()` region in ioctl(2).
-        let file = unsafe { OpenFile::<T>::from_ptr(file) };
-        let device = &file.registration().data;
-
-        from_result(|| {
-            device.ioctl(file, cmd, UserPtr::from_addr(arg))?;
-            Ok(0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// To be called by the VFS for a file that [`Self::open`] has opened, on behalf of a 32-bit
-    /// process.
-    #[cfg(CONFIG_COMPAT)]
-    unsafe extern "C" fn compat_ioctl(
-        file: *mut bindings::file,
-        cmd: c_uint,
-        arg: c_ulong,
-    ) -> c_long {
-        // SAFETY: As in `ioctl()`.
-        let file = unsafe { OpenFile::<T>::from_ptr(file) };
-        let device = &file.registration().data;
-        // CAST: A pointer of a 32-bit process has 32 bits, as with `compat_ptr()`.
-        let arg = arg as u32 as usize;
-
-        from_result(|| {
-            device.compat_ioctl(file, cmd, UserPtr::from_addr(arg))?;
-            Ok(0)
-        })
     }
 }

@@ -30,13 +30,13 @@ use crate::{
 };
 
 impl MiscDevice for Device {
-    type Reader = FileState;
+    type State = FileState;
 
     fn opened(&self) {
         self.counters.count_open();
     }
 
-    fn reader(&self) -> impl PinInit<FileState, Error> {
+    fn init_state(&self) -> impl PinInit<FileState, Error> {
         Ok(FileState::new())
     }
 
@@ -86,7 +86,7 @@ impl MiscDevice for Device {
     /// urgent.
     fn poll(&self, file: &OpenFile<Self>, table: &PollTable<'_>) -> u32 {
         let history = &self.monitor.history;
-        let next = file.existing_reader().map_or(0, FileState::next_sample);
+        let next = file.get().map_or(0, FileState::next_sample);
 
         table.register_wait(file.as_file(), &history.new_samples);
         if history.newest() >= next.max(1) {

@@ -159,7 +159,7 @@ fn set_filter(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result 
 
 #[inline(never)]
 fn history(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result {
-    let state = file.reader()?;
+    let state = file.get_or_try_init()?;
 
     state.set_next_sample(device.monitor.history.fetch(arg)?);
     Ok(())

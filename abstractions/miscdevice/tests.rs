@@ -23,11 +23,11 @@ mod tests {
         }, //
     };
 
-    /// A device that says how many files are open, how many of them were read, and whether it is
+    /// A device that says how many files are open, how many of them have state, and whether it is
     /// still there.
     struct Probe {
         open: Atomic<i32>,
-        readers: Arc<Atomic<i32>>,
+        states: Arc<Atomic<i32>>,
         dropped: Arc<Atomic<i32>>,
     }
 
@@ -37,37 +37,37 @@ mod tests {
         }
     }
 
-    struct Reader {
-        readers: Arc<Atomic<i32>>,
+    struct State {
+        states: Arc<Atomic<i32>>,
     }
 
-    impl Drop for Reader {
+    impl Drop for State {
         fn drop(&mut self) {
-            self.readers.add(-1, Relaxed);
+            self.states.add(-1, Relaxed);
         }
     }
 
     impl MiscDevice for Probe {
-        type Reader = Reader;
+        type State = State;
 
         fn opened(&self) {
             self.open.add(1, Relaxed);
         }
 
-        fn reader(&self) -> impl PinInit<Reader, Error> {
-            self.readers.add(1, Relaxed);
-            try_init!(Reader {
-                readers: self.readers.clone(),
+        fn init_state(&self) -> impl PinInit<State, Error> {
+            self.states.add(1, Relaxed);
+            try_init!(State {
+                states: self.states.clone(),
             }? Error)
         }
 
-        fn released(&self, reader: &Reader) {
+        fn released(&self, state: &State) {
             // That of this device, and not dropped yet.
-            assert!(core::ptr::eq(&*self.readers, &*reader.readers));
-            assert!(self.readers.load(Relaxed) > 0);
+            assert!(core::ptr::eq(&*self.states, &*state.states));
+            assert!(self.states.load(Relaxed) > 0);
         }
 
-        fn read(&self, _: &Reader, _: &mut file::Offset, _: &mut IovIterDest<'_>) -> Result<usize> {
+        fn read(&self, _: &State, _: &mut file::Offset, _: &mut IovIterDest<'_>) -> Result<usize> {
             Ok(0)
         }
 
@@ -84,9 +84,9 @@ mod tests {
             Err(ENOTTY)
         }
 
-        /// Tells whether the file has a reader.
+        /// Returns whether the file has state.
         fn poll(&self, file: &OpenFile<Self>, _: &PollTable<'_>) -> u32 {
-            u32::from(file.existing_reader().is_some())
+            u32::from(file.get().is_some())
         }
     }
 
@@ -126,7 +126,7 @@ mod tests {
                 AttributeGroups::new::<(Open, Long)>(),
                 try_init!(Probe {
                     open: Atomic::new(0),
-                    readers: Arc::new(Atomic::new(0), GFP_KERNEL)?,
+                    states: Arc::new(Atomic::new(0), GFP_KERNEL)?,
                     dropped,
                 }? Error),
             ),
@@ -155,12 +155,12 @@ mod tests {
         }
 
         /// Does what a read does before all else.
-        fn read(&self) -> Result<&Reader> {
+        fn read(&self) -> Result<&State> {
             let file = (&raw const *self.0).cast_mut();
             // SAFETY: The file is open.
             let file = unsafe { OpenFile::<Probe>::from_ptr(file) };
 
-            file.reader()
+            file.get_or_try_init()
         }
 
         fn poll(&self) -> u32 {
@@ -229,32 +229,32 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_a_reader_from_the_first_read_on() -> Result {
+    fn a_file_has_state_from_the_first_read_on() -> Result {
         let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
         let device = register(c"procmon_kunit", &dropped)?;
-        let readers = &device.data.readers;
+        let states = &device.data.states;
         let file = FakeFile::open(&device)?;
         let other = FakeFile::open(&device)?;
 
-        assert_eq!(readers.load(Relaxed), 0);
+        assert_eq!(states.load(Relaxed), 0);
         assert_eq!(file.poll(), 0);
 
-        let reader = file.read()?;
+        let state = file.read()?;
 
-        assert!(core::ptr::eq(reader, file.read()?));
-        assert_eq!(readers.load(Relaxed), 1);
+        assert!(core::ptr::eq(state, file.read()?));
+        assert_eq!(states.load(Relaxed), 1);
         assert_eq!((file.poll(), other.poll()), (1, 0));
-        assert!(!core::ptr::eq(reader, other.read()?));
-        assert_eq!(readers.load(Relaxed), 2);
+        assert!(!core::ptr::eq(state, other.read()?));
+        assert_eq!(states.load(Relaxed), 2);
         drop(file);
-        assert_eq!(readers.load(Relaxed), 1);
+        assert_eq!(states.load(Relaxed), 1);
         drop(other);
-        assert_eq!(readers.load(Relaxed), 0);
+        assert_eq!(states.load(Relaxed), 0);
         Ok(())
     }
 
     #[test]
-    fn those_who_read_first_at_once_share_a_reader() -> Result {
+    fn threads_that_read_first_at_once_share_the_state() -> Result {
         use crate::abstractions::kthread::{
             tests::run_in_threads,
             CurrentThread, //
@@ -278,9 +278,9 @@ mod tests {
                 }
             })?;
             assert_eq!(failed.load(Relaxed), 0);
-            assert_eq!(device.data.readers.load(Relaxed), 1);
+            assert_eq!(device.data.states.load(Relaxed), 1);
             drop(file);
-            assert_eq!(device.data.readers.load(Relaxed), 0);
+            assert_eq!(device.data.states.load(Relaxed), 0);
         }
         Ok(())
     }

@@ -336,7 +336,7 @@ mod tests {
                 Part::Thread,
             ),
             (
-                "<procmon::abstractions::miscdevice::VTable<\
+                "<procmon::abstractions::miscdevice::vtable::VTable<\
                  procmon::driver::device::Device>>::open",
                 Part::Rest,
             ),
