@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What depends on the kernel: what the `kernel` crate of Linux 7.2 lacks or calls differently than
-//! that of Linux 7.3, and functions that take other arguments or other ways by configuration.
+//! Functions that the `kernel` crate of the oldest supported kernel, Linux 7.2, lacks or declares
+//! differently. Each item says when it can go, and by what it is replaced.
+//!
+//! Rust code is not told the version of its kernel, so what is here works on all of them.
 
 use kernel::{
     alloc::{
@@ -14,7 +16,10 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Returns what C code calls `THIS_MODULE`.
+/// Returns the module that this code is part of.
+///
+/// Goes with Linux 7.2: `kernel::module::this_module()`.
+#[doc(alias = "THIS_MODULE")]
 pub(crate) const fn this_module() -> *mut bindings::module {
     // Without lockdep, some fields of a module are of an empty type.
     #[allow(improper_ctypes)]
@@ -26,52 +31,77 @@ pub(crate) const fn this_module() -> *mut bindings::module {
     unsafe { __this_module.get() }
 }
 
-/// Returns the error for a reference to what is not there any more, which is called `ESTALE` from
-/// Linux 7.3 on.
+/// Returns the error for a reference to an object that does not exist any more.
+///
+/// Goes with Linux 7.2: `kernel::error::code::ESTALE`.
+#[doc(alias = "ESTALE")]
 pub(crate) fn estale() -> Error {
     // CAST: The numbers of errors are small.
     Error::from_errno(-(bindings::ESTALE as c_int))
 }
 
-/// Allocates a vector of zeroes, as `Vec::zeroed()` of Linux 7.3 does.
+/// Allocates a vector of zeroes.
+///
+/// # Errors
+///
+/// `AllocError` if memory is short.
+///
+/// Goes with Linux 7.2: `Vec::zeroed()`.
 pub(crate) fn zeroed_vec<T: Zeroable>(len: usize, flags: Flags) -> Result<KVVec<T>, AllocError> {
     let mut vec = KVVec::with_capacity(len, flags | __GFP_ZERO)?;
 
-    // SAFETY: There is room for as many elements, and zeroes are valid ones.
+    // SAFETY: The capacity is at least `len`, and zeroes are valid elements.
     unsafe { vec.inc_len(len) };
     Ok(vec)
 }
 
 /// A full memory barrier between CPUs.
+///
+/// Goes with Linux 7.2, where `kernel::sync::barrier::smp_mb()` takes no argument, which is `Full`
+/// since then. The same goes for the other two.
 #[inline]
 pub(crate) fn smp_mb() {
     // SAFETY: This may be called from everywhere.
     unsafe { bindings::smp_mb() };
 }
 
-/// A memory barrier between CPUs that keeps reads in order.
+/// A memory barrier between CPUs that keeps reads in order. Goes with Linux 7.2: `smp_mb(Read)`.
 #[inline]
 pub(crate) fn smp_rmb() {
     // SAFETY: This may be called from everywhere.
     unsafe { bindings::smp_rmb() };
 }
 
-/// A memory barrier between CPUs that keeps writes in order.
+/// A memory barrier between CPUs that keeps writes in order. Goes with Linux 7.2: `smp_mb(Write)`.
 #[inline]
 pub(crate) fn smp_wmb() {
     // SAFETY: This may be called from everywhere.
     unsafe { bindings::smp_wmb() };
 }
 
-// Queues an RCU callback for the next grace period, which is begun at once. Where no callback is
-// lazy, that is an inline function of C which calls the other one.
-#[cfg(not(CONFIG_RCU_LAZY))]
-pub(crate) use bindings::call_rcu as call_rcu_hurry;
-#[cfg(CONFIG_RCU_LAZY)]
-pub(crate) use bindings::call_rcu_hurry;
-
 /// Waits until all RCU callbacks that are queued have run. Sleeps.
+///
+/// Goes with Linux 7.2: `kernel::sync::rcu::rcu_barrier()`.
 pub(crate) fn rcu_barrier() {
-    // SAFETY: This may be called wherever sleeping is allowed; elsewhere the kernel complains.
+    // SAFETY: This may be called wherever sleeping is allowed; elsewhere the kernel warns.
     unsafe { bindings::rcu_barrier() };
+}
+
+/// Waits for an RCU grace period. Sleeps.
+///
+/// Goes with Linux 7.2: `kernel::sync::rcu::synchronize_rcu()`.
+#[inline]
+pub(crate) fn synchronize_rcu() {
+    // SAFETY: As for `rcu_barrier()`.
+    unsafe { bindings::synchronize_rcu() };
+}
+
+/// Whether the caller has a capability in the initial user namespace, without an audit record.
+///
+/// Goes with Linux 7.2: `bindings::capable_noaudit()`.
+#[inline]
+pub(crate) fn capable_noaudit(capability: u32) -> bool {
+    // CAST: The numbers of capabilities are small.
+    // SAFETY: Any task may call this for itself, and the namespace is static.
+    unsafe { bindings::ns_capable_noaudit(&raw mut bindings::init_user_ns, capability as c_int) }
 }

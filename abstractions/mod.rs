@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What procmon needs and the `kernel` crate does not have yet.
+//! Additions to the `kernel` crate. All of procmon's `unsafe` code is in here.
 //!
-//! Each file holds one abstraction, shaped and named as the `kernel` crate would have it, and sound
-//! for any caller that is safe code. All of procmon's `unsafe` code is in here.
+//! Files have the paths and names that they would have in `rust/kernel/`. Functions are named after
+//! their C counterparts, which `#[doc(alias)]` gives where the names differ. All of them are sound
+//! for any safe caller.
 //!
-//! As for the registrations of the `kernel` crate, that takes a module that drops what it has made:
-//! its code goes away with it, and a registration, thread or RCU callback that was leaked by
-//! [`forget`](core::mem::forget) would run it still.
+//! As for the registrations of the `kernel` crate, that requires a module to drop its objects: a
+//! registration, thread or RCU callback that is leaked by [`forget`](core::mem::forget) would still
+//! run the module's code when that is unloaded.
 
 pub(crate) mod cgroup;
 pub(crate) mod compat;
@@ -26,4 +27,5 @@ pub(crate) mod sync;
 pub(crate) mod sysfs;
 pub(crate) mod task;
 pub(crate) mod time;
+pub(crate) mod time_namespace;
 pub(crate) mod uaccess;

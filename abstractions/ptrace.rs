@@ -11,21 +11,13 @@
 //!
 //! C header: [`include/linux/ptrace.h`](srctree/include/linux/ptrace.h)
 
-use kernel::{
-    bindings,
-    prelude::*, //
-};
+use kernel::bindings;
+
+use crate::abstractions::compat::capable_noaudit;
 
 /// Whether the caller may trace each process of the system.
 #[doc(alias = "ptrace_has_cap")]
 pub(crate) fn has_ptrace_capability() -> bool {
     // Without an audit record: a field that the caller may not see is left out, which is no failure.
-    // CAST: The number of a capability is small.
-    // SAFETY: This may be called by any task for itself, and the namespace is static.
-    unsafe {
-        bindings::ns_capable_noaudit(
-            &raw mut bindings::init_user_ns,
-            bindings::CAP_SYS_PTRACE as c_int,
-        )
-    }
+    capable_noaudit(bindings::CAP_SYS_PTRACE)
 }

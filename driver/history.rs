@@ -21,7 +21,7 @@ use crate::{
         cred::UserNamespace,
         pid_namespace::is_in_init_pid_ns,
         ptrace,
-        time::TimeNamespace,
+        time_namespace::TimeNamespace,
         uaccess::{
             read_user_struct,
             write_user, //

@@ -26,7 +26,7 @@ use crate::{
             cputime::Times,
             TaskExt, //
         },
-        time::TimeNamespace, //
+        time_namespace::TimeNamespace, //
     },
     uapi::{
         self,

@@ -62,9 +62,16 @@ use kernel::{
 };
 
 use crate::abstractions::compat::{
-    call_rcu_hurry,
-    rcu_barrier, //
+    rcu_barrier,
+    synchronize_rcu, //
 };
+
+// Queues an RCU callback for the next grace period, which is begun at once. Where no callback is
+// lazy, that is an inline function of C which calls the other one.
+#[cfg(not(CONFIG_RCU_LAZY))]
+use bindings::call_rcu as call_rcu_hurry;
+#[cfg(CONFIG_RCU_LAZY)]
+use bindings::call_rcu_hurry;
 
 /// The limit of the memory that waits for a grace period, in bytes, beside the one byte string that
 /// each dropper of [`Removed`] waits for itself.
@@ -224,8 +231,7 @@ impl Drop for Removed<'_> {
             WAITING.fetch_sub(size, Relaxed);
             // TIME: A grace period, which lasts as long as the longest of the kernel's readers that
             // have begun before. Those of this module copy 64 KiB at most.
-            // SAFETY: This may be called wherever sleeping is allowed; elsewhere the kernel warns.
-            unsafe { bindings::synchronize_rcu() };
+            synchronize_rcu();
             // SAFETY: By the type invariants, and all readers that had it are done.
             unsafe { bindings::kvfree(header.cast()) };
         }
