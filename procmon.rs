@@ -2,16 +2,16 @@
 
 //! procmon: a process monitor with a character device and sysfs attributes.
 //!
-//! [`driver`] is what the module does, in safe code. [`abstractions`] is what the `kernel` crate
-//! lacks for that. [`driver::uapi`] is what user space sees, made from `procmon_uapi.h`.
+//! [`driver`] is the monitor itself, in safe code. [`abstractions`] are the additions to the `kernel`
+//! crate that it builds on. [`driver::uapi`] is the ABI, generated from `procmon_uapi.h`.
 
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
 
-// Times, counters and the states of locks are read in one go, and `task_struct` is asked for its
-// CPU.
+// Times, counters and the states of locks are read by one load each, and the CPU of a task is read
+// from its `thread_info`.
 #[cfg(not(CONFIG_64BIT))]
 compile_error!("procmon is for 64-bit kernels: it reads 64-bit counters in one go");
 #[cfg(not(CONFIG_THREAD_INFO_IN_TASK))]
@@ -54,7 +54,7 @@ module! {
 modinfo!("version", "1.0");
 
 module_param! {
-    /// The most that one write to the device takes, in bytes.
+    /// The limit of one write to the device, in bytes.
     static BUFFER_SIZE = "buffer_size" {
         default: 1024,
         range: 1..=1048576,
@@ -64,7 +64,7 @@ module_param! {
 }
 
 module_param! {
-    /// The time between two samples of the monitor, in milliseconds.
+    /// The interval between two samples of the monitor, in milliseconds.
     static MONITOR_INTERVAL_MS = "monitor_interval_ms" {
         default: 1000,
         range: 10..=3600000,
@@ -74,7 +74,7 @@ module_param! {
 }
 
 module_param! {
-    /// How many samples of the monitor are kept.
+    /// The number of samples that are kept.
     static HISTORY = "history" {
         default: 3600,
         range: 1..=65536,
@@ -83,20 +83,20 @@ module_param! {
     }
 }
 
-/// All that lives while the module is loaded.
+/// The state of the loaded module.
 ///
-/// It is set up from bottom to top, so that the device can be reached only when all the rest is
-/// there, and taken down from top to bottom.
+/// Its fields are initialised from bottom to top, so that the device can be opened only when
+/// all the rest exists, and dropped from top to bottom.
 #[pin_data]
 struct Procmon {
     #[pin]
     device: MiscDeviceRegistration<Device>,
     monitor: KThread<Monitor>,
-    /// Is dropped when all of the above is gone.
+    /// Dropped after all of the above.
     farewell: Farewell,
 }
 
-/// Says that the module is unloaded.
+/// Logs that the module is unloaded.
 struct Farewell;
 
 impl Drop for Farewell {
@@ -123,7 +123,7 @@ impl kernel::InPlaceModule for Procmon {
                         shared.notify_by(file);
                     }
                 },
-                // Nothing fails any more, so a module that was not loaded does not say farewell.
+                // Nothing fails after this, so a module that was not loaded logs no farewell.
                 farewell: Farewell,
                 _: {
                     let (major, minor) = device.number();

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cgroups of tasks in the unified hierarchy, as far as a cgroup namespace shows them.
+//! IDs of the cgroups of tasks, as seen from a cgroup namespace.
+//!
+//! Does not support the hierarchies of cgroup v1.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let namespace = CgroupNamespace::of_caller(kernel::current!());
+//! let id: Option<u64> = namespace.id_of(task, &guard);
+//! ```
 //!
 //! C headers: [`include/linux/cgroup.h`](srctree/include/linux/cgroup.h),
 //! [`include/linux/cgroup_namespace.h`](srctree/include/linux/cgroup_namespace.h)
@@ -29,7 +38,7 @@ use crate::abstractions::{
     sync::rwonce::read, //
 };
 
-/// A cgroup namespace, by its root in the unified hierarchy.
+/// A cgroup namespace, represented by its root in the unified hierarchy.
 ///
 /// # Invariants
 ///
@@ -42,7 +51,7 @@ pub(crate) struct CgroupNamespace<'a> {
 impl<'a> CgroupNamespace<'a> {
     /// Returns the initial namespace, in which all cgroups are visible.
     pub(crate) fn initial() -> Self {
-        // INVARIANT: Null is for this.
+        // INVARIANT: Null: all cgroups are visible.
         Self {
             root: ptr::null_mut(),
             _caller: PhantomData,
@@ -57,7 +66,7 @@ impl<'a> CgroupNamespace<'a> {
         // of which ever changes its level.
         unsafe {
             let namespace = (*(*_caller.as_ptr()).nsproxy).cgroup_ns;
-            // Where the kernel's headers have it, and not its bindings: see `internals.h`.
+            // At the offset from the kernel's headers, not from its bindings: see `internals.h`.
             let root_set = namespace
                 .byte_add(CGROUP_NAMESPACE_ROOT_CSET as usize)
                 .cast::<*mut bindings::css_set>()
@@ -72,21 +81,22 @@ impl<'a> CgroupNamespace<'a> {
                 };
             }
         }
-        // Each cgroup lies below the one of level 0.
+        // All cgroups are descendants of the one of level 0.
         Self::initial()
     }
 
-    /// Returns the ID of a task's cgroup, unless it lies outside of the namespace.
+    /// Returns the ID of a task's cgroup, unless it is outside of the namespace.
+    #[doc(alias = "cgroup_id")]
     #[inline(always)]
     pub(crate) fn id_of(&self, task: &Task, _guard: &rcu::Guard) -> Option<u64> {
         #[cfg(CONFIG_CGROUPS)]
-        // SAFETY: The set of cgroups that a task has is replaced but its cgroup of the unified
-        // hierarchy is not changed. All of these are freed by RCU, and each task has them.
+        // SAFETY: Each task has a set of cgroups, which is replaced as a whole: its cgroup of the
+        // unified hierarchy does not change. All of these are freed by RCU.
         return unsafe {
             let set = read!((*task.as_ptr()).cgroups);
             let cgroup = (*set).dfl_cgrp;
 
-            (self.root.is_null() || self.is_below_root(cgroup)).then(|| (*(*cgroup).kn).id)
+            (self.root.is_null() || self.is_descendant_of_root(cgroup)).then(|| (*(*cgroup).kn).id)
         };
         #[cfg(not(CONFIG_CGROUPS))]
         {
@@ -95,14 +105,15 @@ impl<'a> CgroupNamespace<'a> {
         }
     }
 
-    /// Whether a cgroup is the root or lies below it, as `cgroup_is_descendant()` tells.
+    /// Whether a cgroup is the root or one of its descendants.
+    #[doc(alias = "cgroup_is_descendant")]
     ///
     /// # Safety
     ///
     /// There must be a root, and `cgroup` be a valid cgroup of the unified hierarchy.
     #[cfg(CONFIG_CGROUPS)]
     #[cold]
-    unsafe fn is_below_root(&self, cgroup: *mut bindings::cgroup) -> bool {
+    unsafe fn is_descendant_of_root(&self, cgroup: *mut bindings::cgroup) -> bool {
         // SAFETY: By the type invariants and the safety requirements. A cgroup has its ancestors
         // from level 0 to its own, itself included, none of which ever changes.
         unsafe {
@@ -133,7 +144,7 @@ mod tests {
 
     #[cfg(CONFIG_CGROUPS)]
     #[test]
-    fn a_cgroup_lies_below_itself() {
+    fn a_cgroup_is_its_own_descendant() {
         let caller = kernel::current!();
         let _guard = rcu::read_lock();
         // SAFETY: The calling task has a set of cgroups, which has one of the unified hierarchy.
@@ -145,6 +156,6 @@ mod tests {
         };
 
         // SAFETY: The namespace has a root, and this is a valid cgroup.
-        assert!(unsafe { namespace.is_below_root(cgroup) });
+        assert!(unsafe { namespace.is_descendant_of_root(cgroup) });
     }
 }

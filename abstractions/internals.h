@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Numbers and functions from headers of the kernel that its own bindings leave out.
+ * Offsets and functions from headers of the kernel that its own bindings lack.
  *
- * Kbuild makes Rust constants and declarations of them, which abstractions/internals.rs includes.
- * It names the functions. There is no code in here, and nothing that is defined elsewhere is
- * written down a second time.
+ * Kbuild generates Rust constants and declarations from them, which abstractions/internals.rs
+ * includes. It names the functions. This file has no code, and repeats no definition.
  */
 #include <linux/cgroup-defs.h>
 #include <linux/cgroup_namespace.h>
@@ -17,20 +16,20 @@
 
 enum internals {
 #ifdef CONFIG_CGROUPS
-	/* Where a cgroup has the array of its ancestors. */
+	/* The array of a cgroup's ancestors. */
 	CGROUP_ANCESTORS = offsetof(struct cgroup, ancestors),
 	/*
-	 * Where a cgroup namespace has its root. Bindgen loses a part of struct ns_common of
-	 * Linux 7.2, which this is behind: a struct with a tag and no name in a union.
+	 * The root of a cgroup namespace. Bindgen loses a part of struct ns_common of Linux 7.2,
+	 * which precedes it: a struct with a tag and no name in a union.
 	 */
 	CGROUP_NAMESPACE_ROOT_CSET = offsetof(struct cgroup_namespace, root_cset),
-	/* What the bindings have and are right about, as is asserted. */
+	/* Fields of the bindings whose offsets are asserted. */
 	CGROUP_LEVEL = offsetof(struct cgroup, level),
 	CGROUP_KN = offsetof(struct cgroup, kn),
 	CSS_SET_DFL_CGRP = offsetof(struct css_set, dfl_cgrp),
 	NSPROXY_CGROUP_NS = offsetof(struct nsproxy, cgroup_ns),
 #endif
-	/* Where a time namespace has the offset of CLOCK_BOOTTIME. */
+	/* A time namespace's offset of CLOCK_BOOTTIME. */
 	TIME_NAMESPACE_BOOTTIME = offsetof(struct time_namespace, offsets.boottime),
 	NSPROXY_TIME_NS = offsetof(struct nsproxy, time_ns),
 	PID_NAMESPACE_IDR = offsetof(struct pid_namespace, idr),

@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Additions to the `kernel` crate's IO vectors.
+//! Copies to user space within RCU sections.
+//!
+//! Additions to the `kernel` crate's IO vectors. Does not support vectors of more than one segment.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let guard = rcu::read_lock();
+//!
+//! if !to.copy_to_iter_nofault(bytes) {
+//!     // Copy them elsewhere under RCU, and to user space without it.
+//! }
+//! ```
 //!
 //! C headers: [`include/linux/uio.h`](srctree/include/linux/uio.h),
 //! [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h)
@@ -11,14 +23,14 @@ use kernel::{
     prelude::*, //
 };
 
-/// What the `kernel` crate's [`IovIterDest`] cannot do.
+/// Additions to the `kernel` crate's [`IovIterDest`].
 pub(crate) trait IovIterDestExt {
-    /// Writes all of `bytes` if the vector is one buffer in user space and that takes no page
-    /// fault.
+    /// Writes all of `bytes` if the vector is one buffer in user space and no page of it faults.
+    /// Returns whether the bytes were written.
     ///
-    /// Unlike `copy_to_iter()` this never sleeps, so it may be called in a read-side critical
-    /// section of RCU. It returns whether the bytes were written; if not, the vector is not
-    /// advanced, though some of them may be in the buffer.
+    /// Unlike `copy_to_iter()` this never sleeps, so it may be called in an RCU section. On failure
+    /// the vector is not advanced, though some of the bytes may be in the buffer.
+    #[doc(alias = "copy_to_user_nofault")]
     fn copy_to_iter_nofault(&mut self, bytes: &[u8]) -> bool;
 }
 
@@ -44,8 +56,7 @@ impl IovIterDestExt for IovIterDest<'_> {
     }
 }
 
-/// Returns the address of the buffer that a vector is, if it is one in user space with room for
-/// `len` bytes.
+/// Returns the address of a vector that is one buffer in user space, with space for `len` bytes.
 #[inline]
 fn user_buffer(to: &mut IovIterDest<'_>, len: usize) -> Option<*mut c_void> {
     if to.len() < len {

@@ -2,6 +2,22 @@
 
 //! Kernel threads.
 //!
+//! Does not support parking, binding to CPUs, or results.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! impl ThreadFn for Monitor {
+//!     fn run(&self, thread: &CurrentThread) {
+//!         while !thread.should_stop() {
+//!             thread.sleep_until(ktime_get_boottime_ns() + 1_000_000_000, &self.interval, 1000);
+//!         }
+//!     }
+//! }
+//!
+//! let thread = KThread::run(c"monitor", Arc::new(Monitor::new(), GFP_KERNEL)?)?;
+//! ```
+//!
 //! C header: [`include/linux/kthread.h`](srctree/include/linux/kthread.h)
 
 use core::mem::ManuallyDrop;
@@ -20,22 +36,24 @@ use kernel::{
 
 use crate::abstractions::sync::wait_bit::WatchedU32;
 
-/// What a kernel thread does.
+/// The function of a kernel thread.
 pub(crate) trait ThreadFn: Send + Sync + 'static {
-    /// Runs in the thread. The thread ends when this returns, which it must do soon after
-    /// [`CurrentThread::should_stop`] has become true: whoever unloads the module waits for it.
+    /// Runs in the thread, which ends when this returns.
+    ///
+    /// TIME: Must return soon after [`CurrentThread::should_stop`] has become true, since dropping
+    /// the [`KThread`], and with it unloading the module, waits for that.
     fn run(&self, thread: &CurrentThread);
 }
 
 /// A running kernel thread, which is stopped when this is dropped.
 ///
-/// Dropping it waits for the thread to end, so it may sleep. The thread must not drop the object
-/// that stands for itself: it would wait for itself for ever.
+/// Dropping it waits for the thread to end, so it may sleep. A thread that drops its own `KThread`
+/// waits for ever.
 ///
 /// # Invariants
 ///
-/// `task` is a thread that was created by [`KThread::run`], will not be stopped by anybody else,
-/// and uses `data` until it ends.
+/// `task` is a thread that was created by [`KThread::run`], is stopped by this only, and uses `data`
+/// until it ends.
 pub(crate) struct KThread<T: ThreadFn> {
     task: ManuallyDrop<ARef<Task>>,
     _data: Arc<T>,
@@ -46,7 +64,8 @@ impl<T: ThreadFn> KThread<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if memory is short, `EINTR` if the caller was killed while it waited.
+    /// `ENOMEM` if memory is short, `EINTR` if the caller was killed during the call.
+    #[doc(alias = "kthread_run")]
     pub(crate) fn run(name: &CStr, data: Arc<T>) -> Result<Self> {
         let arg = Arc::as_ptr(&data).cast_mut().cast();
 
@@ -68,13 +87,15 @@ impl<T: ThreadFn> KThread<T> {
 
         task.wake_up();
 
-        // INVARIANT: The thread was just created, and nobody else knows of it.
+        // INVARIANT: The thread was just created, and no other code knows of it.
         Ok(Self {
             task: ManuallyDrop::new(task),
             _data: data,
         })
     }
 
+    /// Runs the thread function of `data`.
+    ///
     /// # Safety
     ///
     /// `data` must point to a `T` that lives until this returns, and this must be the function of a
@@ -83,6 +104,7 @@ impl<T: ThreadFn> KThread<T> {
         // SAFETY: By the safety requirements.
         let data = unsafe { &*data.cast::<T>() };
 
+        // INVARIANT: By the safety requirements.
         data.run(&CurrentThread(NotThreadSafe));
         0
     }
@@ -93,44 +115,47 @@ impl<T: ThreadFn> Drop for KThread<T> {
         // SAFETY: `task` is not used after this.
         let task = ARef::into_raw(unsafe { ManuallyDrop::take(&mut self.task) });
 
-        // TIME: Until the thread function returns, which is up to it: see `ThreadFn::run()`.
-        // SAFETY: By the type invariants this is a kernel thread that nobody else stops. The call
-        // takes over the reference, without which the task might be gone: a thread function may
-        // return by itself. A thread that never ran at all, which is what makes this fail, does not
-        // run any more either.
+        // TIME: Until the thread function returns: see `ThreadFn::run()`.
+        // SAFETY: By the type invariants this is a kernel thread that no other code stops. The call
+        // takes over the reference, without which the task might be freed: a thread function may
+        // return by itself. If this fails, the thread has never run, and does not run any more.
         unsafe { bindings::kthread_stop_put(task.as_ptr().cast()) };
     }
 }
 
 /// The thread that a [`ThreadFn`] runs in.
+///
+/// # Invariants
+///
+/// The current task is a kernel thread, as long as this exists.
 pub(crate) struct CurrentThread(NotThreadSafe);
 
 impl CurrentThread {
-    /// Whether somebody waits for the thread to end.
+    /// Whether the thread is to end.
+    #[doc(alias = "kthread_should_stop")]
     pub(crate) fn should_stop(&self) -> bool {
-        // SAFETY: This object only exists in kernel threads.
+        // SAFETY: By the type invariants this is a kernel thread.
         unsafe { bindings::kthread_should_stop() }
     }
 
     /// Sleeps until a time of [`ktime_get_boottime_ns`](crate::abstractions::time::ktime_get_boottime_ns), until a number is another one
-    /// than it was seen to be, or until the thread is to end. Does not sleep if any of these is so
-    /// already.
+    /// than `seen`, or until the thread is to end. Does not sleep if any of these is the case.
     ///
-    /// On a kernel without high-resolution timers it may take a tick longer.
+    /// On a kernel without high-resolution timers the sleep may be a tick longer.
+    #[doc(alias = "schedule_hrtimeout_range_clock")]
     pub(crate) fn sleep_until(&self, time: u64, number: &WatchedU32, seen: u32) {
         let mut time = bindings::ktime_t::try_from(time).unwrap_or(bindings::ktime_t::MAX);
         let mut entry = Zeroable::zeroed();
 
-        // SAFETY: `entry` stays where it is, and has left the queue before it goes.
+        // SAFETY: `entry` does not move, and leaves the queue before it is dropped.
         unsafe { bindings::init_wait_var_entry(&raw mut entry, number.address(), 0) };
         // SAFETY: Any address will do.
         let queue = unsafe { bindings::__var_waitqueue(number.address()) };
 
         // TIME: Until the given time, however often the thread is woken: the deadline is absolute.
         loop {
-            // As most kernel threads, it does not count as load while it sleeps. Signals are
-            // nothing to it, so no notification that it has no use for keeps it from falling
-            // asleep.
+            // As most kernel threads, it does not count as load while it sleeps. It ignores signals
+            // and their notifications, which would keep it awake.
             // SAFETY: The queue is static, and `entry` is initialised.
             unsafe {
                 bindings::prepare_to_wait_event(
@@ -140,13 +165,13 @@ impl CurrentThread {
                 )
             };
 
-            // ORDERING: After the thread's state has changed, which the call has a barrier for:
-            // whoever changes one of these then wakes the thread.
+            // ORDERING: After the change of the thread's state, for which the call has a barrier: a
+            // change of one of these after the check wakes the thread.
             if self.should_stop() || number.value() != seen {
                 break;
             }
-            // SAFETY: Kernel threads may sleep, and this object only exists in kernel threads. The
-            // clock is one that timers can have.
+            // SAFETY: By the type invariants this is a kernel thread, which may sleep. The clock is
+            // one of those that timers support.
             let result = unsafe {
                 bindings::schedule_hrtimeout_range_clock(
                     &raw mut time,
@@ -156,12 +181,12 @@ impl CurrentThread {
                 )
             };
 
-            // It was not woken by anything else.
+            // The time has come. Otherwise the thread was woken.
             if result == 0 {
                 break;
             }
         }
-        // SAFETY: As above. This also makes the thread a running one again.
+        // SAFETY: As above. This also sets the thread's state to running.
         unsafe { bindings::finish_wait(queue, &raw mut entry.wq_entry) };
     }
 }
@@ -189,7 +214,7 @@ pub(super) mod tests {
 
     const HOUR: u64 = 3_600_000_000_000;
 
-    /// A thread function from a closure, which tells when it begins and when it is done.
+    /// A thread function from a closure, with completions of its beginning and its end.
     #[pin_data]
     struct Closure<F> {
         run: F,
@@ -292,7 +317,7 @@ pub(super) mod tests {
                 thread.sleep_until(time, &WatchedU32::new(0), 0);
                 count += i32::from(ktime_get_boottime_ns() >= time);
             }
-            // What is over already.
+            // Deadlines in the past.
             thread.sleep_until(0, &WatchedU32::new(0), 0);
             thread.sleep_until(1, &WatchedU32::new(0), 0);
             // Another number than was seen.
@@ -338,7 +363,7 @@ pub(super) mod tests {
             let (thread, closure) = spawn(|_: &CurrentThread| {})?;
 
             drop(thread);
-            // Nobody but us has it now: the thread has ended, or never ran.
+            // The thread has ended, or never ran, and has no reference any more.
             assert!(Arc::into_unique_or_drop(closure).is_some());
         }
         Ok(())

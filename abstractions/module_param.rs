@@ -4,6 +4,24 @@
 //!
 //! Those of the `kernel` crate are set when the module is loaded and do not appear in sysfs.
 //!
+//! Does not support types other than unsigned integers.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! module_param! {
+//!     /// The limit of one write, in bytes.
+//!     static BUFFER_SIZE = "buffer_size" {
+//!         default: 1024,
+//!         range: 1..=1048576,
+//!         mode: 0o644,
+//!         description: "Size of internal buffer (default: 1024)",
+//!     }
+//! }
+//!
+//! let limit = BUFFER_SIZE.value();
+//! ```
+//!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
 use core::ops::RangeInclusive;
@@ -19,7 +37,7 @@ use kernel::{
 
 use crate::abstractions::sync::wait_bit::WatchedU32;
 
-/// An unsigned number with a range, to be declared by [`module_param!`].
+/// A parameter that is an unsigned number within a range, declared by [`module_param!`].
 pub(crate) struct UintParam {
     name: &'static str,
     value: WatchedU32,
@@ -27,7 +45,7 @@ pub(crate) struct UintParam {
 }
 
 impl UintParam {
-    /// What the kernel calls to set and to show a parameter of this kind.
+    /// The functions that the kernel calls to set and to show a parameter of this type.
     pub(crate) const OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
         flags: 0,
         set: Some(Self::set),
@@ -45,19 +63,18 @@ impl UintParam {
         }
     }
 
-    /// Returns the present value, which may change at any time.
+    /// Returns the current value, which may change concurrently.
     #[inline]
     pub(crate) fn value(&self) -> u32 {
         self.value.value()
     }
 
-    /// Returns the value as a number that can be waited for.
+    /// Returns the number for waiting for a change.
     pub(crate) fn watched(&self) -> &WatchedU32 {
         &self.value
     }
 
-    /// Parses and stores a value, when the module is loaded or when somebody writes to the
-    /// parameter's file.
+    /// Parses and stores a value, when the module is loaded or when the parameter's file is written.
     ///
     /// # Safety
     ///
@@ -76,8 +93,8 @@ impl UintParam {
             };
 
             if parsed.is_err() || !this.range.contains(&value) {
-                // SAFETY: The name is a C string. The limit is there since anybody who may write to
-                // the file can do so in a loop.
+                // Limited, since the file can be written in a loop.
+                // SAFETY: The name is a C string.
                 if unsafe { bindings::__printk_ratelimit(c"procmon".as_char_ptr()) } != 0 {
                     pr_err!(
                         "{} must be an integer from {} to {}\n",
@@ -98,7 +115,7 @@ impl UintParam {
     ///
     /// # Safety
     ///
-    /// `page` must be a page for sysfs to show, `param` must be one that [`module_param!`] made.
+    /// `page` must be a page of sysfs, `param` must be one that [`module_param!`] made.
     unsafe extern "C" fn get(page: *mut c_char, param: *const bindings::kernel_param) -> c_int {
         // SAFETY: By the safety requirements the argument is a `UintParam`, which is static.
         let this = unsafe { &*(*param).__bindgen_anon_1.arg.cast::<Self>() };
@@ -112,7 +129,7 @@ impl UintParam {
 #[repr(transparent)]
 pub(crate) struct KernelParam(pub(crate) bindings::kernel_param);
 
-// SAFETY: It is not changed, and what it points to can be shared by threads.
+// SAFETY: It is constant, and the `UintParam` that it points to is `Sync`.
 unsafe impl Sync for KernelParam {}
 
 /// Declares a [`UintParam`] that is set by `insmod`, and shown and changed in
@@ -156,7 +173,7 @@ macro_rules! module_param {
 }
 pub(crate) use module_param;
 
-/// Adds a `tag=value` string to what `modinfo` shows.
+/// Adds a `tag=value` string to the output of modinfo(8).
 macro_rules! modinfo {
     ($tag:literal, $($value:literal),+) => {
         const _: () = {

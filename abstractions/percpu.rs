@@ -2,6 +2,17 @@
 
 //! Per-CPU counters.
 //!
+//! Does not support types other than counters, nor decrements.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let counters = PerCpuCounters::<2>::new()?;
+//!
+//! counters.inc::<0>();
+//! assert_eq!(counters.sums(), [1, 0]);
+//! ```
+//!
 //! C headers: [`include/linux/percpu.h`](srctree/include/linux/percpu.h),
 //! [`include/linux/percpu-defs.h`](srctree/include/linux/percpu-defs.h)
 
@@ -18,10 +29,10 @@ use kernel::{
     }, //
 };
 
-/// `N` event counters that each CPU has for itself.
+/// `N` event counters per CPU.
 ///
-/// An increment touches nothing but the memory of the CPU that does it, so CPUs never wait for each
-/// other and share no cache line. Reading the counters is the expensive side: it visits every CPU.
+/// An increment only writes memory of the CPU that it runs on, so CPUs never wait for each other and
+/// share no cache line. Reading the counters is expensive: it visits every CPU.
 ///
 /// # Invariants
 ///
@@ -37,13 +48,18 @@ unsafe impl<const N: usize> Send for PerCpuCounters<N> {}
 unsafe impl<const N: usize> Sync for PerCpuCounters<N> {}
 
 impl<const N: usize> PerCpuCounters<N> {
-    /// A cache line, which is what the counters of two CPUs must never share.
+    /// The size of a cache line, which the counters of two CPUs must not share.
     const ALIGN: usize = 64;
 
     /// Allocates the counters, all zero, for each CPU that may ever come online.
     ///
-    /// The tags by which a kernel with `CONFIG_MEM_ALLOC_PROFILING_DEBUG` tells who has allocated
-    /// what are made by macros of C, so such a kernel notes once that there is none here.
+    /// Allocation tags are made by macros of C, so a kernel with `CONFIG_MEM_ALLOC_PROFILING_DEBUG`
+    /// logs once that this allocation has none.
+    ///
+    /// # Errors
+    ///
+    /// `AllocError` if memory is short.
+    #[doc(alias = "alloc_percpu")]
     pub(crate) fn new() -> Result<Self, AllocError> {
         const { assert!(N > 0) };
 
@@ -62,7 +78,8 @@ impl<const N: usize> PerCpuCounters<N> {
     ///
     /// May be called from any context. On x86-64 this is one instruction that no interrupt can
     /// split; elsewhere it is an atomic addition to the counter of the CPU that the caller ran on
-    /// a moment ago, which is right wherever the caller runs by then.
+    /// a moment ago, which is correct on whichever CPU the caller runs by then.
+    #[doc(alias = "this_cpu_inc")]
     #[inline(always)]
     pub(crate) fn inc<const I: usize>(&self) {
         const { assert!(I < N) };
@@ -100,8 +117,10 @@ impl<const N: usize> PerCpuCounters<N> {
 
     /// Returns the sum of each counter over all CPUs.
     ///
-    /// The sums are exact while nothing counts. Otherwise each lies between what it was when the
-    /// call began and what it was when the call ended, and never below one returned earlier.
+    /// The sums are exact without concurrent increments. Otherwise each lies between its values at
+    /// the beginning and at the end of the call, and never below one that was returned earlier.
+    ///
+    /// TIME: Visits each CPU once.
     #[inline(always)]
     pub(crate) fn sums(&self) -> [u64; N] {
         let mut sums = [0u64; N];
@@ -157,8 +176,8 @@ impl<const N: usize> PerCpuCounters<N> {
 
 impl<const N: usize> Drop for PerCpuCounters<N> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants `base` came from the per-CPU allocator. Nobody can use it
-        // any more, since `inc()` and `sums()` borrow `self`.
+        // SAFETY: By the type invariants `base` came from the per-CPU allocator. It is not in use,
+        // since `inc()` and `sums()` borrow `self`.
         unsafe { bindings::free_percpu(self.base.as_ptr().cast()) };
     }
 }

@@ -2,6 +2,24 @@
 
 //! Read-only device attributes in sysfs.
 //!
+//! Does not support attributes that can be written, binary ones, or lists of more than three.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! struct BufferSize;
+//!
+//! impl Attribute<Device> for BufferSize {
+//!     const NAME: &'static CStr = c"buffer_size";
+//!
+//!     fn show(device: &Device, out: &mut Formatter<'_>) -> fmt::Result {
+//!         writeln!(out, "{}", device.buffer_size())
+//!     }
+//! }
+//!
+//! let attributes = AttributeGroups::new::<(BufferSize,)>();
+//! ```
+//!
 //! C headers: [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h),
 //! [`include/linux/device.h`](srctree/include/linux/device.h)
 
@@ -23,32 +41,37 @@ use kernel::{
     str::Formatter, //
 };
 
-/// A file in a device's sysfs directory that shows something about the device's data `T`.
+/// An attribute of devices with data of type `T`.
+#[doc(alias = "device_attribute")]
 pub(crate) trait Attribute<T> {
     /// The name of the file.
     const NAME: &'static CStr;
 
-    /// Writes what the file holds, less than a page.
+    /// Writes the contents of the file, less than a page.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`, which is full.
     fn show(data: &T, out: &mut Formatter<'_>) -> fmt::Result;
 }
 
-/// The file of an attribute, to tell those who poll it that it shows something new.
+/// The file of an attribute, for notifying its pollers.
 ///
 /// # Invariants
 ///
-/// `node` is the node of a file in sysfs, and this owns a reference to it. It may have been removed
-/// from sysfs.
+/// `node` is the node of a file in sysfs, to which this owns a reference. The file may have been
+/// removed.
 pub(crate) struct AttributeFile {
     node: NonNull<bindings::kernfs_node>,
 }
 
 // SAFETY: The node is not tied to a thread.
 unsafe impl Send for AttributeFile {}
-// SAFETY: All that is done with the node may be done by several threads at a time.
+// SAFETY: All functions that use the node may be called concurrently.
 unsafe impl Sync for AttributeFile {}
 
 impl AttributeFile {
-    /// Looks the file of an attribute up. Sleeps.
+    /// Looks up the file of an attribute. Sleeps.
     ///
     /// # Safety
     ///
@@ -63,13 +86,13 @@ impl AttributeFile {
         NonNull::new(node).map(|node| Self { node })
     }
 
-    /// Wakes those who wait for the file by poll(2), and has inotify(7) tell of a change.
+    /// Wakes pollers of the file, and notifies inotify(7) of a change. Does not sleep.
     ///
-    /// That is what `sysfs_notify()` does, which looks the file up each time and must not be called
-    /// for a device that may be going away. It does not sleep.
+    /// `sysfs_notify()` looks up the file each time, and must not be called for a device that may be
+    /// removed.
+    #[doc(alias = "sysfs_notify")]
     pub(crate) fn notify(&self) {
-        // TIME: All those who poll the file are woken in one go, as for any file. The rest is left
-        // to a work item of the kernel's.
+        // TIME: Wakes all pollers, as for any file. The rest is left to a work item of the kernel.
         // SAFETY: By the type invariants this is a file's node.
         unsafe { bindings::kernfs_notify(self.node.as_ptr()) };
     }
@@ -82,7 +105,7 @@ impl Drop for AttributeFile {
     }
 }
 
-/// A registration of a device that can have attributes.
+/// A registration of a device with attributes.
 ///
 /// # Safety
 ///
@@ -101,14 +124,14 @@ pub(crate) unsafe trait FromDevice {
     unsafe fn from_device<'a>(dev: *mut bindings::device) -> &'a Self::Data;
 }
 
-/// The attributes of a device, to be named when the device is registered.
-///
-/// That way they are there when user space is told of the device.
+/// The attributes of a device, which are registered together with it, so that they exist when user
+/// space is told of the device.
 ///
 /// # Invariants
 ///
-/// `groups` is a null-terminated list as the driver core wants it, static, whose attributes are
-/// made for devices that `R` registers.
+/// `groups` is a static null-terminated list for the driver core, whose attributes are made for
+/// devices that `R` registers.
+#[doc(alias = "attribute_group")]
 pub(crate) struct AttributeGroups<R> {
     groups: *const *const bindings::attribute_group,
     _registration: PhantomData<R>,
@@ -124,7 +147,7 @@ impl<R: FromDevice + 'static> AttributeGroups<R> {
         }
     }
 
-    /// Returns the list that the driver core wants.
+    /// Returns the list for the driver core.
     pub(crate) const fn as_ptr(&self) -> *const *const bindings::attribute_group {
         self.groups
     }
@@ -136,17 +159,17 @@ impl<R: FromDevice + 'static> AttributeGroups<R> {
 ///
 /// `GROUPS` must be a null-terminated list of groups whose attributes are made for `R`.
 pub(crate) unsafe trait AttributeList<R> {
-    /// The attributes as the driver core wants them.
+    /// The attributes for the driver core.
     const GROUPS: &'static [*const bindings::attribute_group];
 }
 
-/// The C attribute that stands for `A` on devices that `R` registers.
+/// The C attribute of `A` for devices that `R` registers.
 struct RawAttribute<R, A>(PhantomData<(R, A)>);
 
 impl<R: FromDevice, A: Attribute<R::Data>> RawAttribute<R, A> {
     const ATTRIBUTE: bindings::device_attribute = bindings::device_attribute {
         attr: {
-            // There are more fields on a kernel with lockdep.
+            // A kernel with lockdep has more fields.
             let mut attr: bindings::attribute = pin_init::zeroed();
 
             attr.name = kernel::str::as_char_ptr_in_const_context(A::NAME);
@@ -159,6 +182,8 @@ impl<R: FromDevice, A: Attribute<R::Data>> RawAttribute<R, A> {
         __bindgen_anon_2: pin_init::zeroed(),
     };
 
+    /// Shows the attribute.
+    ///
     /// # Safety
     ///
     /// To be called by the driver core, for a device that `R` has registered with this attribute
@@ -171,7 +196,7 @@ impl<R: FromDevice, A: Attribute<R::Data>> RawAttribute<R, A> {
         // SAFETY: By the safety requirements, and sysfs waits for this call before it removes the
         // attribute.
         let data = unsafe { R::from_device(dev) };
-        // A full page is an overflow to sysfs, which complains about it in the log.
+        // For sysfs, a full page is an overflow, of which it warns in the log.
         // SAFETY: By the safety requirements; nothing else uses the page during this call.
         let page = unsafe { slice::from_raw_parts_mut(page.cast::<u8>(), PAGE_SIZE - 1) };
         let mut out = Formatter::new(page);
@@ -227,7 +252,7 @@ mod tests {
     use super::*;
     use kernel::fmt::Write;
 
-    /// A registration of devices that are not there.
+    /// A registration of no devices.
     struct NoDevice;
 
     // SAFETY: There is nothing to return the data of, and no data.

@@ -2,8 +2,22 @@
 
 //! Single values and slices in user space.
 //!
-//! The `kernel` crate's `UserSlice` takes other traits for that, which types from bindgen do not
-//! have, and does not say how much of a slice could be written.
+//! All functions take any address, may sleep, and may copy a part before they fail. User space may
+//! change the memory at any time, so a value must be read once only.
+//!
+//! The `kernel` crate's `UserSlice` requires traits that types from bindgen do not have, and does not
+//! return the number of bytes that were written.
+//!
+//! Does not support strings, nor access without page faults.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let mut arguments: Arguments = read_user_struct(arg)?;
+//!
+//! arguments.count = 1;
+//! write_user(arg, &arguments)?;
+//! ```
 //!
 //! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h)
 
@@ -27,9 +41,10 @@ use zerocopy::Immutable;
 ///
 /// `EFAULT` if it cannot be read.
 #[inline]
+#[doc(alias = "copy_from_user")]
 pub(crate) fn read_user<T: FromBytes>(from: UserPtr) -> Result<T> {
     let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: There is room for a `T`, and any address may be read from.
+    // SAFETY: `value` has the size of a `T`, and any address may be read from.
     let left = unsafe {
         bindings::_copy_from_user(
             value.as_mut_ptr().cast(),
@@ -49,7 +64,8 @@ pub(crate) fn read_user<T: FromBytes>(from: UserPtr) -> Result<T> {
 ///
 /// # Errors
 ///
-/// `EFAULT` if it cannot be written, as a whole.
+/// `EFAULT` if it cannot be written as a whole.
+#[doc(alias = "copy_to_user")]
 #[inline]
 pub(crate) fn write_user<T: IntoBytes + Immutable>(to: UserPtr, value: &T) -> Result {
     // SAFETY: All bytes of the value are initialised, and any address may be written to.
@@ -63,15 +79,16 @@ pub(crate) fn write_user<T: IntoBytes + Immutable>(to: UserPtr, value: &T) -> Re
     Ok(())
 }
 
-/// Reads a struct that begins with its size in user space, of which there may be a longer version.
+/// Reads a struct that begins with its size, of which user space may have a longer version.
 ///
-/// The size is checked but remains what user space says.
+/// The size is checked, and remains the one from user space.
 ///
 /// # Errors
 ///
 /// - `EINVAL` if the struct in user space is shorter.
-/// - `E2BIG` if it is longer, and not all that follows is zero.
+/// - `E2BIG` if it is longer, and not all bytes that follow are zero.
 /// - `EFAULT` if it cannot be read.
+#[doc(alias = "copy_struct_from_user")]
 pub(crate) fn read_user_struct<T: FromBytes + IntoBytes + Immutable>(from: UserPtr) -> Result<T> {
     let size = read_user::<u32>(from)?;
     let rest = (size as usize).checked_sub(size_of::<T>()).ok_or(EINVAL)?;
@@ -91,19 +108,20 @@ pub(crate) fn read_user_struct<T: FromBytes + IntoBytes + Immutable>(from: UserP
 
     let mut value = read_user::<T>(from)?;
 
-    // It may have changed meanwhile, and what was checked counts.
+    // It may have changed since, and the size that was checked counts.
     if let Some(first) = value.as_mut_bytes().first_chunk_mut() {
         *first = size.to_ne_bytes();
     }
     Ok(value)
 }
 
-/// Writes zeroes to user space. Returns whether all could be written.
+/// Writes zeroes to user space. Returns whether all of them were written.
 pub(crate) fn clear_user(to: UserPtr, len: usize) -> bool {
     const ZEROES: [u8; 64] = [0; 64];
 
     let mut done = 0usize;
 
+    // TIME: Each round writes at least one byte, of at most a page.
     while let Some(left) = len.checked_sub(done).filter(|&left| left > 0) {
         let zeroes = ZEROES.get(..left).unwrap_or(&ZEROES);
 
@@ -115,9 +133,7 @@ pub(crate) fn clear_user(to: UserPtr, len: usize) -> bool {
     true
 }
 
-/// Writes bytes to user space, and returns how many could be written, from the first one on.
-///
-/// This may sleep.
+/// Writes bytes to user space. Returns the number of bytes that were written, from the first one on.
 pub(crate) fn write_user_slice(to: UserPtr, bytes: &[u8]) -> usize {
     // SAFETY: There are as many bytes, and they are initialised; any address may be written to.
     let left =

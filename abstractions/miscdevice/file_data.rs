@@ -56,7 +56,7 @@ impl<T: MiscDevice> OpenFile<T> {
     ///
     /// # Safety
     ///
-    /// `file` must be an open file with the operations of [`VTable<T>`], or one that is being
+    /// `file` must be an open file with the operations of `VTable<T>`, or one that is being
     /// opened or released, and it must stay one for `'a`.
     #[inline]
     pub(super) unsafe fn from_ptr<'a>(file: *mut bindings::file) -> &'a Self {

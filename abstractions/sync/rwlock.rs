@@ -2,6 +2,19 @@
 
 //! Reader-writer spin locks.
 //!
+//! An upstream version would be a backend of `kernel::sync::Lock`, which has exclusive guards only so
+//! far. Does not support the variants that leave soft interrupts on or disable interrupts, nor
+//! attempts to take the lock without waiting.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let lock = KBox::pin_init(new_rwlock!(1), GFP_KERNEL)?;
+//!
+//! *lock.write() = 2;
+//! assert_eq!(*lock.read(), 2);
+//! ```
+//!
 //! C header: [`include/linux/rwlock.h`](srctree/include/linux/rwlock.h)
 
 use core::{
@@ -22,8 +35,8 @@ use kernel::{
     }, //
 };
 
-// The plain ones of these are inline functions of C on kernels without preemption, which Rust
-// cannot call. These are functions of the kernel whatever its model of preemption is.
+// The variants that leave soft interrupts on are inline functions of C on kernels without
+// preemption, which Rust cannot call. These are functions of every kernel.
 #[cfg(not(CONFIG_PREEMPT_RT))]
 use bindings::{
     _raw_read_lock_bh as read_lock,
@@ -39,14 +52,20 @@ use bindings::{
     rt_write_unlock as write_unlock, //
 };
 
-/// A value that many may read or one may change at a time.
+/// A lock that several readers or one writer can hold.
 ///
 /// Waits by spinning, so a guard must not be held across anything that sleeps. Soft interrupts are
-/// off as long as there is one, as with `read_lock_bh()`, so the lock is for process context. A
-/// reader may come in while another one holds the lock and a writer waits only in interrupt
-/// context: do not take the same lock twice.
+/// off as long as a guard exists, as with `read_lock_bh()`, so the lock is for process context. A
+/// reader that comes while a writer waits queues up behind the writer: taking the same lock twice
+/// is a deadlock.
 ///
 /// On a `PREEMPT_RT` kernel the lock sleeps, as the C one does there.
+///
+/// # Invariants
+///
+/// `raw` is an initialised lock. `data` is accessed only through guards, that is, by threads that
+/// hold `raw`.
+#[doc(alias = "rwlock_t")]
 #[pin_data]
 pub(crate) struct RwLock<T> {
     /// The kernel's lock object, which must not move: lockdep and waiting CPUs point to it.
@@ -63,12 +82,14 @@ unsafe impl<T: Send + Sync> Sync for RwLock<T> {}
 
 impl<T> RwLock<T> {
     /// Creates an unlocked lock around a value.
+    #[doc(alias = "rwlock_init")]
     pub(crate) fn new(
         data: T,
         name: &'static CStr,
         key: Pin<&'static LockClassKey>,
     ) -> impl PinInit<Self> {
         pin_init!(Self {
+            // INVARIANT: This initialises the lock.
             // SAFETY: `slot` is valid for writes, and the name and the key are static.
             raw <- Opaque::ffi_init(move |slot| unsafe { rwlock_init(slot, name, key) }),
             data: UnsafeCell::new(data),
@@ -77,11 +98,13 @@ impl<T> RwLock<T> {
 
     /// Takes the lock for reading.
     ///
-    /// TIME: Those who wait take turns, so this waits as long as all before it, on as many
-    /// CPUs as there are, hold the lock. The same goes for [`Self::write`].
+    /// TIME: The lock is granted in the order of requests, so this waits for the holders before it,
+    /// at most one per CPU. The same goes for [`Self::write`].
+    #[doc(alias = "read_lock_bh")]
     pub(crate) fn read(&self) -> ReadGuard<'_, T> {
-        // SAFETY: The lock was initialised by `new()`.
+        // SAFETY: By the type invariants the lock is initialised.
         unsafe { read_lock(self.raw.get()) };
+        // INVARIANT: The lock was just taken.
         ReadGuard {
             lock: self,
             _not_send: NotThreadSafe,
@@ -89,9 +112,11 @@ impl<T> RwLock<T> {
     }
 
     /// Takes the lock for writing.
+    #[doc(alias = "write_lock_bh")]
     pub(crate) fn write(&self) -> WriteGuard<'_, T> {
-        // SAFETY: The lock was initialised by `new()`.
+        // SAFETY: By the type invariants the lock is initialised.
         unsafe { write_lock(self.raw.get()) };
+        // INVARIANT: The lock was just taken.
         WriteGuard {
             lock: self,
             _not_send: NotThreadSafe,
@@ -99,11 +124,11 @@ impl<T> RwLock<T> {
     }
 }
 
-/// Does what the C macro `rwlock_init()` does.
+/// Initialises a lock as the C macro `rwlock_init()` does.
 ///
 /// # Safety
 ///
-/// `slot` must be valid for writes and stay where it is until the lock is not used any more.
+/// `slot` must be valid for writes and must not move while the lock is used.
 unsafe fn rwlock_init(
     slot: *mut bindings::rwlock_t,
     name: &'static CStr,
@@ -119,7 +144,7 @@ unsafe fn rwlock_init(
         bindings::__rwlock_init(slot, name.as_char_ptr(), key.as_ptr())
     };
 
-    // What the macro `init_rwbase_rt()` does to all fields that there are.
+    // As the macro `init_rwbase_rt()` does, to all fields that there are.
     #[cfg(CONFIG_PREEMPT_RT)]
     const _: () = {
         const fn fields(rwbase: &bindings::rwbase_rt) {
@@ -143,11 +168,15 @@ unsafe fn rwlock_init(
         bindings::__rt_rwlock_init(slot, name.as_char_ptr(), key.as_ptr())
     };
 
-    // What debugging wants to know.
+    // Used on debugging kernels only.
     let _ = (name, key);
 }
 
 /// Shared access to the value of an [`RwLock`].
+///
+/// # Invariants
+///
+/// The thread that owns this holds the lock for reading.
 #[must_use = "the lock unlocks immediately when the guard is unused"]
 pub(crate) struct ReadGuard<'a, T> {
     lock: &'a RwLock<T>,
@@ -158,19 +187,23 @@ impl<T> Deref for ReadGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: The lock is held for reading, so there is no `&mut` access.
+        // SAFETY: By the type invariants the lock is held for reading, so there is no `&mut` access.
         unsafe { &*self.lock.data.get() }
     }
 }
 
 impl<T> Drop for ReadGuard<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: The guard exists, so this thread holds the lock for reading.
+        // SAFETY: By the type invariants this thread holds the lock for reading.
         unsafe { read_unlock(self.lock.raw.get()) };
     }
 }
 
 /// Exclusive access to the value of an [`RwLock`].
+///
+/// # Invariants
+///
+/// The thread that owns this holds the lock for writing.
 #[must_use = "the lock unlocks immediately when the guard is unused"]
 pub(crate) struct WriteGuard<'a, T> {
     lock: &'a RwLock<T>,
@@ -181,21 +214,21 @@ impl<T> Deref for WriteGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: The lock is held for writing, so this guard has the only access.
+        // SAFETY: By the type invariants the lock is held for writing, so only this guard has access.
         unsafe { &*self.lock.data.get() }
     }
 }
 
 impl<T> DerefMut for WriteGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: The lock is held for writing, so this guard has the only access.
+        // SAFETY: By the type invariants the lock is held for writing, so only this guard has access.
         unsafe { &mut *self.lock.data.get() }
     }
 }
 
 impl<T> Drop for WriteGuard<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: The guard exists, so this thread holds the lock for writing.
+        // SAFETY: By the type invariants this thread holds the lock for writing.
         unsafe { write_unlock(self.lock.raw.get()) };
     }
 }
@@ -244,8 +277,8 @@ mod tests {
     }
 
     #[test]
-    fn writers_exclude_everybody() -> Result {
-        // The two are equal whenever nobody writes.
+    fn writers_exclude_all_others() -> Result {
+        // The two are equal while no thread writes.
         let lock = Arc::pin_init(new_rwlock!((0u32, 0u32)), GFP_KERNEL)?;
         let torn = Arc::pin_init(new_rwlock!(0u32), GFP_KERNEL)?;
         let (shared, seen) = (lock.clone(), torn.clone());

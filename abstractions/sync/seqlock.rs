@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reader-writer locks that most readers need not take.
+//! Sequence locks: locks that most readers need not take.
+//!
+//! [`SeqRwLock`] is a lock with a value of its own. [`scoped_seqlock_read`] reads data of the kernel
+//! that is protected by a `seqlock_t`.
+//!
+//! Does not support values that are not made of whole words, nor writers in interrupt handlers.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let lock = KBox::pin_init(new_seqrwlock!([1u64, 2], "name"), GFP_KERNEL)?;
+//!
+//! lock.update(|[first, second]| [second, first]);
+//! assert_eq!(lock.read_with(|| ()).0, [2, 1]);
+//! ```
 //!
 //! C header: [`include/linux/seqlock.h`](srctree/include/linux/seqlock.h)
 
@@ -44,17 +58,17 @@ macro_rules! new_seqrwlock {
 }
 pub(crate) use new_seqrwlock;
 
-/// A value made of machine words that is read without writing to memory, as long as nobody changes
-/// it at that moment.
+/// A value of machine words that readers read without writing to memory, unless it is written at
+/// that moment.
 ///
-/// A sequence count tells whether somebody did: it is odd while a writer is at it. A reader that
-/// meets one waits for it by taking the lock, so a writer cannot keep readers waiting for longer
-/// than the lock does.
+/// A sequence count is odd during a write and changes with each of them. A reader that notices a
+/// write takes the lock, so writers delay readers by no more than the lock does.
 ///
 /// # Invariants
 ///
-/// While there is more than one reference, the value is written only by words, atomically and with
-/// the lock held for writing. Whoever does not hold it reads it in the same way.
+/// While there is more than one reference, the value is written by atomic stores of words only, with
+/// the lock held for writing. Threads that do not hold the lock read it by atomic loads of words.
+#[doc(alias = "seqcount_rwlock_t")]
 #[pin_data]
 pub(crate) struct SeqRwLock<T> {
     sequence: Atomic<u32>,
@@ -65,7 +79,7 @@ pub(crate) struct SeqRwLock<T> {
 
 // SAFETY: The lock can be moved to another thread (before it is pinned) when its value can.
 unsafe impl<T: Send> Send for SeqRwLock<T> {}
-// SAFETY: Threads only share the words of the value, each of which has its own copy of it.
+// SAFETY: Threads only share the words of the value, of which each reader gets a copy.
 unsafe impl<T: Send> Sync for SeqRwLock<T> {}
 
 impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
@@ -88,25 +102,25 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         })
     }
 
-    /// Calls a function, and returns what it returns with the value, which stays the same from the
-    /// beginning of that call to its end.
+    /// Calls a function, and returns its result together with the value, which did not change during
+    /// the call.
     ///
-    /// To that end it may be called twice, so it should do nothing but read.
+    /// The function may be called twice, so it should only read.
     ///
-    /// TIME: Two calls of the function, and the wait for the lock, of which [`RwLock::read`] tells.
+    /// TIME: Two calls of the function, and a wait for the lock as in [`RwLock::read`].
     #[inline(always)]
     pub(crate) fn read_with<R>(&self, f: impl Fn() -> R) -> (T, R) {
         let sequence = self.sequence.load(Relaxed);
 
-        // ORDERING: Pairs with the release in `update()`: who sees the even count sees what the
-        // writer has written before, and what it has seen.
+        // ORDERING: Pairs with the release in `update()`: a reader that sees the even count sees all
+        // that the writer has written and read before.
         smp_rmb();
         if sequence & 1 == 0 {
             let result = f();
             let value = self.load();
 
-            // ORDERING: Pairs with the write barrier in `update()`: who has read what a
-            // writer wrote also sees its odd count.
+            // ORDERING: Pairs with the write barrier in `update()`: a reader that has read a word of
+            // a writer also sees its odd count.
             smp_rmb();
             if self.sequence.load(Relaxed) == sequence {
                 return (value, result);
@@ -115,8 +129,8 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         self.read_locked(f)
     }
 
-    /// Does what [`read_with`](Self::read_with) does, with the lock held, so that no writer is at
-    /// it during the call. It is called once, and must not use this lock.
+    /// Calls a function once with the lock held, and returns its result together with the value. The
+    /// function must not use this lock.
     #[cold]
     #[inline(never)]
     pub(crate) fn read_locked<R>(&self, f: impl Fn() -> R) -> (T, R) {
@@ -125,11 +139,11 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         (self.load(), f())
     }
 
-    /// Replaces the value by what a function makes of it.
+    /// Replaces the value by the result of a function of it.
     #[inline(always)]
     pub(crate) fn update(&self, f: impl FnOnce(T) -> T) {
         let _guard = self.lock.write();
-        // SAFETY: The lock is held, so nobody writes the value, and it may be read in any way.
+        // SAFETY: The lock is held for writing, so the value does not change.
         let old = unsafe { *self.value.get() };
         let new = f(old);
         let sequence = self.sequence.load(Relaxed);
@@ -150,7 +164,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         unsafe { core::slice::from_raw_parts(self.value.get().cast(), Self::WORDS) }
     }
 
-    /// Reads the value, which may be a mix of two if somebody changes it meanwhile.
+    /// Reads the value, which is a mix of two if it is written at the same time.
     #[inline(always)]
     fn load(&self) -> T {
         let mut value = T::new_zeroed();
@@ -165,8 +179,8 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         value
     }
 
-    /// Writes those words of the value that are others than before.
-    /// To be called with the lock held for writing.
+    /// Writes the words of the value that differ from the previous ones. The lock must be held for
+    /// writing.
     #[inline(always)]
     fn store(&self, old: T, new: T) {
         for (index, word) in self.words().iter().enumerate() {
@@ -311,7 +325,7 @@ mod tests {
     fn a_reader_that_meets_a_writer_waits_for_it() -> Result {
         let lock = KBox::pin_init(new_seqrwlock!([7u64]), GFP_KERNEL)?;
 
-        // As if a writer were at it, but none has the lock.
+        // As during a write, but without the lock.
         lock.sequence.store(1, Relaxed);
         assert_eq!(lock.read_with(|| ()), ([7], ()));
         lock.sequence.store(2, Relaxed);
@@ -338,7 +352,7 @@ mod tests {
 
     #[test]
     fn no_reader_sees_a_mix() -> Result {
-        // All are equal whenever nobody writes.
+        // All are equal while no thread writes.
         let lock = Arc::pin_init(new_seqrwlock!([0u64; 5]), GFP_KERNEL)?;
         let mixed = Arc::new(Atomic::new(0), GFP_KERNEL)?;
         let (shared, seen) = (lock.clone(), mixed.clone());
@@ -396,9 +410,9 @@ mod tests {
         };
 
         assert_eq!(read(false), 1);
-        // Writers come in all the time, and the second reading is final nevertheless.
+        // Writers come in each time, and the second reading is final nevertheless.
         assert_eq!(read(true), 2);
-        // A writer is at it: there is no reading without the lock.
+        // During a write there is no attempt without the lock.
         add(1);
         assert_eq!(read(false), 1);
     }

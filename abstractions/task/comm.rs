@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The names of tasks.
+//! Names of tasks.
+//!
+//! Does not support setting a name, nor the longer names of workers.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let comm: [u8; TASK_COMM_LEN] = task.comm();
+//! ```
 //!
 //! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
@@ -14,19 +22,18 @@ use kernel::{
 
 use crate::abstractions::sync::rwonce::data_race;
 
-/// Length of a task's name with its terminating NUL.
+/// The length of a task's name with its terminating NUL.
 pub(crate) const TASK_COMM_LEN: usize = bindings::TASK_COMM_LEN as usize;
 
-/// A name in words, of which the kernel keeps them aligned. Going by bytes would take several times
-/// the instructions.
+/// A name in words, to which it is aligned. Handling bytes would take several times the instructions.
 type CommWords = [usize; TASK_COMM_LEN / size_of::<usize>()];
 
 static_assert!(core::mem::offset_of!(bindings::task_struct, comm) % align_of::<CommWords>() == 0);
 
-/// Fills a name up with NULs from its end on, and makes the last byte one.
+/// Pads a name with NULs from its first one on, and makes the last byte a NUL.
 ///
-/// While it is being changed the name may lack its end, and what follows the end is what is left of
-/// an earlier name.
+/// A name that is being changed may lack its NUL, and a name is followed by the rest of a longer
+/// one that the task had before.
 fn terminate(comm: &mut CommWords) {
     const ONES: usize = usize::from_ne_bytes([0x01; size_of::<usize>()]);
     const HIGHS: usize = usize::from_ne_bytes([0x80; size_of::<usize>()]);
@@ -39,7 +46,7 @@ fn terminate(comm: &mut CommWords) {
         let zeros = bytes.wrapping_sub(ONES) & !bytes & HIGHS;
 
         if zeros != 0 {
-            // All bits up to that one. What it has of that byte itself is zero.
+            // All bits up to that one. Its byte is zero anyway.
             *word = (bytes & (zeros ^ zeros.wrapping_sub(1))).to_le();
             words.for_each(|word| *word = 0);
             return;
@@ -50,18 +57,18 @@ fn terminate(comm: &mut CommWords) {
     }
 }
 
-/// Returns the name of a task, which ends with a NUL and is filled up with NULs.
+/// See [`TaskExt::comm`](super::TaskExt::comm).
 #[inline(always)]
 pub(super) fn of(task: &Task) -> [u8; TASK_COMM_LEN] {
     let mut words = data_race(|| {
         // SAFETY: The task is valid, and its name aligned, as checked above. The name is read
-        // without a lock, as `get_task_comm()` does, hence volatile.
+        // without a lock, as by `get_task_comm()`.
         unsafe { ptr::read_volatile((&raw const (*task.as_ptr()).comm).cast::<CommWords>()) }
     });
 
     terminate(&mut words);
 
-    // SAFETY: All bytes are initialised, and there are as many.
+    // SAFETY: Both types have the same size, and any bytes are valid.
     unsafe { core::mem::transmute(words) }
 }
 
@@ -70,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_end_with_a_nul_and_are_filled_up() {
+    fn names_end_with_a_nul_and_are_padded() {
         let cases: [(&[u8; 16], &[u8; 16]); 9] = [
             (
                 b"init\0\0\0\0\0\0\0\0\0\0\0\0",

@@ -2,12 +2,20 @@
 
 //! User and system time of threads and thread groups, as `/proc` shows them.
 //!
-//! The kernel counts how long a task has run exactly, and estimates which part of that was in user
-//! space. From both it makes two times that add up and of which neither ever decreases; what it
-//! has made last it keeps in the task. For a thread the kernel has a function that does all this.
-//! The one for a group is not for modules, so the same is computed here, from what the kernel has
-//! kept. Nothing is written: the result belongs to the caller, and what other readers see stays
-//! the kernel's own.
+//! The kernel counts the run time of a task exactly, and samples the part of it in user space. From
+//! both, `cputime_adjust()` makes two times that add up and never decrease, for which it stores its
+//! last result. For a thread there is a function that does all this. The one for a thread group is
+//! not exported, so the same is computed here, from the kernel's last result. Nothing is stored:
+//! other readers see the kernel's own values only.
+//!
+//! Does not support guest time and steal time.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let times = Times::of_thread(task);
+//! let group_times = task.group_times(&task.group_usage::<false>(&guard));
+//! ```
 //!
 //! C headers: [`include/linux/sched/cputime.h`](srctree/include/linux/sched/cputime.h),
 //! [`include/linux/vtime.h`](srctree/include/linux/vtime.h)
@@ -41,21 +49,22 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// Returns what `/proc/PID/task/TID/stat` shows for a thread.
+    /// Returns the times of a thread that `/proc/PID/task/TID/stat` shows.
+    #[doc(alias = "task_cputime_adjusted")]
     pub(crate) fn of_thread(task: &Task) -> Self {
         let mut times = Self::default();
 
-        // SAFETY: The task is valid, and so are the places for the result.
+        // SAFETY: The task and both results are valid.
         // TIME: Takes the raw locks of the task's times and, where CPUs run without ticks, of its
         // run queue, as a reader of `/proc` does. The kernel holds them for a few instructions.
         unsafe { task_cputime_adjusted(task.as_ptr(), &mut times.user, &mut times.system) };
         times
     }
 
-    /// Returns what the kernel has counted for a thread, before it is made to add up.
+    /// Returns the times of a thread as counted, before they are adjusted to the run time.
     ///
-    /// A thread on a CPU without ticks has used time that is not accounted yet. That is added, if
-    /// `clock` is one of such a system.
+    /// Time on a CPU without ticks that is not accounted yet is added, if `clock` says that the
+    /// system has such CPUs.
     #[inline(always)]
     pub(crate) fn counted(task: &Task, clock: Clock) -> Self {
         #[cfg(CONFIG_VIRT_CPU_ACCOUNTING_GEN)]
@@ -80,18 +89,17 @@ impl Times {
         }
     }
 
-    /// Does what `task_cputime()` does, which is not for modules.
+    /// Adds pending time as `task_cputime()` does, which is not exported.
     #[cfg(CONFIG_VIRT_CPU_ACCOUNTING_GEN)]
     #[inline(never)]
     fn counted_with_pending(task: &Task) -> Self {
-        /// How often a change that comes in between is put up with.
+        /// The number of attempts at a read without a concurrent change.
         const ATTEMPTS: usize = 8;
 
         // SAFETY: The task is valid.
         let vtime = unsafe { &raw const (*task.as_ptr()).vtime };
 
-        // TIME: At most so many readings of six words. The kernel's own reader goes on for as long
-        // as there are changes.
+        // TIME: At most `ATTEMPTS` reads of six words. The kernel's own reader has no limit.
         for _ in 0..ATTEMPTS {
             // SAFETY: The task is valid.
             let before = unsafe { read!((*vtime).seqcount.sequence) };
@@ -100,12 +108,12 @@ impl Times {
                 core::hint::spin_loop();
                 continue;
             }
-            // ORDERING: Pairs with the barriers of `write_seqcount_begin()` and its counterpart, as
-            // the one below.
+            // ORDERING: Pairs with the barriers of `write_seqcount_begin()` and
+            // `write_seqcount_end()`, as does the one below.
             smp_rmb();
 
             let mut times = Self::accounted(task);
-            // SAFETY: The task is valid, and the clock may be read everywhere.
+            // SAFETY: The task is valid, and the clock may be read anywhere.
             let (state, start, now) = unsafe {
                 (
                     read!((*vtime).state),
@@ -128,7 +136,7 @@ impl Times {
 
                         times.user = times.user.wrapping_add(pending);
                     }
-                    // It does not run.
+                    // The task does not run.
                     _ => {}
                 }
             }
@@ -138,7 +146,7 @@ impl Times {
                 return times;
             }
         }
-        // What changes all the time has just been accounted.
+        // Each of the changes has accounted the time until then.
         Self::accounted(task)
     }
 
@@ -167,8 +175,8 @@ impl Times {
         }
     }
 
-    /// Returns what `/proc/PID/stat` shows for a thread group, of which this is what was counted
-    /// within a run time.
+    /// Adjusts the counted times of a thread group to its run time, to those that `/proc/PID/stat`
+    /// shows.
     ///
     /// # Safety
     ///
@@ -187,9 +195,9 @@ impl Times {
         }
         #[cfg(not(CONFIG_VIRT_CPU_ACCOUNTING_NATIVE))]
         {
-            // Another reader may be replacing these, with a lock held that is left alone. Neither
-            // of them ever decreases, so an old and a new one together are as good as two that
-            // belong together: each lies between what was and what is right.
+            // Another reader may be replacing these, under a lock that is not taken here. Neither
+            // of them ever decreases, so an old and a new one are as good as a pair: each lies
+            // between its previous and its correct value.
             let previous = data_race(|| {
                 // SAFETY: By the safety requirements.
                 unsafe {
@@ -204,8 +212,9 @@ impl Times {
         }
     }
 
-    /// Splits a run time in the proportion of what was counted, so that neither part is less than
-    /// what was made of it before, as `cputime_adjust()` does.
+    /// Splits a run time in the proportion of the counted times, so that neither part is less than
+    /// in the previous result.
+    #[doc(alias = "cputime_adjust")]
     #[cfg(not(CONFIG_VIRT_CPU_ACCOUNTING_NATIVE))]
     fn split(self, runtime: u64, previous: Self) -> Self {
         if previous.user.wrapping_add(previous.system) >= runtime {
@@ -231,7 +240,7 @@ impl Times {
     }
 }
 
-/// Whether this system may have CPUs without ticks.
+/// The way in which this system counts time: whether it may have CPUs without ticks.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock {
     #[cfg(CONFIG_VIRT_CPU_ACCOUNTING_GEN)]
@@ -239,12 +248,12 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Returns how this system counts time.
+    /// Returns the way of this system.
     #[inline(always)]
     pub(crate) fn of_system() -> Self {
         Self {
             #[cfg(CONFIG_VIRT_CPU_ACCOUNTING_GEN)]
-            // SAFETY: The key is a static that changes at boot only, and is just looked at.
+            // SAFETY: The key is a static that changes at boot only, and is only read.
             is_tickless: unsafe {
                 bindings::static_key_count(&raw mut bindings::context_tracking_key.key) > 0
             },
@@ -252,15 +261,17 @@ impl Clock {
     }
 }
 
-/// Returns `whole * some / all`, for `some` that is at most `all`.
+/// Returns `whole * some / all`, where `some` is at most `all`.
+#[doc(alias = "mul_u64_u64_div_u64")]
 #[cfg(not(CONFIG_VIRT_CPU_ACCOUNTING_NATIVE))]
 fn part(whole: u64, some: u64, all: u64) -> u64 {
     if let Some(product) = whole.checked_mul(some) {
         return product.checked_div(all).unwrap_or(0);
     }
 
-    // The kernel's Rust has no division of 128 bits. This is that by hand, for the processes that
-    // have used some seconds.
+    // The kernel's Rust has no division of 128 bits. This is one, for processes that have used some
+    // seconds.
+    // TIME: 64 rounds.
     let product = u128::from(whole).wrapping_mul(u128::from(some));
     // CAST: To the halves.
     let (mut rest, low) = ((product >> 64) as u64, product as u64);
@@ -299,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_part_gets_less() {
+    fn neither_part_decreases() {
         let half = times(5, 5);
 
         assert_eq!(half.split(1000, times(100, 700)), times(300, 700));

@@ -1,10 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Noticing that a process executes another program.
+//! Detection of execve(2) during a read of several properties of a process.
 //!
-//! Name, address space and credentials do not change all at once then, but they do so with a lock
-//! of the process held. Anything may hold that for as long as it likes, so it is only looked at and
-//! never waited for.
+//! Name, address space and credentials change one after the other then, with `exec_update_lock` held.
+//! The lock may be held for any length of time, so it is only looked at and never waited for.
+//!
+//! Does not support waiting for the end of execve(2).
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let id = ExecId::of(task).ok_or(EAGAIN)?;
+//! let comm = task.comm();
+//!
+//! if !id.is_still(task) {
+//!     return Err(EAGAIN);
+//! }
+//! ```
 //!
 //! C header: [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h)
 
@@ -19,26 +31,27 @@ use crate::abstractions::{
     sync::rwonce::read, //
 };
 
-/// What tells one program of a task from the next one.
+/// The program that a task executes, as a number that changes with each execve(2).
 ///
-/// What is read of a task after [`ExecId::of`] and before [`ExecId::is_still`], which says so, all
-/// belongs to the same program. Two cases go unnoticed:
+/// All that is read of a task after [`ExecId::of`], and before [`ExecId::is_still`] returns true,
+/// belongs to one program. Two cases are not detected:
 ///
-/// - a program that cannot be executed after all, of which the process dies;
-/// - on CPUs that let writes overtake each other, a name that becomes visible before the lock does.
-///   The barrier of `membarrier_exec_mmap()` is between them in kernels with `CONFIG_MEMBARRIER`.
+/// - an execve(2) that fails after the point of no return, which kills the process;
+/// - on CPUs that reorder writes, a name that becomes visible before the lock does. Kernels with
+///   `CONFIG_MEMBARRIER` have the barrier of `membarrier_exec_mmap()` between them.
+#[doc(alias = "self_exec_id")]
 #[derive(Clone, Copy)]
 pub(crate) struct ExecId(u64);
 
 impl ExecId {
-    /// Returns the ID of the program that the task has come to, or nothing while it is executing
-    /// one, or while its process holds that lock for another reason.
+    /// Returns the ID of the task's program; `None` during execve(2), or while another operation
+    /// holds the lock for writing.
     #[inline(always)]
     pub(crate) fn of(task: &Task) -> Option<Self> {
         let id = Self::current(task);
 
-        // ORDERING: If a program is executed from here on, the ID will be another one in the end,
-        // whether the lock is found taken or not yet.
+        // ORDERING: An execve(2) that begins after this changes the ID in the end, whether the lock
+        // is found taken or not yet.
         smp_rmb();
         if is_executing(task) {
             return None;
@@ -48,7 +61,7 @@ impl ExecId {
         Some(id)
     }
 
-    /// Whether the task is still at the same program.
+    /// Whether the task still executes the same program.
     #[inline(always)]
     pub(crate) fn is_still(self, task: &Task) -> bool {
         // ORDERING: This comes after all that was read of the task.
@@ -63,19 +76,22 @@ impl ExecId {
 
     #[inline(always)]
     fn current(task: &Task) -> Self {
-        // SAFETY: The task is valid, and this changes under our eyes, hence volatile.
+        // SAFETY: The task is valid; this changes concurrently.
         Self(unsafe { read!((*task.as_ptr()).self_exec_id) })
     }
 }
 
-/// Whether a thread of the task's process holds the lock under which it changes to another program.
+/// Whether the lock of the task's process under which execve(2) works is held for writing.
 #[inline(always)]
 fn is_executing(task: &Task) -> bool {
     // SAFETY: A task keeps its `signal_struct` until it is freed itself, and with it the lock.
     unsafe { is_locked_for_writing(&raw const (*(*task.as_ptr()).signal).exec_update_lock) }
 }
 
-/// Does what `rwsem_assert_held_write()` looks at, without a lock's word being written.
+/// Whether a semaphore is held for writing. The lock is only read.
+///
+/// The C function is in `kernel/locking/rwsem.c`, where the constants are, too.
+#[doc(alias = "is_rwsem_writer_locked")]
 ///
 /// # Safety
 ///
@@ -96,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kernel_thread_stays_at_its_program() -> Result {
+    fn a_kernel_thread_keeps_its_program() -> Result {
         let task: &Task = kernel::current!();
         let id = ExecId::of(task).ok_or(EBUSY)?;
 
@@ -105,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_being_executed_is_noticed() -> Result {
+    fn an_execve_is_detected() -> Result {
         let task: &Task = kernel::current!();
         let id = ExecId::of(task).ok_or(EBUSY)?;
         // SAFETY: A task keeps its `signal_struct` until it is freed itself.
@@ -124,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_of_the_lock_are_not_taken_for_a_program() {
+    fn readers_of_the_lock_are_no_execve() {
         let task: &Task = kernel::current!();
         // SAFETY: A task keeps its `signal_struct` until it is freed itself.
         let lock = unsafe { &raw mut (*(*task.as_ptr()).signal).exec_update_lock };

@@ -2,6 +2,14 @@
 
 //! The states of tasks as `/proc/PID/stat` shows them.
 //!
+//! Does not support letters: user space gets the bits.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let state = reported_state(bindings::TASK_UNINTERRUPTIBLE, 0);
+//! ```
+//!
 //! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
 use kernel::{
