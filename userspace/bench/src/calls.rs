@@ -113,7 +113,11 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// Has the call made over and over again.
+    /// Makes the call over and over again.
+    #[expect(
+        clippy::undocumented_unsafe_blocks,
+        reason = "one comment is for all of them"
+    )]
     pub fn repeat<R: Repeat>(&mut self, how: &mut R) -> R::Output {
         let fd = self.fd.as_raw_fd() as usize;
         let data = &raw mut self.buffer.0 as usize;

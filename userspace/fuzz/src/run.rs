@@ -885,6 +885,7 @@ fn start_child(ends: bool) -> Result<Pid> {
     // SAFETY: The child makes nothing but system calls, whatever locks the other thread may hold.
     match unsafe { fork() }.context("fork")? {
         ForkResult::Parent { child } => Ok(child),
+        // SAFETY: This refers to no memory, and does not return.
         ForkResult::Child if ends => unsafe { libc::_exit(0) },
         ForkResult::Child => loop {
             pause();

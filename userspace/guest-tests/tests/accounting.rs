@@ -47,8 +47,8 @@ fn work() {
 /// A process of two threads that sleep, after a third one has ended, all of which have worked.
 fn rested() -> Child {
     let child = Child::spawn(|| {
-        std::thread::spawn(work).join().unwrap();
-        std::thread::spawn(|| {
+        thread::spawn(work).join().unwrap();
+        thread::spawn(|| {
             work();
             pause();
         });

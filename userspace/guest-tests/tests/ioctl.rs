@@ -488,7 +488,7 @@ trait WriteAtStart {
 
 impl WriteAtStart for File {
     fn write_at_start(&self, message: &[u8]) {
-        std::os::unix::fs::FileExt::write_all_at(self, message, 0).unwrap();
+        FileExt::write_all_at(self, message, 0).unwrap();
     }
 }
 

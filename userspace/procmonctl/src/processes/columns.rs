@@ -487,7 +487,7 @@ mod tests {
         });
         raw.threads = 1;
         row_of(raw, |row| {
-            assert_eq!(column("comm").cell(row, "", &context), "")
+            assert_eq!(column("comm").cell(row, "", &context), "");
         });
     }
 

@@ -257,7 +257,7 @@ mod tests {
             ..Default::default()
         };
         for (to, from) in raw.comm.iter_mut().zip(comm.bytes()) {
-            *to = from as _;
+            *to = from as std::ffi::c_char;
         }
         raw.into()
     }

@@ -35,7 +35,7 @@ pub fn process(pid: i32, ppid: i32, comm: &str, cpu_ms: u64) -> Record {
         ..Default::default()
     };
     for (to, from) in raw.comm.iter_mut().zip(comm.bytes()) {
-        *to = from as _;
+        *to = from as std::ffi::c_char;
     }
     raw.into()
 }

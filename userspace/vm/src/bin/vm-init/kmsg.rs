@@ -47,7 +47,7 @@ impl Recorder {
         loop {
             match self.0.read(&mut record) {
                 Ok(length) => {
-                    messages.push_str(message(&String::from_utf8_lossy(&record[..length])))
+                    messages.push_str(message(&String::from_utf8_lossy(&record[..length])));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(messages),
                 // Records were overwritten before we read them; the next ones are there.
