@@ -2,8 +2,8 @@
 
 //! procmon: a process monitor with a character device and sysfs attributes.
 //!
-//! [`driver`] is the monitor itself, in safe code. [`abstractions`] are the additions to the `kernel`
-//! crate that it builds on. [`driver::uapi`] is the ABI, generated from `procmon_uapi.h`.
+//! [`driver`] is the monitor itself, in safe code. [`abstractions`] are the additions to the
+//! `kernel` crate that it builds on. [`driver::uapi`] is the ABI, generated from `procmon_uapi.h`.
 
 use kernel::{
     prelude::*,

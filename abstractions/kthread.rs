@@ -52,8 +52,8 @@ pub(crate) trait ThreadFn: Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// `task` is a thread that was created by [`KThread::run`], is stopped by this only, and uses `data`
-/// until it ends.
+/// `task` is a thread that was created by [`KThread::run`], is stopped by this only, and uses
+/// `data` until it ends.
 pub(crate) struct KThread<T: ThreadFn> {
     task: ManuallyDrop<ARef<Task>>,
     _data: Arc<T>,
@@ -138,8 +138,10 @@ impl CurrentThread {
         unsafe { bindings::kthread_should_stop() }
     }
 
-    /// Sleeps until a time of [`ktime_get_boottime_ns`](crate::abstractions::time::ktime_get_boottime_ns), until a number is another one
-    /// than `seen`, or until the thread is to end. Does not sleep if any of these is the case.
+    /// Sleeps until a time of
+    /// [`ktime_get_boottime_ns`](crate::abstractions::time::ktime_get_boottime_ns), until a number
+    /// is another one than `seen`, or until the thread is to end. Does not sleep if any of these is
+    /// the case.
     ///
     /// On a kernel without high-resolution timers the sleep may be a tick longer.
     #[doc(alias = "schedule_hrtimeout_range_clock")]

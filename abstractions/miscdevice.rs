@@ -125,8 +125,8 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
 
 /// A registered misc device with its data.
 ///
-/// Dropping it removes the device, then waits until no file is open any more, so it may sleep. When a
-/// module is unloaded there is no open file, since each holds a reference to the module.
+/// Dropping it removes the device, then waits until no file is open any more, so it may sleep. When
+/// a module is unloaded there is no open file, since each holds a reference to the module.
 ///
 /// # Invariants
 ///
@@ -235,8 +235,8 @@ impl<T: MiscDevice> PinnedDrop for MiscDeviceRegistration<T> {
         // SAFETY: By the type invariants the device is registered.
         unsafe { bindings::misc_deregister(self.misc.get()) };
 
-        // From here on the number of opened files is constant, and that of released files only grows,
-        // so they are equal only if no file is left, even though the sum is no snapshot.
+        // From here on the number of opened files is constant, and that of released files only
+        // grows, so they are equal only if no file is left, even though the sum is no snapshot.
         // TIME: As long as a file is open. When a module is unloaded there is none, since each
         // holds a reference to the module, so this waits for the end of `release()` at the most.
         loop {
@@ -248,8 +248,8 @@ impl<T: MiscDevice> PinnedDrop for MiscDeviceRegistration<T> {
             fsleep(Delta::from_millis(10));
         }
 
-        // ORDERING: Pairs with the barrier in `VTable::release()`: accesses of the last files to the
-        // data come before its drop. See `tests/memory-model/release.litmus`.
+        // ORDERING: Pairs with the barrier in `VTable::release()`: accesses of the last files to
+        // the data come before its drop. See `tests/memory-model/release.litmus`.
         smp_mb();
     }
 }

@@ -37,8 +37,8 @@ pub(crate) trait MmExt {
     #[doc(alias = "task_vsize")]
     fn vsize(&self) -> usize;
 
-    /// Returns the resident memory. Each CPU counts up to some pages for itself, by which the result
-    /// may be off.
+    /// Returns the resident memory. Each CPU counts up to some pages for itself, by which the
+    /// result may be off.
     #[doc(alias = "get_mm_counter")]
     fn rss(&self) -> Rss;
 }

@@ -74,7 +74,8 @@ impl UintParam {
         &self.value
     }
 
-    /// Parses and stores a value, when the module is loaded or when the parameter's file is written.
+    /// Parses and stores a value, when the module is loaded or when the parameter's file is
+    /// written.
     ///
     /// # Safety
     ///

@@ -31,8 +31,8 @@ use kernel::{
 
 /// `N` event counters per CPU.
 ///
-/// An increment only writes memory of the CPU that it runs on, so CPUs never wait for each other and
-/// share no cache line. Reading the counters is expensive: it visits every CPU.
+/// An increment only writes memory of the CPU that it runs on, so CPUs never wait for each other
+/// and share no cache line. Reading the counters is expensive: it visits every CPU.
 ///
 /// # Invariants
 ///

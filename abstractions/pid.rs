@@ -60,8 +60,8 @@ impl PidRef {
 
     /// Returns the leader of the thread group that has this as its process ID.
     ///
-    /// While a thread that executes a program replaces the leader (`de_thread()`), this is either of
-    /// them, and never `None`.
+    /// While a thread that executes a program replaces the leader (`de_thread()`), this is either
+    /// of them, and never `None`.
     #[doc(alias = "pid_task")]
     #[inline(always)]
     pub(crate) fn thread_group_leader<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Task> {

@@ -88,8 +88,8 @@ impl AttributeFile {
 
     /// Wakes pollers of the file, and notifies inotify(7) of a change. Does not sleep.
     ///
-    /// `sysfs_notify()` looks up the file each time, and must not be called for a device that may be
-    /// removed.
+    /// `sysfs_notify()` looks up the file each time, and must not be called for a device that may
+    /// be removed.
     #[doc(alias = "sysfs_notify")]
     pub(crate) fn notify(&self) {
         // TIME: Wakes all pollers, as for any file. The rest is left to a work item of the kernel.

@@ -5,8 +5,8 @@
 //! All functions take any address, may sleep, and may copy a part before they fail. User space may
 //! change the memory at any time, so a value must be read once only.
 //!
-//! The `kernel` crate's `UserSlice` requires traits that types from bindgen do not have, and does not
-//! return the number of bytes that were written.
+//! The `kernel` crate's `UserSlice` requires traits that types from bindgen do not have, and does
+//! not return the number of bytes that were written.
 //!
 //! Does not support strings, nor access without page faults.
 //!
@@ -133,7 +133,8 @@ pub(crate) fn clear_user(to: UserPtr, len: usize) -> bool {
     true
 }
 
-/// Writes bytes to user space. Returns the number of bytes that were written, from the first one on.
+/// Writes bytes to user space. Returns the number of bytes that were written, from the first one
+/// on.
 pub(crate) fn write_user_slice(to: UserPtr, bytes: &[u8]) -> usize {
     // SAFETY: There are as many bytes, and they are initialised; any address may be written to.
     let left =

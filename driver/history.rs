@@ -147,7 +147,8 @@ impl History {
     /// # Errors
     ///
     /// - `E2BIG` if a field is set that this version does not know.
-    /// - `EFAULT` if the arguments cannot be read or written, or the first sample cannot be written.
+    /// - `EFAULT` if the arguments cannot be read or written, or the first sample cannot be
+    ///   written.
     /// - `EINVAL` if an argument is out of range.
     /// - `ENOMEM` if memory is short.
     /// - `EPERM` if the caller is outside of the initial namespaces, which the samples are about.
@@ -179,8 +180,8 @@ impl History {
         let mut output = UserArray::new(arguments.samples, stride, capacity)?;
         let mut next = arguments.sequence;
 
-        // TIME: Each round copies at least one sample, and there are as many as the ring holds, but for
-        // new ones: one per interval of the monitor.
+        // TIME: Each round copies at least one sample, and there are as many as the ring holds, but
+        // for new ones: one per interval of the monitor.
         let failed = loop {
             let len = samples.len().min(output.remaining() as usize);
             let batch = samples.get_mut(..len).unwrap_or_default();

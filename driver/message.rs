@@ -225,7 +225,8 @@ impl Message {
     }
 
     /// Fills a buffer with the bytes from `start` on of the message with this ID, or of the current
-    /// one, of which the caller then is a reader. Returns `None` if the message is not kept any more.
+    /// one, of which the caller then is a reader. Returns `None` if the message is not kept any
+    /// more.
     fn copy(&self, id: Option<MessageId>, start: usize, buffer: &mut [u8]) -> Option<Chunk> {
         // TIME: RCU is held for a copy of one buffer, which is `BUFFER_SIZE` at most.
         let guard = rcu::read_lock();

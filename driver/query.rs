@@ -24,7 +24,8 @@ static_assert!(TASK_COMM_LEN == uapi::PROCMON_COMM_LEN as usize);
 ///
 /// An ID that is not found gives the state `PROCMON_STATE_NOT_FOUND`.
 pub(crate) fn query(pid: Pid) -> uapi::procmon_query {
-    // TIME: RCU is held for one lookup, and for the lock of the task, which is held for a few loads.
+    // TIME: RCU is held for one lookup, and for the lock of the task, which is held for a few
+    // loads.
     let guard = rcu::read_lock();
     let Some(task) = find_task_by_vpid(pid, &guard) else {
         return uapi::procmon_query {

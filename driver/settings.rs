@@ -41,8 +41,8 @@ struct Values {
 
 /// The baseline of the counters, which themselves are never reset, and whether there is a target.
 ///
-/// Counting does not take the lock, nor do readers, unless there is a target or a writer. The target
-/// itself is set with the lock held, but has a lock of its own, since it is no plain data.
+/// Counting does not take the lock, nor do readers, unless there is a target or a writer. The
+/// target itself is set with the lock held, but has a lock of its own, since it is no plain data.
 #[pin_data]
 pub(crate) struct Settings {
     #[pin]

@@ -306,8 +306,8 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
     let mut backoff = Backoff::new();
     let mut next = arguments.cursor;
 
-    // TIME: Each round gives at least one record, ends, retries one process, which `Backoff` limits,
-    // or has spent its budget on other IDs, of which there are at most `pid_max`.
+    // TIME: Each round gives at least one record, ends, retries one process, which `Backoff`
+    // limits, or has spent its budget on other IDs, of which there are at most `pid_max`.
     let failed = loop {
         let capacity = batch.min(output.remaining() as usize);
         let batch = records.get_mut(..capacity).unwrap_or_default();

@@ -109,8 +109,8 @@ impl<T: MiscDevice> VTable<T> {
             unsafe { (*registration).data.released(&data.state) };
         }
 
-        // ORDERING: All accesses of this file to the registration come before it counts as released,
-        // after which the registration may be gone.
+        // ORDERING: All accesses of this file to the registration come before it counts as
+        // released, after which the registration may be gone.
         smp_mb();
 
         // SAFETY: The registration is valid, since the file does not count as released yet.

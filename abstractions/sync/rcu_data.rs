@@ -224,8 +224,8 @@ impl Drop for Removed<'_> {
         if WAITING.fetch_add(size, Relaxed).saturating_add(size) <= MAX_WAITING {
             // No reader sees it freed: see `tests/memory-model/free.litmus`.
             // TIME: The callback frees one allocation.
-            // SAFETY: By the type invariants nothing else frees it, and it has been in no slot again
-            // since it left one, so the head is not in use.
+            // SAFETY: By the type invariants nothing else frees it, and it has been in no slot
+            // again since it left one, so the head is not in use.
             unsafe { call_rcu_hurry(Opaque::cast_into(&raw const (*header).head), Some(free)) };
         } else {
             WAITING.fetch_sub(size, Relaxed);
@@ -261,8 +261,8 @@ unsafe extern "C" fn free(head: *mut bindings::callback_head) {
 ///
 /// # Invariants
 ///
-/// Each slot is null or has a byte string for which the invariants of [`RcuBytes`] hold, which is in
-/// no other slot and is freed no earlier than a grace period after it has left this one.
+/// Each slot is null or has a byte string for which the invariants of [`RcuBytes`] hold, which is
+/// in no other slot and is freed no earlier than a grace period after it has left this one.
 pub(crate) struct RcuSlots<const N: usize> {
     slots: [Atomic<*mut Header>; N],
 }
@@ -342,8 +342,8 @@ impl<const N: usize> Drop for RcuSlots<N> {
             drop(Self::exchange(slot, ptr::null_mut()));
         }
 
-        // TIME: A grace period, and the callbacks that are queued before. Callbacks are code of this
-        // module, which must not be unloaded before they have run.
+        // TIME: A grace period, and the callbacks that are queued before. Callbacks are code of
+        // this module, which must not be unloaded before they have run.
         rcu_barrier();
     }
 }

@@ -2,8 +2,8 @@
 
 //! Reader-writer spin locks.
 //!
-//! An upstream version would be a backend of `kernel::sync::Lock`, which has exclusive guards only so
-//! far. Does not support the variants that leave soft interrupts on or disable interrupts, nor
+//! An upstream version would be a backend of `kernel::sync::Lock`, which has exclusive guards only
+//! so far. Does not support the variants that leave soft interrupts on or disable interrupts, nor
 //! attempts to take the lock without waiting.
 //!
 //! # Examples
@@ -187,7 +187,8 @@ impl<T> Deref for ReadGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: By the type invariants the lock is held for reading, so there is no `&mut` access.
+        // SAFETY: By the type invariants the lock is held for reading, so there is no `&mut`
+        // access.
         unsafe { &*self.lock.data.get() }
     }
 }
@@ -214,14 +215,16 @@ impl<T> Deref for WriteGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: By the type invariants the lock is held for writing, so only this guard has access.
+        // SAFETY: By the type invariants the lock is held for writing, so only this guard has
+        // access.
         unsafe { &*self.lock.data.get() }
     }
 }
 
 impl<T> DerefMut for WriteGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: By the type invariants the lock is held for writing, so only this guard has access.
+        // SAFETY: By the type invariants the lock is held for writing, so only this guard has
+        // access.
         unsafe { &mut *self.lock.data.get() }
     }
 }

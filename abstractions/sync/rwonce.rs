@@ -20,8 +20,8 @@
 #[cfg(CONFIG_KCSAN)]
 use kernel::bindings;
 
-/// Reads a place that may be written concurrently, as `READ_ONCE()` does: in one go if it is aligned
-/// and no larger than a word, and without making a reference.
+/// Reads a place that may be written concurrently, as `READ_ONCE()` does: in one go if it is
+/// aligned and no larger than a word, and without making a reference.
 macro_rules! read {
     ($($place:tt)*) => {
         ::core::ptr::read_volatile(&raw const $($place)*)

@@ -2,8 +2,8 @@
 
 //! Sequence locks: locks that most readers need not take.
 //!
-//! [`SeqRwLock`] is a lock with a value of its own. [`scoped_seqlock_read`] reads data of the kernel
-//! that is protected by a `seqlock_t`.
+//! [`SeqRwLock`] is a lock with a value of its own. [`scoped_seqlock_read`] reads data of the
+//! kernel that is protected by a `seqlock_t`.
 //!
 //! Does not support values that are not made of whole words, nor writers in interrupt handlers.
 //!
@@ -66,8 +66,9 @@ pub(crate) use new_seqrwlock;
 ///
 /// # Invariants
 ///
-/// While there is more than one reference, the value is written by atomic stores of words only, with
-/// the lock held for writing. Threads that do not hold the lock read it by atomic loads of words.
+/// While there is more than one reference, the value is written by atomic stores of words only,
+/// with the lock held for writing. Threads that do not hold the lock read it by atomic loads of
+/// words.
 #[doc(alias = "seqcount_rwlock_t")]
 #[pin_data]
 pub(crate) struct SeqRwLock<T> {
@@ -102,8 +103,8 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         })
     }
 
-    /// Calls a function, and returns its result together with the value, which did not change during
-    /// the call.
+    /// Calls a function, and returns its result together with the value, which did not change
+    /// during the call.
     ///
     /// The function may be called twice, so it should only read.
     ///
@@ -112,15 +113,15 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
     pub(crate) fn read_with<R>(&self, f: impl Fn() -> R) -> (T, R) {
         let sequence = self.sequence.load(Relaxed);
 
-        // ORDERING: Pairs with the release in `update()`: a reader that sees the even count sees all
-        // that the writer has written and read before.
+        // ORDERING: Pairs with the release in `update()`: a reader that sees the even count sees
+        // all that the writer has written and read before.
         smp_rmb();
         if sequence & 1 == 0 {
             let result = f();
             let value = self.load();
 
-            // ORDERING: Pairs with the write barrier in `update()`: a reader that has read a word of
-            // a writer also sees its odd count.
+            // ORDERING: Pairs with the write barrier in `update()`: a reader that has read a word
+            // of a writer also sees its odd count.
             smp_rmb();
             if self.sequence.load(Relaxed) == sequence {
                 return (value, result);
@@ -129,8 +130,8 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         self.read_locked(f)
     }
 
-    /// Calls a function once with the lock held, and returns its result together with the value. The
-    /// function must not use this lock.
+    /// Calls a function once with the lock held, and returns its result together with the value.
+    /// The function must not use this lock.
     #[cold]
     #[inline(never)]
     pub(crate) fn read_locked<R>(&self, f: impl Fn() -> R) -> (T, R) {
@@ -288,8 +289,8 @@ pub(crate) unsafe fn scoped_seqlock_read<T>(
     }
 
     // SAFETY: By the safety requirements.
-    // TIME: CPUs get the lock in the order of their requests, and each holds it for one change or one
-    // such read. It is held here for one call of `read`.
+    // TIME: CPUs get the lock in the order of their requests, and each holds it for one change or
+    // one such read. It is held here for one call of `read`.
     let _guard = unsafe { SeqLockGuard::new(lock) };
 
     read()

@@ -30,10 +30,11 @@ use kernel::{
 
 use crate::abstractions::compat::smp_mb;
 
-/// A number whose changes wake threads in [`CurrentThread::sleep_until`](crate::abstractions::kthread::CurrentThread).
+/// A number whose changes wake threads in
+/// [`CurrentThread::sleep_until`](crate::abstractions::kthread::CurrentThread).
 ///
-/// The wait queue is one of the kernel's, found by the address of the number. So there is nothing to
-/// initialise or to release, and a number may be static.
+/// The wait queue is one of the kernel's, found by the address of the number. So there is nothing
+/// to initialise or to release, and a number may be static.
 pub(crate) struct WatchedU32(Atomic<u32>);
 
 impl WatchedU32 {
@@ -52,8 +53,8 @@ impl WatchedU32 {
     #[doc(alias = "wake_up_var")]
     pub(crate) fn set(&self, value: u32) {
         self.0.store(value, Relaxed);
-        // ORDERING: Pairs with the barrier in `prepare_to_wait_event()`: either this sees the waiter
-        // in the queue, or the waiter sees the new value.
+        // ORDERING: Pairs with the barrier in `prepare_to_wait_event()`: either this sees the
+        // waiter in the queue, or the waiter sees the new value.
         smp_mb();
         // TIME: One short call for each waiter in the queue: those of this address, and others that
         // the kernel has in this one of its 256 queues.

@@ -25,7 +25,8 @@ use crate::abstractions::sync::rwonce::data_race;
 /// The length of a task's name with its terminating NUL.
 pub(crate) const TASK_COMM_LEN: usize = bindings::TASK_COMM_LEN as usize;
 
-/// A name in words, to which it is aligned. Handling bytes would take several times the instructions.
+/// A name in words, to which it is aligned. Handling bytes would take several times the
+/// instructions.
 type CommWords = [usize; TASK_COMM_LEN / size_of::<usize>()];
 
 static_assert!(core::mem::offset_of!(bindings::task_struct, comm) % align_of::<CommWords>() == 0);

@@ -2,8 +2,8 @@
 
 //! Detection of execve(2) during a read of several properties of a process.
 //!
-//! Name, address space and credentials change one after the other then, with `exec_update_lock` held.
-//! The lock may be held for any length of time, so it is only looked at and never waited for.
+//! Name, address space and credentials change one after the other then, with `exec_update_lock`
+//! held. The lock may be held for any length of time, so it is only looked at and never waited for.
 //!
 //! Does not support waiting for the end of execve(2).
 //!

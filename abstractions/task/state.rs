@@ -17,8 +17,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// Returns the state as one bit of `TASK_REPORT` or `TASK_REPORT_IDLE`, or as 0 for a task that runs
-/// or waits for a CPU. The C function returns the number of the bit.
+/// Returns the state as one bit of `TASK_REPORT` or `TASK_REPORT_IDLE`, or as 0 for a task that
+/// runs or waits for a CPU. The C function returns the number of the bit.
 #[doc(alias = "__task_state_index")]
 #[inline(always)]
 pub(super) fn reported_state(state: c_uint, exit_state: c_uint) -> c_uint {

@@ -52,8 +52,8 @@ pub(crate) struct Usage {
     pub(crate) write_bytes: u64,
 }
 
-/// Makes a [`Usage`] of fields that `task_struct` and `signal_struct` have by the same names. Without
-/// `$all`, switches and I/O are left out.
+/// Makes a [`Usage`] of fields that `task_struct` and `signal_struct` have by the same names.
+/// Without `$all`, switches and I/O are left out.
 macro_rules! usage {
     ($from:expr, $all:expr, $counted:expr, $runtime:expr) => {
         Usage {

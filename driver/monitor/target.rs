@@ -94,7 +94,8 @@ impl Target {
         }
     }
 
-    /// Whether there is a process that has not been reaped. Until then no other process gets its ID.
+    /// Whether there is a process that has not been reaped. Until then no other process gets its
+    /// ID.
     fn is_alive(&self) -> bool {
         // TIME: RCU is held for one lookup.
         let guard = rcu::read_lock();
