@@ -410,7 +410,7 @@ fn loading() {
         // The monitor, its thread, counters, device, attributes, and all that the kernel needs.
         faults.sweep(
             "finit_module",
-            if is_long { 20 } else { 5 },
+            if is_long { 20 } else { 3 },
             |_| (),
             |()| Module::load_from(&file, &parameters),
             |(), result| {
