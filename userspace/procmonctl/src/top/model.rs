@@ -21,7 +21,7 @@ pub struct Process {
     pub record: Record,
     /// CPU use since the refresh before, in per cent of one CPU, if there was one.
     pub cpu: Option<f64>,
-    /// CPU use since it was started, likewise.
+    /// CPU use since it was started, likewise, where there is no other.
     life: Option<f64>,
     /// CPU use at all refreshes, oldest first.
     pub past: VecDeque<f64>,
@@ -78,11 +78,14 @@ impl Processes {
             let mut process = Process {
                 record,
                 cpu: None,
-                life: CpuUsage::of_life(&record, snapshot).map(CpuUsage::percent),
+                life: None,
                 past: VecDeque::new(),
             };
             if self.has_interval {
                 process.cpu = usage.map(CpuUsage::percent);
+            }
+            if process.cpu.is_none() {
+                process.life = CpuUsage::of_life(&record, snapshot).map(CpuUsage::percent);
             }
             if let Some(known) = known {
                 process.past = known.past;
