@@ -17,7 +17,7 @@ TEST :=
 # Read by scripts/kbuild, from the command line and from the environment.
 export KDIR
 
-.PHONY: all module procmonctl vm-files install uninstall run top test test-all fuzz mutants bench \
+.PHONY: all module procmonctl install uninstall run top test test-all fuzz mutants bench \
 	bench-check check fmt rust-analyzer clean distclean help
 # Kbuild writes to this directory, so its targets take turns.
 .NOTPARALLEL:
@@ -30,16 +30,6 @@ module:
 procmonctl:
 	@scripts/cargo build --profile dist -p procmonctl
 	@cp $(CACHE)/target/x86_64-unknown-linux-gnu/dist/procmonctl .
-
-# The guest boots a kernel of scripts/kernel, whatever the running one is.
-vm-files:
-ifneq ($(filter-out debian,$(KERNEL)),)
-	@scripts/kbuild --for $(KERNEL) modules
-else
-	@KDIR="$${KDIR:-$$(scripts/kernel)/build}" scripts/kbuild modules
-endif
-	@scripts/cargo build $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-q) \
-		--release -p procmonctl -p vm
 
 install:
 	@[ -n "$(INSTALL_MOD_PATH)" ] || [ -d "$(modules)/$(release)" ] || { \

@@ -249,7 +249,7 @@ impl<T: MiscDevice> PinnedDrop for MiscDeviceRegistration<T> {
         }
 
         // ORDERING: Pairs with the barrier in `VTable::release()`: accesses of the last files to
-        // the data come before its drop. See `tests/memory-model/release.litmus`.
+        // the data come before its drop. See `tests/litmus/release.litmus`.
         smp_mb();
     }
 }

@@ -70,7 +70,7 @@ impl Settings {
     #[inline(always)]
     pub(crate) fn report(&self, counters: &Counters, target_pid: impl Fn() -> Pid) -> Report {
         // No reset comes in between, so no total is below its baseline, though counting takes no
-        // lock: see `tests/memory-model/reset.litmus`.
+        // lock: see `tests/litmus/reset.litmus`.
         let (values, totals) = self.values.read_with(|| counters.totals());
 
         if values.has_target == 0 {

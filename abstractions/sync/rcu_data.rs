@@ -222,7 +222,7 @@ impl Drop for Removed<'_> {
 
         might_sleep();
         if WAITING.fetch_add(size, Relaxed).saturating_add(size) <= MAX_WAITING {
-            // No reader sees it freed: see `tests/memory-model/free.litmus`.
+            // No reader sees it freed: see `tests/litmus/free.litmus`.
             // TIME: The callback frees one allocation.
             // SAFETY: By the type invariants nothing else frees it, and it has been in no slot
             // again since it left one, so the head is not in use.
@@ -328,7 +328,7 @@ impl<const N: usize> RcuSlots<N> {
 
     fn exchange<'a>(slot: &'a Atomic<*mut Header>, new: *mut Header) -> Option<Removed<'a>> {
         // ORDERING: Readers that see the pointer see the bytes: see
-        // `tests/memory-model/publish.litmus`.
+        // `tests/litmus/publish.litmus`.
         let old = slot.xchg(new, Full);
 
         // INVARIANT: It left its slot just now, so nothing else frees it.

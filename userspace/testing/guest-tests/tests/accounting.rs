@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! User, system and run time of processes and threads, compared with what the kernel itself says.
+
+use std::ffi::{c_int, c_void};
+use std::fs;
+use std::hint::black_box;
+use std::io::{self, Read, Write};
+use std::ptr::null_mut;
+use std::thread;
+use std::time::Duration;
+
+use fixture::child::Child;
+use fixture::memory::{PAGE, Region};
+use fixture::{eventually, is_own_kernel, loaded, procfs};
+use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::time::ClockId;
+use nix::unistd::{Pid, getppid, pause};
+use procmon::Device;
+use procmon::snapshot::{Groups, Record, SnapshotOptions};
+
+fn snapshot(options: SnapshotOptions) -> Vec<Record> {
+    let device = Device::open().unwrap();
+    device
+        .snapshot(&options.groups(Groups::all()))
+        .unwrap()
+        .records()
+        .to_vec()
+}
+
+fn record_of(pid: i32) -> Record {
+    snapshot(SnapshotOptions::new().tgid(pid))[0]
+}
+
+/// Uses a CPU for some time in user space and in the kernel.
+fn work() {
+    let mut sum = 0u64;
+    for round in 0..20 {
+        for number in 0..50_000 {
+            sum = black_box(sum.wrapping_add(number * round));
+        }
+        fs::read_to_string("/proc/self/maps").unwrap();
+    }
+}
+
+/// A process of two threads that sleep, after a third one has ended, all of which have worked.
+fn rested() -> Child {
+    let child = Child::spawn(|| {
+        thread::spawn(work).join().unwrap();
+        thread::spawn(|| {
+            work();
+            pause();
+        });
+        work();
+        pause();
+    });
+    let tasks = format!("/proc/{}/task", child.pid());
+    eventually("two threads that sleep", || {
+        let tasks: Vec<i32> = fs::read_dir(&tasks)
+            .unwrap()
+            .map(|entry| {
+                let name = entry.unwrap().file_name();
+                name.into_string().unwrap().parse().unwrap()
+            })
+            .collect();
+        let sleeps = |&tid: &i32| procfs::stat(tid).is_some_and(|stat| stat.state == 'S');
+        tasks.len() == 2 && tasks.iter().all(sleeps) && {
+            // The first thread also sleeps while it waits for the one that ends.
+            let wchan = fs::read_to_string(format!("/proc/{}/syscall", child.pid())).unwrap();
+            wchan.starts_with(&format!("{} ", libc::SYS_pause))
+        }
+    });
+    child
+}
+
+/// The run time of a process is that of its CPU clock, to the nanosecond, threads that have ended
+/// included. The run times of threads are parts of it.
+#[test]
+fn run_time_is_that_of_the_cpu_clock() {
+    let (_kernel, _module) = loaded("");
+    let child = rested();
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(child.pid())).unwrap();
+    let expected = Duration::from(clock.now().unwrap());
+    let record = record_of(child.pid());
+    assert_eq!(record.runtime(), Some(expected));
+    assert!(expected > Duration::ZERO);
+    let threads = snapshot(SnapshotOptions::new().tgid(child.pid()).threads(true));
+    assert_eq!(threads.len(), 2);
+    let sum: Duration = threads.iter().map(|thread| thread.runtime().unwrap()).sum();
+    // The one that has ended has the rest.
+    assert!(sum < expected, "{sum:?} of {expected:?}");
+    assert!(
+        threads
+            .iter()
+            .all(|thread| thread.runtime().unwrap() > expected / 10)
+    );
+    child.kill();
+}
+
+/// User and system time of `/proc/PID/stat`, in hundredths of a second.
+fn proc_times(pid: i32) -> (u64, u64) {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    let field = |number: usize| rest.split_ascii_whitespace().nth(number - 3).unwrap();
+    (field(14).parse().unwrap(), field(15).parse().unwrap())
+}
+
+fn snapshot_times(pid: i32) -> (u64, u64) {
+    let cpu = record_of(pid).cpu().unwrap();
+    let ticks = |time: Duration| u64::try_from(time.as_millis() / 10).unwrap();
+    (ticks(cpu.user), ticks(cpu.system))
+}
+
+/// Fails unless the times of a snapshot are between those that `/proc` has before and after it,
+/// whose estimate of one part may still be corrected by a tick.
+fn between_those_of_proc(pid: i32) {
+    let before = proc_times(pid);
+    let (user, system) = snapshot_times(pid);
+    let after = proc_times(pid);
+    let seen = format!("{before:?}, ({user}, {system}), {after:?}");
+    assert!(before.0 <= user && user <= after.0 + 2, "{seen}");
+    assert!(before.1 <= system && system <= after.1 + 2, "{seen}");
+}
+
+/// While its threads are at work, the times of a process are those of `/proc` at that moment.
+#[test]
+fn times_of_the_busy_are_those_of_proc() {
+    let (_kernel, _module) = loaded("");
+    let child = Child::spawn(|| {
+        thread::spawn(|| {
+            loop {
+                work();
+            }
+        });
+        loop {
+            getppid();
+        }
+    });
+    eventually("some time", || proc_times(child.pid()).1 > 10);
+    let rounds = if is_own_kernel() { 25 } else { 100 };
+    for _ in 0..rounds {
+        between_those_of_proc(child.pid());
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.kill();
+}
+
+fn stay_on(cpu: usize) {
+    let mut set = CpuSet::new();
+    set.set(cpu).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &set).unwrap();
+}
+
+/// A process on a CPU without ticks that makes system calls for a while, and then is in user space
+/// only. Returns its user and system time at that moment and at the end, after as much time again.
+fn tickless(observe: impl Fn(i32)) -> [(u64, u64); 2] {
+    const CALLS: u64 = 100;
+
+    let (mut reader, writer) = io::pipe().unwrap();
+    let child = Child::spawn(|| {
+        stay_on(1);
+        let calls = || {
+            let mut times = libc::tms {
+                tms_utime: 0,
+                tms_stime: 0,
+                tms_cutime: 0,
+                tms_cstime: 0,
+            };
+            // SAFETY: The place is valid.
+            unsafe { libc::times(&raw mut times) };
+            times.tms_stime as u64
+        };
+        while calls() < CALLS {
+            for _ in 0..1000 {
+                getppid();
+            }
+        }
+        (&writer).write_all(b".").unwrap();
+        loop {
+            std::hint::spin_loop();
+        }
+    });
+    reader.read_exact(&mut [0]).unwrap();
+    let before = proc_times(child.pid());
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(child.pid())).unwrap();
+    let used = || Duration::from(clock.now().unwrap());
+    let end = used() * 3;
+    // Nothing but the run time ends this, so it takes what it takes.
+    while used() < end {
+        observe(child.pid());
+        thread::sleep(Duration::from_millis(100));
+    }
+    let after = proc_times(child.pid());
+    child.kill();
+    [before, after]
+}
+
+/// On a CPU without ticks, `/proc` says the same of a process that is in user space, whether
+/// procmon looks at it or not: the system time does not grow.
+#[test]
+fn tickless_times_stay_those_of_the_kernel() {
+    let cpus = fs::read_to_string("/sys/devices/system/cpu/nohz_full").unwrap_or_default();
+    if cpus.trim() != "1" {
+        // That is what the suite guest-nohz is for.
+        writeln!(io::stdout(), "skipped: CPU 1 has ticks").unwrap();
+        return;
+    }
+    let (_kernel, _module) = loaded("monitor_interval_ms=100");
+    stay_on(0);
+    let device = Device::open().unwrap();
+    let grown = |[before, after]: [(u64, u64); 2]| (after.0 - before.0, after.1 - before.1);
+    let (_, alone) = grown(tickless(|_| {}));
+    let (user, watched) = grown(tickless(|pid| {
+        device.set_filter(Some(pid)).unwrap();
+        // So that what is old at first is looked at, and only then what the kernel says.
+        snapshot_times(pid);
+        between_those_of_proc(pid);
+    }));
+    assert!(user > 100, "{user}");
+    // Interrupts take some time of their own. The fault gave half of all to the kernel.
+    assert!(
+        watched <= alone + user / 10,
+        "{watched} and {alone} of {user}"
+    );
+}
+
+/// Many threads that only wait, on stacks of one page.
+fn idle_threads(count: usize) {
+    extern "C" fn idle(_: *mut c_void) -> c_int {
+        loop {
+            // SAFETY: This only waits. It is not the function of libc, which would use what there
+            // is for each thread.
+            unsafe { libc::syscall(libc::SYS_pause) };
+        }
+    }
+
+    const FLAGS: c_int = libc::CLONE_VM
+        | libc::CLONE_FS
+        | libc::CLONE_FILES
+        | libc::CLONE_SIGHAND
+        | libc::CLONE_THREAD
+        | libc::CLONE_SYSVSEM;
+
+    let stacks = Region::new(count * PAGE);
+    for index in 1..=count {
+        let top = stacks.at(index * PAGE).as_ptr().cast();
+        // SAFETY: The stack is for this thread alone, and large enough for one call.
+        let tid = unsafe { libc::clone(idle, top, FLAGS, null_mut()) };
+        Errno::result(tid).unwrap();
+    }
+    std::mem::forget(stacks);
+}
+
+/// A process of very many threads. When it gets a byte, some start and exit all the time.
+fn crowd(count: usize) -> (Child, io::PipeWriter) {
+    let (reader, go) = io::pipe().unwrap();
+    let (mut ready, writer) = io::pipe().unwrap();
+    let child = Child::spawn(|| {
+        idle_threads(count);
+        (&writer).write_all(b".").unwrap();
+        (&reader).read_exact(&mut [0]).unwrap();
+        for _ in 0..3 {
+            thread::spawn(|| {
+                loop {
+                    thread::spawn(|| {}).join().unwrap();
+                }
+            });
+        }
+        pause();
+    });
+    drop(writer);
+    ready.read_exact(&mut [0]).unwrap();
+    (child, go)
+}
+
+/// A process of very many threads, of which some exit all the time, is summed up by a second pass
+/// at most, so that this takes no more than three times what it takes for one at rest.
+#[test]
+fn threads_that_exit_disturb_a_reading_once() {
+    const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
+    let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
+    let (count, calls) = if is_own_kernel() {
+        (300, 11)
+    } else {
+        (10_000, 31)
+    };
+    let old = fs::read_to_string(THREADS_MAX).unwrap();
+    fs::write(THREADS_MAX, "30000").unwrap();
+    let (quiet, _reader) = crowd(count);
+    let (busy, mut go) = crowd(count);
+    let device = Device::open().unwrap();
+    let threads = |child: &Child| {
+        let options = SnapshotOptions::new()
+            .groups(Groups::all())
+            .tgid(child.pid());
+        device.snapshot(&options).unwrap().records()[0].threads()
+    };
+    assert!(threads(&quiet) > count as u32);
+    go.write_all(b".").unwrap();
+    eventually("threads that exit", || threads(&busy) > count as u32 + 4);
+    // CPU time, for those who exit want the CPUs as well.
+    let clock = ClockId::CLOCK_THREAD_CPUTIME_ID;
+    let time = |child: &Child| {
+        let start = Duration::from(clock.now().unwrap());
+        threads(child);
+        Duration::from(clock.now().unwrap()) - start
+    };
+    // A host with other work to do may stop this CPU within any call, so the quickest quarter of
+    // the calls counts, and it may take several rounds. The fault makes all calls take 50 times as
+    // long.
+    eventually("a reading that is disturbed once", || {
+        let (mut at_rest, mut disturbed): (Vec<_>, Vec<_>) =
+            (0..calls).map(|_| (time(&quiet), time(&busy))).unzip();
+        at_rest.sort();
+        disturbed.sort();
+        println!("at rest {at_rest:?}, disturbed {disturbed:?}");
+        disturbed[calls / 4] <= at_rest[calls / 4] * 3
+    });
+    quiet.kill();
+    busy.kill();
+    fs::write(THREADS_MAX, old).unwrap();
+}

@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command procmonctl.
+
+#[path = "../../../procmonctl/tests/common/mod.rs"]
+mod random_arguments;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use fixture::child::as_nobody;
+use fixture::{KernelGuard, loaded, procfs, stats};
+use procmon::{DEVICE_PATH, Device};
+use serde_json::{Value, json};
+
+fn procmonctl(arguments: &[&str]) -> Output {
+    Command::new("/bin/procmonctl")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// Runs the command and returns its exit status, standard output and standard error.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = procmonctl(arguments);
+    (
+        output.status.code().expect("no signal"),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+/// Runs a command that must succeed and returns what it prints.
+fn succeed(arguments: &[&str]) -> String {
+    let (status, stdout, stderr) = run(arguments);
+    assert_eq!((status, &*stderr), (0, ""), "{arguments:?}");
+    stdout
+}
+
+/// Runs a command that must fail, and returns what it complains of.
+fn fail(arguments: &[&str], expected: i32) -> String {
+    let (status, stdout, stderr) = run(arguments);
+    assert_eq!(
+        (status, &*stdout),
+        (expected, ""),
+        "{arguments:?}: {stderr}"
+    );
+    assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
+    stderr
+}
+
+fn json(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The ioctl tester is content with the module, tells so in TAP, and leaves the message and the
+/// filter as they were.
+#[test]
+fn tester() {
+    let (_kernel, _module) = loaded("");
+    let mut device = Device::open().unwrap();
+    device.write_message(b"before").unwrap();
+    device.set_filter(Some(99)).unwrap();
+
+    let (status, stdout, stderr) = run(&["test"]);
+    assert_eq!(status, 0, "{stdout}{stderr}");
+    let mut lines = stdout.lines();
+    let plan = lines
+        .next()
+        .unwrap()
+        .strip_prefix("1..")
+        .unwrap()
+        .parse::<usize>()
+        .unwrap();
+    let results: Vec<_> = lines.collect();
+    assert!(plan >= 15 && results.len() == plan, "{stdout}");
+    for (index, result) in results.iter().enumerate() {
+        assert!(
+            result.starts_with(&format!("ok {} - ", index + 1)),
+            "{result}"
+        );
+        assert!(!result.contains("SKIP"), "{result}");
+    }
+    assert_eq!(device.read_message().unwrap(), b"before");
+    assert_eq!(device.stats().unwrap().filter, Some(99));
+
+    let results = json(&succeed(&["test", "--json"]));
+    assert_eq!(results.len(), plan);
+    assert!(
+        results.iter().all(|result| result["ok"] == true),
+        "{results:?}"
+    );
+}
+
+/// The tester finds fault with a device that is not procmon's.
+#[test]
+fn tester_can_fail() {
+    let (_kernel, _module) = loaded("");
+    let stderr = fail(&["test", "--device", "/dev/null"], 3);
+    assert!(
+        stderr.contains("/dev/null is another device: procmon's is /dev/procmon"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn write_read_and_count() {
+    let (_kernel, _module) = loaded("buffer_size=16");
+    assert_eq!(succeed(&["read"]), "");
+    assert_eq!(succeed(&["write", "Hello Kernel"]), "");
+    assert_eq!(succeed(&["read"]), "Hello Kernel");
+    assert_eq!(succeed(&["count"]), "12\n");
+    assert_eq!(json(&succeed(&["--json", "count"])), [json!({"count": 12})]);
+    let expected = json!({"length": 12, "text": "Hello Kernel", "base64": "SGVsbG8gS2VybmVs"});
+    assert_eq!(json(&succeed(&["read", "--json"])), [expected]);
+
+    let expected = json!({"length": 2, "written": 2});
+    assert_eq!(json(&succeed(&["write", "ab", "--json"])), [expected]);
+    assert_eq!(succeed(&["write", ""]), "");
+    assert_eq!(succeed(&["count"]), "0\n");
+
+    let stderr = fail(&["write", "seventeen letters"], 1);
+    assert!(
+        stderr.contains("only 16 of 17 bytes") && stderr.contains("buffer_size"),
+        "{stderr}"
+    );
+    assert_eq!(succeed(&["read"]), "seventeen letter");
+    assert_eq!(succeed(&["write", "sixteen letters!"]), "");
+}
+
+/// Standard input is the message when there is no other, or when it is `-`.
+#[test]
+fn write_from_standard_input() {
+    let (_kernel, _module) = loaded("");
+    for arguments in [&["write"][..], &["write", "-"]] {
+        let mut child = Command::new("/bin/procmonctl")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(b"\0\xff piped\n")
+            .unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(procmonctl(&["read"]).stdout, b"\0\xff piped\n");
+        let message = &json(&succeed(&["read", "--json"]))[0];
+        assert_eq!(
+            (&message["text"], &message["base64"]),
+            (&Value::Null, &json!("AP8gcGlwZWQK"))
+        );
+    }
+
+    // An endless input ends the command, not the machine.
+    let output = Command::new("/bin/procmonctl")
+        .arg("write")
+        .stdin(fs::File::open("/dev/zero").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("longer than any message")
+    );
+    assert_eq!(
+        procmonctl(&["read"]).stdout,
+        b"\0\xff piped\n",
+        "nothing was written"
+    );
+}
+
+#[test]
+fn filter_stats_and_reset() {
+    let (_kernel, _module) = loaded("");
+    assert_eq!(succeed(&["filter"]), "off\n");
+    assert_eq!(succeed(&["filter", "42"]), "");
+    assert_eq!(succeed(&["filter"]), "42\n");
+    assert_eq!(
+        json(&succeed(&["filter", "--json"])),
+        [json!({"filter_pid": 42})]
+    );
+    assert_eq!(
+        succeed(&["stats"]),
+        "opens: 1\nreads: 0\nwrites: 0\nioctls: 1\nper_cpu_ops: 2\nfilter_pid: 42\n"
+    );
+    assert_eq!(succeed(&["filter", "off"]), "");
+    assert_eq!(
+        json(&succeed(&["filter", "--json"])),
+        [json!({"filter_pid": null})]
+    );
+    assert_eq!(succeed(&["reset"]), "");
+    let expected = json!({
+        "opens": 0, "reads": 0, "writes": 0, "ioctls": 0, "per_cpu_ops": 6, "filter_pid": null,
+    });
+    assert_eq!(json(&succeed(&["--json", "stats"])), [expected]);
+    assert_eq!(
+        json(&succeed(&["reset", "--json"])),
+        [json!({"reset": true})]
+    );
+}
+
+/// Those that are found are printed though others are not, which the exit status tells.
+#[test]
+fn query() {
+    let (_kernel, _module) = loaded("");
+    let init = procfs::stat(1).unwrap();
+    let text = succeed(&["query", "1"]);
+    let name = String::from_utf8(init.comm).unwrap();
+    assert!(
+        text.starts_with(&format!("PID 1: comm={name}, state=")),
+        "{text}"
+    );
+    assert!(text.ends_with(&format!("vsize={}\n", init.vsize)), "{text}");
+
+    let missing = procfs::unused_pid().to_string();
+    let (status, stdout, stderr) = run(&["query", "2", &missing, "1"]);
+    assert_eq!(status, 5);
+    assert_eq!(stdout.lines().count(), 2, "{stdout}");
+    assert!(stdout.starts_with("PID 2: comm=kthreadd, state=S (sleeping), vsize=0\nPID 1: "));
+    assert_eq!(
+        stderr,
+        format!("procmonctl: PID {missing}: no such process\n")
+    );
+
+    let (status, stdout, _) = run(&["query", "--json", "2", &missing]);
+    assert_eq!(status, 5);
+    let expected = json!({
+        "pid": 2, "found": true, "comm": "kthreadd", "comm_base64": "a3RocmVhZGQ=",
+        "state": "S", "state_name": "sleeping", "vsize": 0,
+    });
+    let objects = json(&stdout);
+    assert_eq!(objects[0], expected);
+    assert_eq!(
+        (&objects[1]["found"], &objects[1]["comm"]),
+        (&json!(false), &Value::Null)
+    );
+}
+
+#[test]
+fn watch() {
+    let (_kernel, _module) = loaded("buffer_size=77");
+    let text = succeed(&["watch", "-n", "0.05", "--count", "3"]);
+    assert_eq!(text.matches("buffer_size: 77\n").count(), 3, "{text}");
+    assert_eq!(text.matches("\n\n").count(), 2, "{text}");
+    let objects = json(&succeed(&["watch", "-n", "0.05", "--count", "2", "--json"]));
+    assert_eq!(objects.len(), 2);
+    assert_eq!(objects[0]["buffer_size"], 77);
+    assert!(objects[0]["processes"].is_u64() && objects[0]["opens"].is_u64());
+    assert_eq!(stats().per_cpu_ops, 2, "only opening the device counts");
+}
+
+#[test]
+fn exit_status_without_module() {
+    let _kernel = KernelGuard::new();
+    for arguments in [
+        &["stats"][..],
+        &["count"],
+        &["read"],
+        &["write", "x"],
+        &["filter"],
+        &["filter", "1"],
+        &["reset"],
+        &["query", "1"],
+        &["watch"],
+        &["ps"],
+        &["top"],
+        &["history"],
+        &["test"],
+    ] {
+        let stderr = fail(arguments, 3);
+        assert!(
+            stderr.contains("is the procmon module loaded?"),
+            "{arguments:?}: {stderr}"
+        );
+    }
+
+    // What a shell leaves behind when it redirects to a device that is not there.
+    fs::write(DEVICE_PATH, "oops").unwrap();
+    let (status, _, stderr) = run(&["read"]);
+    // First of all, for it would be in the way of every test that follows.
+    fs::remove_file(DEVICE_PATH).unwrap();
+    assert_eq!(status, 3, "{stderr}");
+    assert!(stderr.contains("not a character device"), "{stderr}");
+}
+
+#[test]
+fn exit_status_without_permission() {
+    let (_kernel, _module) = loaded("");
+    as_nobody(|| {
+        for arguments in [
+            &["count"][..],
+            &["read"],
+            &["write", "x"],
+            &["filter", "1"],
+            &["reset"],
+            &["query", "1"],
+            &["ps"],
+            &["top", "--batch"],
+            &["history"],
+            &["test"],
+        ] {
+            let stderr = fail(arguments, 4);
+            assert!(
+                stderr.contains("Permission denied"),
+                "{arguments:?}: {stderr}"
+            );
+        }
+        succeed(&["stats"]);
+        succeed(&["filter"]);
+        succeed(&["watch", "--count", "1"]);
+    });
+}
+
+#[test]
+fn exit_status_of_wrong_usage() {
+    let (_kernel, _module) = loaded("");
+    for arguments in [
+        &[][..],
+        &["unknown"],
+        &["query"],
+        &["query", "one"],
+        &["query", "0"],
+        &["query", "-1"],
+        &["filter", "-1"],
+        &["filter", "on"],
+        &["filter", "2147483648"],
+        &["watch", "-n", "0"],
+        &["watch", "-n", "1e19"],
+        &["top", "-d", "1e-9"],
+        &["ps", "-s", "Q"],
+        &["ps", "-s", "running"],
+        &["ps", "--ppid", "-1"],
+        &["ps", "-o", "colour"],
+        &["ps", "--sort", "colour"],
+        &["ps", "--csv", "--json"],
+        &["ps", "--command", "("],
+        &["top", "--delay", "0"],
+        &["history", "--plot", "--csv"],
+        &["stats", "--color"],
+    ] {
+        fail(arguments, 2);
+    }
+    assert_eq!(stats().per_cpu_ops, 0);
+    let help = succeed(&["--help"]);
+    assert!(
+        help.contains("Exit status:") && help.contains("no such process"),
+        "{help}"
+    );
+}
+
+/// A reader that has had enough is no reason to panic.
+#[test]
+fn closed_output() {
+    let (_kernel, _module) = loaded("buffer_size=1048576 monitor_interval_ms=10");
+    Device::open()
+        .unwrap()
+        .write_message(&vec![b'x'; 1_048_576])
+        .unwrap();
+    for arguments in [&["read"][..], &["read", "--json"], &["watch", "-n", "0.01"]] {
+        let mut child = Command::new("/bin/procmonctl")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = [0];
+        child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            (output.status.code(), &*stderr),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
+    }
+
+    // Success of the tester would say that no test has failed.
+    for arguments in [&["test"][..], &["test", "--json"]] {
+        let mut child = Command::new("/bin/procmonctl")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("not all results"), "{stderr}");
+    }
+    let mut device = Device::open().unwrap();
+    assert_eq!(
+        device.read_message().unwrap().len(),
+        1_048_576,
+        "the tester puts it back"
+    );
+}
+
+/// The documented status stays when the message cannot be written, and PIDs that follow are shown.
+#[test]
+fn full_error_output() {
+    let (_kernel, _module) = loaded("");
+    let missing = procfs::unused_pid().to_string();
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    for (arguments, status, lines) in [
+        (&["query", &missing, "2", &missing, "1"][..], 5, 2),
+        (&["--device", "/nonexistent", "ps"], 3, 0),
+        (&["ps", "-u", "no such user"], 1, 0),
+        (&["query", "x"], 2, 0),
+    ] {
+        let output = Command::new("/bin/procmonctl")
+            .args(arguments)
+            .stderr(full())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(stdout.lines().count(), lines, "{arguments:?}: {stdout}");
+    }
+    for arguments in [
+        &["ps"][..],
+        &["query", "1"],
+        &["history"],
+        &["--help"],
+        &["watch"],
+    ] {
+        let output = Command::new("/bin/procmonctl")
+            .args(arguments)
+            .stdout(full())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("No space left"), "{arguments:?}: {stderr}");
+    }
+}
+
+/// Neither arguments nor standard streams make the command panic, with the module either.
+#[test]
+fn random_arguments() {
+    let (_kernel, _module) = loaded("");
+    let directory = Path::new("/tmp/random_arguments");
+    fs::create_dir_all(directory).unwrap();
+    random_arguments::run("/bin/procmonctl", directory, 100);
+    fs::remove_dir_all(directory).unwrap();
+}
+
+/// Each command prints JSON or refuses to, wherever the option stands.
+#[test]
+fn json_or_not() {
+    let (_kernel, _module) = loaded("");
+    for arguments in [
+        &["stats"][..],
+        &["count"],
+        &["read"],
+        &["write", "x"],
+        &["filter"],
+        &["filter", "1"],
+        &["record", "off"],
+        &["reset"],
+        &["query", "1"],
+        &["ps"],
+        &["ps", "--tree"],
+        &["history"],
+        &["watch", "--count", "1"],
+        &["test"],
+    ] {
+        for json_arguments in [
+            [&["--json"], arguments].concat(),
+            [arguments, &["--json"]].concat(),
+        ] {
+            let text = succeed(&json_arguments);
+            assert!(!json(&text).is_empty(), "{json_arguments:?}");
+        }
+    }
+    for arguments in [
+        &["completions", "bash"][..],
+        &["man", "/tmp"],
+        &["ps", "--csv"],
+        &["history", "--csv"],
+        &["history", "--plot"],
+    ] {
+        let stderr = fail(&[&["--json"], arguments].concat(), 2);
+        assert!(stderr.contains("--json"), "{stderr}");
+        fail(&[arguments, &["--json"]].concat(), 2);
+    }
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which process the filter stands for, and as which number it is shown to whom.
+
+use std::sync::mpsc::channel;
+use std::thread;
+
+use fixture::child::{Child, in_pid_namespace};
+use fixture::{eventually, loaded, procfs, stats};
+use nix::unistd::{gettid, pause, pipe, read, write};
+use procmon::Device;
+use procmon::history::{Chosen, Sample};
+
+const FAST: &str = "monitor_interval_ms=10";
+
+fn sleeper() -> Child {
+    Child::spawn(|| {
+        loop {
+            pause();
+        }
+    })
+}
+
+/// The newest sample that was begun after this call.
+fn next_sample(device: &Device) -> Sample {
+    let next = device.history(0).unwrap().next() + 1;
+    let mut found = None;
+    eventually("a sample", || {
+        found = device.history(next).unwrap().samples().last().copied();
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+fn chosen_pid(device: &Device) -> Option<i32> {
+    match next_sample(device).chosen() {
+        Chosen::Process(record) => Some(record.pid()),
+        Chosen::Gone { pid, .. } => panic!("{pid} is gone"),
+        _ => None,
+    }
+}
+
+/// Fails unless ioctl and sysfs show a number to this process.
+fn is_shown(device: &Device, expected: Option<i32>) {
+    assert_eq!(device.stats().unwrap().filter, expected, "by ioctl");
+    assert_eq!(stats().totals.filter, expected, "in sysfs");
+}
+
+/// The ID of a thread that is not the main one stands for the process, also when that thread is
+/// gone.
+#[test]
+fn a_thread_stands_for_its_process() {
+    let (_kernel, _module) = loaded(FAST);
+    let device = Device::open().unwrap();
+    let (tid_from, tid_to) = pipe().unwrap();
+    let (end_from, end_to) = pipe().unwrap();
+    let child = Child::spawn(|| {
+        let (sender, receiver) = channel();
+        let thread = thread::spawn(move || {
+            sender.send(gettid().as_raw()).unwrap();
+            read(&end_from, &mut [0]).unwrap();
+        });
+        let tid = receiver.recv().unwrap();
+        write(&tid_to, &tid.to_ne_bytes()).unwrap();
+        thread.join().unwrap();
+        loop {
+            pause();
+        }
+    });
+    let mut tid = [0; 4];
+    assert_eq!(read(&tid_from, &mut tid).unwrap(), 4);
+    let tid = i32::from_ne_bytes(tid);
+    assert_ne!(tid, child.pid());
+
+    device.set_filter(Some(tid)).unwrap();
+    is_shown(&device, Some(child.pid()));
+    assert_eq!(chosen_pid(&device), Some(child.pid()));
+
+    write(&end_to, b"x").unwrap();
+    eventually("the end of the thread", || procfs::stat(tid).is_none());
+    is_shown(&device, Some(child.pid()));
+    assert_eq!(chosen_pid(&device), Some(child.pid()));
+    child.kill();
+}
+
+/// A process that a thread other than the main one lets execute a program stays the same.
+#[test]
+fn a_program_is_executed_by_another_thread() {
+    let (_kernel, _module) = loaded(FAST);
+    let device = Device::open().unwrap();
+    let (start_from, start_to) = pipe().unwrap();
+    let child = Child::spawn(|| {
+        let thread = thread::spawn(move || {
+            read(&start_from, &mut [0]).unwrap();
+            let sleep = [c"/bin/sleep", c"1000"];
+            nix::unistd::execv(sleep[0], &sleep).unwrap();
+        });
+        thread.join().unwrap();
+    });
+    device.set_filter(Some(child.pid())).unwrap();
+    assert_eq!(chosen_pid(&device), Some(child.pid()));
+    write(&start_to, b"x").unwrap();
+    eventually("the program", || {
+        procfs::stat(child.pid()).is_some_and(|stat| stat.comm == b"sleep")
+    });
+    is_shown(&device, Some(child.pid()));
+    match next_sample(&device).chosen() {
+        Chosen::Process(record) => assert_eq!(record.comm(), "sleep"),
+        other => panic!("{other:?}"),
+    }
+    child.kill();
+}
+
+/// A filter that is set in a PID namespace means one process everywhere, and each reader is shown
+/// the number that this process has for it.
+#[test]
+fn set_in_a_pid_namespace() {
+    let (_kernel, _module) = loaded(FAST);
+    let device = Device::open().unwrap();
+    let outside = sleeper();
+    let (done_from, done_to) = pipe().unwrap();
+    let (pid_from, pid_to) = pipe().unwrap();
+    let (end_from, end_to) = pipe().unwrap();
+    let namespace = Child::spawn(|| {
+        in_pid_namespace(|| {
+            let inside = sleeper();
+            assert_eq!(inside.pid(), 2);
+            device.set_filter(Some(2)).unwrap();
+            is_shown(&device, Some(2));
+            write(&done_to, b"x").unwrap();
+            // By somebody outside.
+            read(&pid_from, &mut [0]).unwrap();
+            is_shown(&device, None);
+            write(&done_to, b"x").unwrap();
+            read(&end_from, &mut [0]).unwrap();
+            is_shown(&device, Some(1));
+            inside.kill();
+        });
+    });
+    read(&done_from, &mut [0]).unwrap();
+    // The numbers in all namespaces, the innermost one last.
+    let pid = chosen_pid(&device).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    let numbers: Vec<i32> = numbers
+        .unwrap()
+        .split_ascii_whitespace()
+        .map(|number| number.parse().unwrap())
+        .collect();
+    assert_eq!(numbers, [pid, 2]);
+    is_shown(&device, Some(pid));
+    // In a namespace beside, where it has none.
+    in_pid_namespace(|| is_shown(&device, None));
+
+    // A process that has no number in the namespace.
+    device.set_filter(Some(outside.pid())).unwrap();
+    write(&pid_to, b"x").unwrap();
+    read(&done_from, &mut [0]).unwrap();
+    is_shown(&device, Some(outside.pid()));
+
+    // Its init, by its number outside.
+    let parent = procfs::parent(pid).unwrap();
+    device.set_filter(Some(parent)).unwrap();
+    write(&end_to, b"x").unwrap();
+    namespace.join();
+    // It has ended by now, and its number is still known.
+    is_shown(&device, Some(parent));
+    outside.kill();
+}
+
+/// A number that stands for no process is one in the namespace that it was given in.
+#[test]
+fn a_number_of_no_process() {
+    let (_kernel, _module) = loaded(FAST);
+    let device = Device::open().unwrap();
+    let pid = procfs::unused_pid();
+    device.set_filter(Some(pid)).unwrap();
+    is_shown(&device, Some(pid));
+    assert_eq!(
+        end_of_process(&device, 0),
+        Chosen::Gone { pid, start: None }
+    );
+    let next = device.history(0).unwrap().next();
+    in_pid_namespace(|| {
+        is_shown(&device, None);
+        // Outside there is a process with this number.
+        device.set_filter(Some(2)).unwrap();
+        is_shown(&device, Some(2));
+    });
+    is_shown(&device, None);
+    assert_eq!(
+        end_of_process(&device, next),
+        Chosen::Gone {
+            pid: 0,
+            start: None
+        }
+    );
+    device.reset().unwrap();
+    is_shown(&device, None);
+}
+
+/// The first sample from a number on that tells of the end of the chosen process. There may be no
+/// more samples after it.
+fn end_of_process(device: &Device, next: u64) -> Chosen<'static> {
+    let mut found = None;
+    eventually("the end of the process", || {
+        let history = device.history(next).unwrap();
+        found = history
+            .samples()
+            .iter()
+            .find_map(|sample| match sample.chosen() {
+                Chosen::Gone { pid, start } => Some(Chosen::Gone { pid, start }),
+                _ => None,
+            });
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+/// A process that gets the number of the chosen one at once is another one, and the number is shown
+/// until the filter is set again.
+#[test]
+fn the_number_is_taken_again() {
+    for was_seen in [true, false] {
+        let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
+        let device = Device::open().unwrap();
+        eventually("the first sample", || device.history(0).unwrap().next() > 1);
+        let child = sleeper();
+        let pid = child.pid();
+        let start = procfs::start_time(pid).unwrap();
+        device.set_filter(Some(pid)).unwrap();
+        let set = |interval| {
+            procmon::sysfs::Parameter::MonitorIntervalMs
+                .set(interval)
+                .unwrap();
+        };
+        if was_seen {
+            set(10);
+            assert_eq!(chosen_pid(&device), Some(pid));
+        }
+        child.kill();
+        let other = Child::spawn_with_pid(pid, || {
+            loop {
+                pause();
+            }
+        });
+        assert_eq!(other.pid(), pid);
+        set(10);
+        match end_of_process(&device, 0) {
+            Chosen::Gone {
+                pid: gone,
+                start: Some(started),
+            } => {
+                let started = started.since_boot();
+                assert_eq!((gone, started.as_nanos() / 10_000_000), (pid, start));
+            }
+            sample => panic!("{sample:?}"),
+        }
+        is_shown(&device, Some(pid));
+        // The one that has it now.
+        device.set_filter(Some(pid)).unwrap();
+        assert_eq!(chosen_pid(&device), Some(pid));
+        other.kill();
+    }
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! When the monitor looks, what wakes it, and whom it tells.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+use std::os::fd::AsFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fixture::child::{Child, as_nobody};
+use fixture::{PATIENCE, eventually, loaded, procfs};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
+use procmon::Device;
+use procmon::sysfs::{self, Parameter};
+
+const ATTRIBUTE: &str = "/sys/class/misc/procmon/monitor";
+
+/// The monitor's thread.
+fn monitor_pid() -> i32 {
+    let pids = procfs::pids().into_iter();
+    let mut found = pids.filter(|pid| {
+        fs::read(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == b"procmon_monitor\n")
+    });
+    found.next().expect("the monitor runs")
+}
+
+/// How often a thread has gone to sleep.
+fn sleeps(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+fn samples() -> u64 {
+    sysfs::monitor().unwrap().samples
+}
+
+/// How much later than wanted this machine wakes a process: the median of some attempts.
+fn lateness() -> Duration {
+    let mut late: Vec<_> = (0..25)
+        .map(|_| {
+            let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap());
+            let due = now + Duration::from_millis(10);
+            clock_nanosleep(
+                ClockId::CLOCK_MONOTONIC,
+                ClockNanosleepFlags::TIMER_ABSTIME,
+                &due.into(),
+            )
+            .unwrap();
+            Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap()) - due
+        })
+        .collect();
+    late.sort();
+    late[late.len() / 2]
+}
+
+/// Samples are taken at multiples of the interval, however long each takes and however late the
+/// thread is woken: there is no drift. One that is overdue is left out, not made up for.
+#[test]
+fn samples_do_not_drift() {
+    const COUNT: usize = 300;
+    // So that lateness alone does not spread the times over a quarter of the interval.
+    let late = u32::try_from(lateness().as_millis()).unwrap();
+    let interval = (8 * late).max(10);
+    let (_kernel, _module) = loaded(&format!("monitor_interval_ms={interval}"));
+    let interval = u128::from(interval) * 1_000_000;
+    let device = Device::open().unwrap();
+    let deadline = Instant::now() + 100 * PATIENCE;
+    while (samples() as usize) < COUNT {
+        assert!(Instant::now() < deadline, "{} samples", samples());
+        thread::sleep(Duration::from_millis(100));
+    }
+    let history = device.history(1).unwrap();
+    let times: Vec<_> = history
+        .samples()
+        .iter()
+        .take(COUNT)
+        .map(|sample| sample.time().since_boot().as_nanos())
+        .collect();
+    // A thread that sleeps for the interval after each sample is later each time, and goes through
+    // all phases. Then a quarter of the interval has about a quarter of the samples.
+    let mut phases: Vec<_> = times.iter().map(|time| time % interval).collect();
+    phases.sort_unstable();
+    let most = phases
+        .iter()
+        .map(|&first| {
+            let is_near = |&&phase: &&u128| (phase + interval - first) % interval < interval / 4;
+            phases.iter().filter(is_near).count()
+        })
+        .max()
+        .unwrap();
+    assert!(
+        most * 2 > COUNT,
+        "{most} of {COUNT} in a quarter of {interval} ns: {times:?}"
+    );
+    // Two samples are not taken for one deadline: any two of them are nearly an interval apart on
+    // the average of three.
+    for window in times.windows(4) {
+        assert!(window[3] - window[0] > 2 * interval, "{window:?}");
+    }
+}
+
+/// The thread sleeps once for each sample, and is not woken in between.
+#[test]
+fn the_monitor_sleeps_in_between() {
+    let (_kernel, _module) = loaded("monitor_interval_ms=2500");
+    let pid = monitor_pid();
+    // Both numbers, when the thread has gone to sleep after its sample.
+    let asleep = |from: u64| {
+        eventually("a sample", || samples() >= from);
+        procfs::wait_for_state(pid, 'I');
+        (samples(), sleeps(pid))
+    };
+    let before = asleep(1);
+    let after = asleep(before.0 + 3);
+    assert_eq!(
+        after.1 - before.1,
+        after.0 - before.0,
+        "{before:?} {after:?}"
+    );
+}
+
+/// A new interval counts at once, whatever it was before.
+#[test]
+fn a_changed_interval_wakes_the_monitor() {
+    let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
+    eventually("the first sample", || samples() == 1);
+    for _ in 0..3 {
+        Parameter::MonitorIntervalMs.set(10).unwrap();
+        let before = samples();
+        eventually("more samples", || samples() > before + 2);
+        Parameter::MonitorIntervalMs.set(3_600_000).unwrap();
+        // One may have been under way.
+        procfs::wait_for_state(monitor_pid(), 'I');
+        let before = samples();
+        thread::sleep(Duration::from_millis(200));
+        assert!(samples() <= before + 1);
+    }
+}
+
+/// Unloading does not wait for the next sample.
+#[test]
+fn unloading_wakes_the_monitor() {
+    for _ in 0..20 {
+        let (_kernel, module) = loaded("monitor_interval_ms=3600000");
+        module.unload().unwrap();
+    }
+}
+
+/// Whether a file tells of something new within a time.
+fn is_news(file: &File, timeout: Duration) -> bool {
+    let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLPRI)];
+    let timeout = PollTimeout::try_from(timeout).unwrap();
+    poll(&mut fds, timeout).unwrap() == 1
+        && fds[0]
+            .revents()
+            .unwrap()
+            .contains(PollFlags::POLLPRI | PollFlags::POLLERR)
+}
+
+/// Reads the file as one that is polled has to be read, and returns the number of samples in it.
+fn read(file: &mut File) -> u64 {
+    let mut text = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    let line = text.lines().next().unwrap();
+    line.strip_prefix("samples: ").unwrap().parse().unwrap()
+}
+
+/// poll(2) on the attribute tells everybody of each new sample, and only of those.
+#[test]
+fn the_attribute_tells_of_samples() {
+    let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
+    eventually("the first sample", || samples() == 1);
+    procfs::wait_for_state(monitor_pid(), 'I');
+    as_nobody(|| {
+        let mut file = File::open(ATTRIBUTE).unwrap();
+        assert_eq!(read(&mut file), 1);
+        assert!(!is_news(&file, Duration::from_millis(100)));
+    });
+    let waiting = Child::spawn(|| {
+        fixture::child::drop_privileges();
+        let mut file = File::open(ATTRIBUTE).unwrap();
+        let mut seen = read(&mut file);
+        for _ in 0..5 {
+            assert!(is_news(&file, PATIENCE), "there is a sample after {seen}");
+            let now = read(&mut file);
+            assert!(now > seen, "{now} after {seen}");
+            seen = now;
+        }
+    });
+    Parameter::MonitorIntervalMs.set(50).unwrap();
+    waiting.join();
+}
+
+/// So does inotify(7).
+#[test]
+fn the_attribute_is_modified_by_samples() {
+    let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
+    eventually("the first sample", || samples() == 1);
+    let inotify = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+    inotify
+        .add_watch(ATTRIBUTE, AddWatchFlags::IN_MODIFY)
+        .unwrap();
+    Parameter::MonitorIntervalMs.set(10).unwrap();
+    eventually("an event", || inotify.read_events().is_ok());
+}
+
+/// Files of the attribute that somebody polls are no obstacle to unloading, again and again.
+#[test]
+fn unloading_while_the_attribute_is_polled() {
+    for _ in 0..10 {
+        let (_kernel, module) = loaded("monitor_interval_ms=10");
+        let mut file = File::open(ATTRIBUTE).unwrap();
+        read(&mut file);
+        let polling = Child::spawn(|| {
+            loop {
+                is_news(&file, Duration::from_millis(1));
+            }
+        });
+        assert!(is_news(&file, PATIENCE));
+        module.unload().unwrap();
+        polling.kill();
+        let error = file.read(&mut [0; 10]).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The host, at the other end of the port for the report.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use anyhow::Result;
+use testvm::protocol::{ACKNOWLEDGMENT, REPORT_PORT, Report, Size};
+
+use crate::ports;
+
+/// The port, and what has come from it so far.
+pub struct Host {
+    port: File,
+    received: Vec<u8>,
+}
+
+impl Host {
+    pub fn open() -> Result<Self> {
+        Ok(Self {
+            port: ports::open(REPORT_PORT)?,
+            received: Vec::new(),
+        })
+    }
+
+    /// Tells the host how it went.
+    pub fn report(&mut self, report: &Report) -> Result<()> {
+        let mut line = serde_json::to_vec(report)?;
+        line.push(b'\n');
+        Ok(self.port.write_all(&line)?)
+    }
+
+    /// Reads what is there, and returns the last size of the terminal in it. Waits if there is
+    /// nothing.
+    pub fn size(&mut self) -> io::Result<Option<Size>> {
+        self.receive()?;
+        let mut size = None;
+        while let Some(line) = self.line() {
+            size = serde_json::from_slice(&line).ok().or(size);
+        }
+        Ok(size)
+    }
+
+    /// Waits until the host needs nothing more. Sizes that come before do not matter any more.
+    pub fn wait_for_acknowledgment(&mut self) -> io::Result<()> {
+        loop {
+            while let Some(line) = self.line() {
+                if line == ACKNOWLEDGMENT {
+                    return Ok(());
+                }
+            }
+            self.receive()?;
+        }
+    }
+
+    fn receive(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 256];
+        match self.port.read(&mut buffer)? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            read => {
+                self.received.extend(&buffer[..read]);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes out the first line, with its end.
+    fn line(&mut self) -> Option<Vec<u8>> {
+        let end = self.received.iter().position(|&byte| byte == b'\n')?;
+        Some(self.received.drain(..=end).collect())
+    }
+}
+
+impl AsFd for Host {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.port.as_fd()
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Process 1 of the guest: prepares it, loads the module, runs one task, reports how it ended and
+//! stops the machine.
+//!
+//! The console belongs to the kernel: nothing is written there, lest it mixes with kernel messages.
+
+mod configuration;
+mod host;
+mod kmsg;
+mod module;
+mod ports;
+mod system;
+mod task;
+
+use std::arch::asm;
+use std::fs;
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use testvm::protocol::{
+    END_OF_LOG, EXIT_PORT, EXIT_VALUE, JOB_PATH, Job, MODULE_PATH, Outcome, Report, Task,
+};
+
+use crate::host::Host;
+
+fn main() {
+    if std::process::id() != 1 {
+        eprintln!("testvm-init: only useful as process 1 of a virtual machine");
+        std::process::exit(1);
+    }
+    if let Err(error) = run() {
+        // There is no way to report it, so it goes where the host shows it.
+        let _ = kmsg::log(&format!("testvm-init: {error:#}"));
+    }
+    stop_machine();
+}
+
+fn run() -> Result<()> {
+    system::mount_all()?;
+    let mut host = Host::open()?;
+    let mut report = Report {
+        outcome: Outcome::Exited(0),
+        stdout: 0,
+        stderr: 0,
+        tainted: 0,
+    };
+    if let Err(error) = do_job(&mut host, &mut report) {
+        report.outcome = Outcome::Failed(format!("{error:#}"));
+    }
+    report.tainted = fs::read_to_string("/proc/sys/kernel/tainted")
+        .context("cannot read the taint flags")?
+        .trim()
+        .parse()
+        .context("strange taint flags")?;
+    kmsg::log(END_OF_LOG)?;
+
+    host.report(&report).context("cannot report")?;
+    host.wait_for_acknowledgment()
+        .context("the host does not answer")
+}
+
+fn do_job(host: &mut Host, report: &mut Report) -> Result<()> {
+    let job = fs::read(JOB_PATH).with_context(|| format!("cannot read {JOB_PATH}"))?;
+    let job: Job = serde_json::from_slice(&job).with_context(|| format!("bad {JOB_PATH}"))?;
+    if job.task == Task::Probe {
+        return Ok(());
+    }
+    system::configure()?;
+    if let Some(wanted) = &job.wanted {
+        configuration::check(wanted)?;
+    }
+    if let Some(parameters) = &job.module {
+        module::load(MODULE_PATH, parameters)?;
+    }
+    task::run(&job, host, report)
+}
+
+/// Ends QEMU. Unlike a power-off, this gives it an exit status that nothing else does.
+fn stop_machine() -> ! {
+    // SAFETY: Gives this process the right to use one I/O port.
+    if unsafe { libc::ioperm(EXIT_PORT.into(), 1, 1) } == 0 {
+        // SAFETY: Nothing but QEMU's isa-debug-exit is at that port.
+        unsafe { asm!("out dx, al", in("dx") EXIT_PORT, in("al") EXIT_VALUE) };
+    }
+    panic!("the machine has no exit port: {}", Errno::last());
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether KVM works here.
+//!
+//! That /dev/kvm exists and opens says little: QEMU may abort on it, or stay alive with a guest
+//! that never runs. So a small guest is booted once, and the result kept for as long as host,
+//! kernel and QEMU stay what they are.
+
+use std::fs::{self, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use testvm::protocol::Outcome;
+
+use crate::cli::{Accel, Options};
+use crate::guest;
+use crate::machine::{Engine, Input, Machine};
+use crate::verdict;
+
+/// A machine with KVM that works takes about one second.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Chooses how to run the guest's code.
+pub fn choose(options: &Options) -> Result<Engine> {
+    if options.icount {
+        return Ok(Engine::Icount);
+    }
+    match options.accel {
+        Accel::Tcg => Ok(Engine::Tcg),
+        Accel::Auto => Ok(if kvm_works(options)? {
+            Engine::Kvm
+        } else {
+            Engine::Tcg
+        }),
+        Accel::Kvm if kvm_works(options)? => Ok(Engine::Kvm),
+        Accel::Kvm => bail!("KVM does not work on this machine"),
+    }
+}
+
+fn kvm_works(options: &Options) -> Result<bool> {
+    if OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .is_err()
+    {
+        return Ok(false);
+    }
+    let key = key(options)?;
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    let cache = options
+        .harness
+        .cache
+        .join(format!("accel-{:016x}", hasher.finish()));
+    let entry = |works: bool| format!("{}\n{key}", if works { "kvm" } else { "no kvm" });
+    if let Ok(present) = fs::read_to_string(&cache)
+        && let Some(works) = [true, false]
+            .into_iter()
+            .find(|&works| present == entry(works))
+    {
+        return Ok(works);
+    }
+    eprintln!(
+        "vm: looking whether KVM works here (once, up to {} s)",
+        PROBE_TIMEOUT.as_secs()
+    );
+    let works = probe(options)?;
+    fs::write(&cache, entry(works)).with_context(|| format!("cannot write {}", cache.display()))?;
+    Ok(works)
+}
+
+/// Everything that the result depends on.
+fn key(options: &Options) -> Result<String> {
+    let host = fs::read_to_string("/proc/sys/kernel/osrelease").context("no kernel release")?;
+    let cpus = fs::read_to_string("/proc/cpuinfo").context("no /proc/cpuinfo")?;
+    let model = cpus
+        .lines()
+        .find(|line| line.starts_with("model name"))
+        .unwrap_or_default();
+    let qemu = identity(&options.harness.root.join("usr/bin/qemu-system-x86_64"))?;
+    let kernel = identity(&options.kernel_file())?;
+    Ok(format!(
+        "host: {host}{model}\nQEMU: {qemu}\nkernel: {kernel}\n"
+    ))
+}
+
+/// Changes when the file does, and costs less than to ask the file for its version.
+fn identity(path: &Path) -> Result<String> {
+    let data = fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
+    Ok(format!(
+        "{} {} {}",
+        path.display(),
+        data.size(),
+        data.mtime()
+    ))
+}
+
+fn probe(options: &Options) -> Result<bool> {
+    let run = Machine {
+        runner: &options.harness.runner,
+        kernel: &options.kernel_file(),
+        engine: Engine::Kvm,
+        cpus: 1,
+        memory: options.memory().to_string(),
+        append: "",
+        tree: guest::probe(&options.harness)?,
+        input: Input::None,
+        timeout: Some(PROBE_TIMEOUT),
+        log: None,
+    }
+    .run()?;
+    Ok(verdict::outcome(&run) == Ok(&Outcome::Exited(0)))
+}

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command line.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
+use clap::{Parser, ValueEnum};
+
+/// Boots a Linux kernel in a virtual machine, loads procmon there and runs a command.
+///
+/// The command's output, and nothing else, comes out on stdout and stderr, and its exit status is
+/// ours. Its stdin is /dev/null. Without a command, a shell runs in the guest: an interactive one
+/// on a terminal, else one that reads its commands from stdin.
+///
+/// The guest is made anew for each call and lives in memory. It has busybox, the module as
+/// /lib/modules/procmon.ko, procmonctl, and what --add brings.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vm",
+    override_usage = "tests/vm [OPTIONS] [-- COMMAND...]",
+    after_help = "\
+Exit status:
+  N    of the command; 128+N if signal N killed it
+  124  the time was up
+  125  the guest could not be started, or died before the command ended
+  126  the kernel log shows a problem of the kernel, whatever else happened
+"
+)]
+pub struct Options {
+    /// Kernel to boot: "debian", the one that procmon is tested with; "debug" or "kcsan", which
+    /// find more mistakes; "cloud", "rt" or "debian-X.Y", others of Debian; or a file, by a path
+    /// with a slash.
+    #[arg(long, value_name = "NAME|PATH", default_value = "debian")]
+    pub kernel: PathBuf,
+
+    /// Number of CPUs.
+    #[arg(long, value_name = "N", default_value_t = 2,
+          value_parser = clap::value_parser!(u8).range(1..))]
+    pub cpus: u8,
+
+    /// Memory of the guest, like 768M or 2G. [default: 512M, 2G with a kernel that finds mistakes]
+    #[arg(long, value_name = "SIZE")]
+    pub mem: Option<Memory>,
+
+    /// How to run the guest's code. KVM is only taken if it proves to work.
+    #[arg(long, value_enum, default_value_t = Accel::Auto)]
+    pub accel: Accel,
+
+    /// Count instructions instead of time, so that runs repeat more exactly. Means TCG and one CPU.
+    #[arg(long, conflicts_with_all = ["accel", "cpus"])]
+    pub icount: bool,
+
+    /// Run the command on our terminal, and not with /dev/null as its stdin. Without a command, a
+    /// shell runs there.
+    #[arg(long)]
+    pub terminal: bool,
+
+    /// Put a file into the guest, as /bin/NAME if it is executable, else as /NAME. The shared
+    /// libraries of an executable come along. May be given again.
+    #[arg(long, value_name = "FILE[:DEST]")]
+    pub add: Vec<Addition>,
+
+    /// More arguments for the kernel. May be given again.
+    #[arg(long, value_name = "KERNEL ARGS", allow_hyphen_values = true)]
+    pub append: Vec<String>,
+
+    /// Parameters to load the module with, like "buffer_size=4096".
+    #[arg(long, value_name = "ARGS", default_value = "")]
+    pub module_args: String,
+
+    /// Do not load the module. It is in the guest all the same.
+    #[arg(long, conflicts_with = "module_args")]
+    pub no_module: bool,
+
+    /// Module to take in place of the procmon.ko of this checkout.
+    #[arg(long, value_name = "FILE")]
+    pub module: Option<PathBuf>,
+
+    /// How long the whole run may take. [default: 120, three times that with a kernel that finds
+    /// mistakes, without limit on a terminal]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+
+    /// Where to write the kernel log.
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+
+    /// Boot nothing, but judge a kernel log that was written before.
+    #[arg(long, value_name = "FILE")]
+    pub judge: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub harness: Harness,
+
+    /// Command for the guest's /bin/sh.
+    #[arg(last = true)]
+    pub command: Vec<String>,
+}
+
+/// What the wrapper tests/vm knows and the user need not say.
+#[derive(Debug, clap::Args)]
+pub struct Harness {
+    /// Program that runs a command in the build root.
+    #[arg(long, hide = true)]
+    pub runner: PathBuf,
+
+    /// Directory of the build root.
+    #[arg(long, hide = true)]
+    pub root: PathBuf,
+
+    /// Directory of the cache.
+    #[arg(long, hide = true)]
+    pub cache: PathBuf,
+
+    /// Directory of the binaries for the guest.
+    #[arg(long, hide = true)]
+    pub binaries: PathBuf,
+
+    /// The module to test.
+    #[arg(long, hide = true)]
+    pub default_module: PathBuf,
+
+    /// Directory of the kernel that is asked for by a name.
+    #[arg(long, hide = true)]
+    pub named_kernel: PathBuf,
+}
+
+impl Options {
+    /// The file to boot.
+    pub fn kernel_file(&self) -> PathBuf {
+        if self.kernel_is_named() {
+            self.harness.named_kernel.join("vmlinuz")
+        } else {
+            self.kernel.clone()
+        }
+    }
+
+    /// The file with the options that the kernel must have, if it is one that we configure: all of
+    /// those find mistakes, and are slow.
+    pub fn wanted_file(&self) -> Option<PathBuf> {
+        let file = self.harness.named_kernel.join("wanted");
+        (self.kernel_is_named() && file.exists()).then_some(file)
+    }
+
+    pub fn memory(&self) -> Memory {
+        let default = match self.wanted_file() {
+            Some(_) => "2G",
+            None => "512M",
+        };
+        self.mem.clone().unwrap_or(Memory(default.to_owned()))
+    }
+
+    fn kernel_is_named(&self) -> bool {
+        !self.kernel.as_os_str().as_bytes().contains(&b'/')
+    }
+
+    pub fn module_file(&self) -> &Path {
+        self.module.as_ref().unwrap_or(&self.harness.default_module)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum Accel {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+fn seconds(text: &str) -> Result<Duration> {
+    let seconds: u32 = text.parse()?;
+    ensure!(seconds > 0, "no time at all");
+    Ok(Duration::from_secs(seconds.into()))
+}
+
+/// An amount of memory in the way that QEMU takes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory(String);
+
+impl FromStr for Memory {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let number = text
+            .strip_suffix(['M', 'G'])
+            .ok_or_else(|| anyhow!("no M or G at the end"))?;
+        let number: u32 = number.parse()?;
+        ensure!(number > 0, "no memory at all");
+        Ok(Memory(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A file to put into the guest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Addition {
+    pub file: PathBuf,
+    /// The place in the guest, if it was named.
+    pub destination: Option<String>,
+}
+
+impl FromStr for Addition {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        // A destination is absolute, so a colon without a slash belongs to the file's name.
+        let (file, destination) = match text.rfind(":/") {
+            Some(colon) => (&text[..colon], Some(text[colon + 1..].to_owned())),
+            None => (text, None),
+        };
+        ensure!(!file.is_empty(), "no file");
+        if let Some(path) = &destination {
+            ensure!(
+                !path.ends_with('/'),
+                "the destination must name a file, not a directory"
+            );
+            ensure!(
+                !path.split('/').any(|part| part == ".."),
+                "the destination has a \"..\""
+            );
+        }
+        Ok(Addition {
+            file: file.into(),
+            destination,
+        })
+    }
+}
+
+/// The command as one string for `sh -c`. Several words are joined by blanks, as ssh does it.
+pub fn command_line(words: &[String]) -> Option<String> {
+    if words.is_empty() {
+        None
+    } else {
+        Some(words.join(" "))
+    }
+}
+
+/// Exit statuses of our own.
+pub const TIMED_OUT: u8 = 124;
+pub const FAILED: u8 = 125;
+pub const SPLAT: u8 = 126;
+
+/// Reads the command line. Where that fails, the result is an exit status: a mistake of the caller
+/// must not look like a status of the command.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, u8> {
+    Options::try_parse_from(words).map_err(|error| {
+        // Fails only where there is nobody to read it.
+        let _ = error.print();
+        if error.use_stderr() { FAILED } else { 0 }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    const BENCH: &[&str] = &[
+        "vm",
+        "--runner=run",
+        "--root=/r",
+        "--cache=/c",
+        "--binaries=/b",
+        "--default-module=p.ko",
+        "--named-kernel=/d",
+    ];
+
+    fn parse(words: &[&str]) -> Result<Options, clap::Error> {
+        Options::try_parse_from(BENCH.iter().chain(words))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn takes_everything_after_the_dashes_as_the_command() {
+        let options = parse(&["--cpus", "3", "--", "echo", "--mem", "*"]).unwrap();
+        assert_eq!(options.cpus, 3);
+        assert_eq!(command_line(&options.command).unwrap(), "echo --mem *");
+        assert_eq!(command_line(&parse(&[]).unwrap().command), None);
+        assert!(parse(&["echo"]).is_err());
+        assert!(parse(&["--terminal"]).unwrap().terminal);
+    }
+
+    #[test]
+    fn knows_its_kernels_and_modules() {
+        let options = parse(&[]).unwrap();
+        assert_eq!(options.kernel_file(), Path::new("/d/vmlinuz"));
+        assert_eq!(options.module_file(), Path::new("p.ko"));
+        assert_eq!(options.wanted_file(), None);
+        let options = parse(&["--kernel", "./k", "--module", "m"]).unwrap();
+        assert_eq!(options.kernel_file(), Path::new("./k"));
+        assert_eq!(options.module_file(), Path::new("m"));
+    }
+
+    #[test]
+    fn splits_an_addition_at_the_destination() {
+        for (text, file, destination) in [
+            ("a", "a", None),
+            ("a:/b/c", "a", Some("/b/c")),
+            ("/x/a:b", "/x/a:b", None),
+            ("/x/a:b:/c", "/x/a:b", Some("/c")),
+        ] {
+            let destination = destination.map(str::to_owned);
+            let expected = Addition {
+                file: file.into(),
+                destination,
+            };
+            assert_eq!(text.parse::<Addition>().unwrap(), expected);
+        }
+        for text in ["", ":/b", "a:/", "a:/b/../c"] {
+            assert!(text.parse::<Addition>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_nonsense() {
+        for words in [
+            ["--cpus", "0"],
+            ["--mem", "512"],
+            ["--mem", "0M"],
+            ["--mem", "M"],
+            ["--timeout", "0"],
+            ["--timeout", "-1"],
+            ["--accel", "xen"],
+        ] {
+            assert!(parse(&words).is_err(), "{words:?}");
+        }
+        assert!(parse(&["--icount", "--cpus", "2"]).is_err());
+        assert!(parse(&["--no-module", "--module-args", "a=1"]).is_err());
+    }
+}

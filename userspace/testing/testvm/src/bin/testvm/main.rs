@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Boots a kernel in a virtual machine, runs a command there, and tells how it went: by the
+//! command's own exit status, unless the machine or its kernel log say otherwise.
+
+mod accel;
+mod cli;
+mod elf;
+mod guest;
+mod initramfs;
+mod kernel;
+mod machine;
+mod session;
+mod terminal;
+mod verdict;
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use testvm::protocol::Task;
+use testvm::splat;
+
+use crate::cli::{FAILED, Options, SPLAT};
+use crate::machine::{Engine, Input, Machine};
+use crate::terminal::RawMode;
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How much longer it may take with a kernel that finds mistakes.
+const SLOWNESS: u32 = 3;
+
+/// Kernel arguments for such a kernel. What it finds has to come out as what it is, so it goes on
+/// after a warning. And nothing hangs only because all is slow in emulation.
+const SLOW_ARGUMENTS: &str = "panic_on_warn=0 watchdog_thresh=165 \
+    rcupdate.rcu_cpu_stall_timeout=300 sysctl.kernel.hung_task_timeout_secs=420 \
+    workqueue.watchdog_thresh=165";
+
+fn main() -> ExitCode {
+    let result = match cli::parse(std::env::args_os()) {
+        Ok(Options {
+            judge: Some(log), ..
+        }) => judge_log(&log),
+        Ok(options) => run(&options),
+        Err(status) => return status.into(),
+    };
+    match result {
+        Ok(status) => status.into(),
+        Err(error) => {
+            eprintln!("vm: {error:#}");
+            FAILED.into()
+        }
+    }
+}
+
+fn judge_log(log: &Path) -> Result<u8> {
+    let data = fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
+    Ok(match splat::find(&data) {
+        Some(splat) => {
+            eprintln!("vm: {} shows: {splat}", log.display());
+            SPLAT
+        }
+        None => 0,
+    })
+}
+
+fn run(options: &Options) -> Result<u8> {
+    let (task, input) = match cli::command_line(&options.command) {
+        command if options.terminal => (terminal::task(command)?, Input::Terminal),
+        Some(command) => (Task::Command(command), Input::None),
+        None if terminal::is_present() => (terminal::task(None)?, Input::Terminal),
+        None => (Task::Script, Input::Script),
+    };
+    let engine = accel::choose(options)?;
+    let wanted = options
+        .wanted_file()
+        .map(|path| {
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+        })
+        .transpose()?;
+    let (slowness, arguments) = match wanted {
+        Some(_) => (SLOWNESS, SLOW_ARGUMENTS),
+        None => (1, ""),
+    };
+    let default_timeout = (input != Input::Terminal).then_some(DEFAULT_TIMEOUT * slowness);
+    let log = options
+        .log
+        .as_ref()
+        .map(|path| {
+            File::create(path).with_context(|| format!("cannot write to {}", path.display()))
+        })
+        .transpose()?;
+    let machine = Machine {
+        runner: &options.harness.runner,
+        kernel: &options.kernel_file(),
+        engine,
+        cpus: if engine == Engine::Icount {
+            1
+        } else {
+            options.cpus
+        },
+        memory: options.memory().to_string(),
+        append: &format!("{arguments} {}", options.append.join(" ")),
+        tree: guest::full(options, wanted, task)?,
+        input,
+        timeout: options.timeout.or(default_timeout),
+        log,
+    };
+    let raw_mode = (input == Input::Terminal)
+        .then(RawMode::enter)
+        .transpose()?;
+    let run = machine.run();
+    drop(raw_mode);
+
+    let verdict = verdict::judge(&run?);
+    if !verdict.message.is_empty() {
+        eprintln!("vm: {}", verdict.message.trim_end());
+    }
+    Ok(verdict.status)
+}
