@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make help" lists what there is to make. How the module is built is in Kbuild.
+# "make help" lists the targets. Kbuild has how the module is built.
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/procmon
 
@@ -58,7 +58,7 @@ test:
 test-all:
 	@KERNEL=$(KERNEL) TEST=$(TEST) tests/run --all
 
-# For so many seconds.
+# For TIME seconds.
 fuzz: TIME := 600
 fuzz:
 	@tests/fuzz --seconds $(TIME)

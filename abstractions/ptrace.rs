@@ -3,8 +3,8 @@
 //! Access checks between tasks.
 //!
 //! The kernel's own `ptrace_may_access()` is not exported. The check here allows nothing that it
-//! would not. It is stricter with an unprivileged caller, for whom `ptrace_may_access()` also
-//! allows other processes of the same user with the same privileges.
+//! would not. It is stricter: `ptrace_may_access()` also allows an unprivileged caller the other
+//! processes of the same user with the same privileges.
 //!
 //! Does not support the checks of security modules, nor of user namespaces other than the initial
 //! one.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What procmon does, in safe Rust only. To be read in this order:
+//! The driver proper, in safe Rust only. To be read in this order:
 //!
 //! - [`file_operations`]: open, read, write, ioctl and poll.
 //! - [`ioctl`]: dispatch of the commands, and their access rights.

@@ -125,7 +125,7 @@ pub(crate) enum Liveness {
     Alive,
     /// The process lives on, and another thread may have become its leader (`de_thread()`).
     LeaderReplaced,
-    /// The process has been waited for (`release_task()`).
+    /// The process has been reaped (`release_task()`).
     Reaped,
 }
 

@@ -96,9 +96,9 @@ pub(crate) struct Request<'a> {
 enum Stop {
     /// There are no more tasks.
     End,
-    /// It continues at this ID.
+    /// The walk continues at this ID.
     Resume(Pid),
-    /// It continues at this ID, whose process is executing a program.
+    /// The walk continues at this ID, whose process is executing a program.
     Retry(Pid),
 }
 

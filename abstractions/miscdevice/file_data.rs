@@ -43,8 +43,8 @@ pub(super) type FilePtr<T> = Pin<KBox<FileData<T>>>;
 /// # Invariants
 ///
 /// `private_data` points to the private data of an open file with the operations of
-/// [`VTable<T>`](super::VTable), which is a pointer to the device, as the misc device core leaves
-/// it, or a [`FilePtr<T>`] as a foreign pointer with its lowest bit set. The former turns into the
+/// [`VTable<T>`](super::VTable): the pointer to the device that the misc device core leaves there,
+/// or a [`FilePtr<T>`] as a foreign pointer with its lowest bit set. The former turns into the
 /// latter at most once. The registration of the device is valid until the file is released.
 ///
 /// Where a [`MiscDevice`] gets one, its thread has no `fdget_pos()` region of the file.

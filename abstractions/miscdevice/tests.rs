@@ -154,7 +154,7 @@ mod tests {
             Ok(Self(file))
         }
 
-        /// Does what a read does before all else.
+        /// Gets the state of the file, as the first step of a read.
         fn read(&self) -> Result<&State> {
             let file = (&raw const *self.0).cast_mut();
             // SAFETY: The file is open.

@@ -76,7 +76,7 @@ use bindings::call_rcu_hurry;
 /// The limit of the memory that waits for a grace period, in bytes, beside the one byte string that
 /// each dropper of [`Removed`] waits for itself.
 ///
-/// It is as much as four byte strings of 1 MiB, or some ten thousand short ones.
+/// This allows for four byte strings of 1 MiB, or some ten thousand short ones.
 const MAX_WAITING: usize = 4 << 20;
 
 /// The memory that waits for a grace period, in bytes.
@@ -203,7 +203,7 @@ unsafe fn bytes<'a>(header: *const Header) -> &'a [u8] {
 /// bytes wait for that already, dropping waits for the grace period itself, so it may sleep. Either
 /// way the memory that waits is bounded, however fast byte strings are replaced.
 ///
-/// It cannot outlive its [`RcuSlots`], whose drop waits for the callbacks.
+/// Cannot outlive its [`RcuSlots`], whose drop waits for the callbacks.
 ///
 /// # Invariants
 ///
