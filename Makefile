@@ -46,11 +46,11 @@ uninstall:
 	done
 
 run:
-	@tests/vm --no-module --add scripts/demo:/demo -- 'sh /demo'
+	@tests/vm --no-module --add scripts/guest/demo:/demo -- 'sh /demo'
 
 # Needs a terminal.
 top:
-	@tests/vm --terminal --add scripts/busy:/busy -- 'sh /busy procmonctl top'
+	@tests/vm --terminal --add scripts/guest/busy:/busy -- 'sh /busy procmonctl top'
 
 test:
 	@KERNEL=$(KERNEL) TEST=$(TEST) tests/run
