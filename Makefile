@@ -97,8 +97,8 @@ help:
 	@echo '  make top            boot one and show its processes, until you press "q"'
 	@echo '  make test           run all tests that a change has to pass'
 	@echo '  make test KERNEL=NAME TEST=NAME'
-	@echo '                      run only those on that kernel (debian, debug, cloud, rt, debian-7.2,'
-	@echo '                      kcsan) or with that name, or both'
+	@echo '                      run only those on that kernel, or with that name, or both; kernels:'
+	@echo "                      $$(scripts/kernel --list | xargs)"
 	@echo '  make test-all       run longer ones, and those on all kernels, as well'
 	@echo '  make fuzz TIME=N    run the fuzzer for N seconds (600 if not given)'
 	@echo '  make mutants        see that the tests find faults that are put into the module'
