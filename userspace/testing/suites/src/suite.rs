@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of the suites, and the selection of those to run.
+
+use anyhow::{Result, bail};
+
+use crate::matrix::Kernel;
+
+/// Two suites run at a time, one of each stream, as most leave one CPU idle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stream {
+    /// Suites on the debug kernel that take long.
+    Longer,
+    /// All others, which give way: a CPU of a guest that waits for another one, which the host does
+    /// not run, is lost to both streams, and this stream ends first anyway.
+    Shorter,
+}
+
+/// Stands for an empty directory in a command.
+pub const EMPTY_DIRECTORY: &str = "{}";
+
+/// The suite that gets a name of `TEST` that no suite has, as a filter of its tests.
+pub const FILTERED: &str = "guest";
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Suite {
+    pub name: &'static str,
+    pub command: &'static [&'static str],
+    pub environment: &'static [(&'static str, &'static str)],
+    pub stream: Stream,
+
+    /// The only kernel that the row is for.
+    kernel: Option<&'static str>,
+
+    /// The row is for runs with `--all` only.
+    only_all: bool,
+}
+
+const fn suite(name: &'static str, command: &'static [&'static str]) -> Suite {
+    Suite {
+        name,
+        command,
+        environment: &[],
+        stream: Stream::Shorter,
+        kernel: None,
+        only_all: false,
+    }
+}
+
+impl Suite {
+    const fn environment(self, environment: &'static [(&'static str, &'static str)]) -> Self {
+        Self {
+            environment,
+            ..self
+        }
+    }
+
+    const fn longer(self) -> Self {
+        Self {
+            stream: Stream::Longer,
+            ..self
+        }
+    }
+
+    const fn on(self, kernel: &'static str) -> Self {
+        Self {
+            kernel: Some(kernel),
+            ..self
+        }
+    }
+
+    const fn with_all(self) -> Self {
+        Self {
+            only_all: true,
+            ..self
+        }
+    }
+}
+
+/// All suites. Of several rows of one name, the first that fits is taken. The matrix of kernels has
+/// which suite runs on which kernel, and in which order.
+static SUITES: &[Suite] = &[
+    suite(
+        "unit",
+        &[
+            "scripts/cargo",
+            "test",
+            "--workspace",
+            "--exclude",
+            "guest-tests",
+        ],
+    ),
+    suite("header", &["tests/header"]),
+    suite("harness", &["tests/testvm-selftest"]),
+    suite("acceptance", &["tests/acceptance"]),
+    suite("hotpaths", &["tests/hotpaths"]),
+    suite("bench", &["tests/bench", "--check"]),
+    suite(FILTERED, &["tests/guest"])
+        .on("debug")
+        .with_all()
+        .longer()
+        .environment(&[("PROCMON_STRESS_SECONDS", "600"), ("PROCMON_LONG", "1")]),
+    suite(FILTERED, &["tests/guest"])
+        .on("debug")
+        .longer()
+        .environment(&[("PROCMON_STRESS_SECONDS", "60"), ("PROCMON_LONG", "")]),
+    suite(FILTERED, &["tests/guest"])
+        .with_all()
+        .environment(&[("PROCMON_STRESS_SECONDS", "60")]),
+    suite(FILTERED, &["tests/guest"]).environment(&[("PROCMON_STRESS_SECONDS", "10")]),
+    // With a CPU that has no ticks.
+    suite(
+        "guest-nohz",
+        &[
+            "tests/guest",
+            "--append",
+            "nohz_full=1 isolcpus=nohz,domain,managed_irq,1 rcu_nocbs=1 irqaffinity=0",
+            "tickless_times",
+        ],
+    ),
+    // With callbacks of RCU that wait for others to come.
+    suite(
+        "guest-nocbs",
+        &[
+            "tests/guest",
+            "--append",
+            "rcu_nocbs=all",
+            "replaced_messages",
+        ],
+    ),
+    suite("kunit", &["tests/kunit"]),
+    suite("harness-debug", &["tests/testvm-selftest-debug"]),
+    suite("fuzz", &["tests/fuzz", "--seconds", "1200"])
+        .with_all()
+        .longer(),
+    // Without the inputs that earlier runs have found, which take long and differ from machine to
+    // machine.
+    suite(
+        "fuzz",
+        &["tests/fuzz", "--seconds", "30", "--corpus", EMPTY_DIRECTORY],
+    ),
+    suite("third-party-fuzzers", &["tests/third-party-fuzzers"]).longer(),
+    suite("litmus", &["tests/litmus/run"]),
+];
+
+/// A suite on a kernel.
+#[derive(Debug)]
+pub struct Run {
+    pub suite: &'static Suite,
+    pub kernel: String,
+
+    /// Part of the names of the tests to run, all if there is none.
+    pub filter: Option<String>,
+}
+
+/// The request of the user.
+#[derive(Debug, Default)]
+pub struct Selection {
+    /// A suite by its name, or a part of the name of a guest test.
+    pub test: Option<String>,
+
+    pub kernel: Option<String>,
+    pub all: bool,
+}
+
+impl Selection {
+    /// Returns the suites to run, in order.
+    pub fn runs(&self, matrix: &[Kernel]) -> Result<Vec<Run>> {
+        let mut runs = Vec::new();
+        for kernel in matrix {
+            if self
+                .kernel
+                .as_ref()
+                .is_some_and(|name| *name != kernel.name)
+            {
+                continue;
+            }
+            let more = kernel.more.iter().filter(|name| {
+                self.all
+                    || if kernel.suites.is_empty() {
+                        self.kernel.is_some()
+                    } else {
+                        self.test.as_ref() == Some(name)
+                    }
+            });
+            for name in kernel.suites.iter().chain(more) {
+                let Some(suite) = find(name, &kernel.name, self.all) else {
+                    bail!(
+                        "there is no suite {name}, which the kernel {} has",
+                        kernel.name
+                    );
+                };
+                let filter = match &self.test {
+                    Some(test) if test != name => {
+                        if name != FILTERED || is_suite(test) {
+                            continue;
+                        }
+                        Some(test.clone())
+                    }
+                    _ => None,
+                };
+                runs.push(Run {
+                    suite,
+                    kernel: kernel.name.clone(),
+                    filter,
+                });
+            }
+        }
+        Ok(runs)
+    }
+}
+
+fn is_suite(name: &str) -> bool {
+    SUITES.iter().any(|suite| suite.name == name)
+}
+
+fn find(name: &str, kernel: &str, all: bool) -> Option<&'static Suite> {
+    SUITES.iter().find(|suite| {
+        suite.name == name
+            && suite.kernel.is_none_or(|only| only == kernel)
+            && (all || !suite.only_all)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::matrix;
+
+    fn matrix() -> Vec<Kernel> {
+        matrix::parse(include_str!("../../../../tests/kernels/matrix")).unwrap()
+    }
+
+    fn select(test: &str, kernel: &str, all: bool) -> Vec<Run> {
+        let given = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+        let selection = Selection {
+            test: given(test),
+            kernel: given(kernel),
+            all,
+        };
+        selection.runs(&matrix()).unwrap()
+    }
+
+    /// Returns the runs of a stream as "kernel suite", with the filter behind a colon.
+    fn names(runs: &[Run], stream: Stream) -> Vec<String> {
+        runs.iter()
+            .filter(|run| run.suite.stream == stream)
+            .map(|run| {
+                let filter = run.filter.iter().map(|filter| format!(":{filter}"));
+                format!(
+                    "{} {}{}",
+                    run.kernel,
+                    run.suite.name,
+                    filter.collect::<String>()
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_suite_runs_on_some_kernel() {
+        let runs = select("", "", true);
+        let run: BTreeSet<_> = runs.iter().map(|run| run.suite.name).collect();
+        let known: BTreeSet<_> = SUITES.iter().map(|suite| suite.name).collect();
+        assert_eq!(run, known);
+    }
+
+    #[test]
+    fn a_change_has_to_pass_the_suites_of_two_kernels() {
+        let runs = select("", "", false);
+        assert_eq!(
+            names(&runs, Stream::Shorter),
+            [
+                "debian unit",
+                "debian header",
+                "debian harness",
+                "debian acceptance",
+                "debian hotpaths",
+                "debian bench",
+                "debian guest",
+                "debian guest-nohz",
+                "debian guest-nocbs",
+                "debug kunit",
+                "debug harness-debug",
+                "debug fuzz",
+            ]
+        );
+        assert_eq!(names(&runs, Stream::Longer), ["debug guest"]);
+    }
+
+    #[test]
+    fn all_takes_longer_and_each_kernel() {
+        let runs = select("", "", true);
+        let shorter = names(&runs, Stream::Shorter);
+        for run in [
+            "debian litmus",
+            "cloud guest",
+            "rt guest",
+            "debian-7.2 guest",
+            "kcsan guest",
+        ] {
+            assert!(shorter.iter().any(|name| name == run), "{run}");
+        }
+        assert_eq!(
+            names(&runs, Stream::Longer),
+            ["debug guest", "debug fuzz", "debug third-party-fuzzers"]
+        );
+    }
+
+    #[test]
+    fn stress_is_as_long_as_the_run() {
+        let seconds = |kernel, all| select("guest", kernel, all)[0].suite.environment[0].1;
+        assert_eq!(seconds("debian", false), "10");
+        assert_eq!(seconds("debian", true), "60");
+        assert_eq!(seconds("debug", false), "60");
+        assert_eq!(seconds("debug", true), "600");
+        assert_eq!(seconds("kcsan", false), "10");
+    }
+
+    #[test]
+    fn the_fuzzer_starts_anew_only_in_a_short_run() {
+        let has_directory = |all| {
+            select("fuzz", "", all)[0]
+                .suite
+                .command
+                .contains(&EMPTY_DIRECTORY)
+        };
+        assert!(has_directory(false));
+        assert!(!has_directory(true));
+    }
+
+    #[test]
+    fn a_suite_by_its_name_runs_even_if_it_takes_long() {
+        assert_eq!(
+            names(&select("unit", "", false), Stream::Shorter),
+            ["debian unit"]
+        );
+        assert_eq!(
+            names(&select("litmus", "", false), Stream::Shorter),
+            ["debian litmus"]
+        );
+        let runs = select("third-party-fuzzers", "", false);
+        assert_eq!(names(&runs, Stream::Longer), ["debug third-party-fuzzers"]);
+    }
+
+    #[test]
+    fn a_kernel_by_its_name_runs_the_same_suites_as_without() {
+        assert_eq!(
+            names(&select("", "kcsan", false), Stream::Shorter),
+            ["kcsan guest"]
+        );
+        let runs = select("", "debian", false);
+        assert_eq!(runs.len(), 9);
+        assert!(runs.iter().all(|run| run.suite.name != "litmus"));
+    }
+
+    #[test]
+    fn the_guest_suite_by_its_name_has_no_filter() {
+        let runs = select(FILTERED, "", false);
+        assert_eq!(names(&runs, Stream::Shorter), ["debian guest"]);
+        assert_eq!(names(&runs, Stream::Longer), ["debug guest"]);
+    }
+
+    #[test]
+    fn any_other_name_is_a_filter_of_guest_tests() {
+        let runs = select("poll", "", false);
+        assert_eq!(names(&runs, Stream::Shorter), ["debian guest:poll"]);
+        assert_eq!(names(&runs, Stream::Longer), ["debug guest:poll"]);
+        let runs = select("poll", "rt", false);
+        assert_eq!(names(&runs, Stream::Shorter), ["rt guest:poll"]);
+    }
+
+    #[test]
+    fn a_suite_that_a_kernel_does_not_have_selects_nothing() {
+        assert!(select("kunit", "debian", true).is_empty());
+        assert!(select("", "debian-2.4", true).is_empty());
+    }
+
+    #[test]
+    fn an_unknown_suite_in_the_matrix_is_an_error() {
+        let matrix = matrix::parse("debian debian/7.3 unite - - typing errors").unwrap();
+        let error = Selection::default().runs(&matrix).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there is no suite unite, which the kernel debian has"
+        );
+    }
+}
