@@ -56,8 +56,8 @@ modinfo!("version", "1.0");
 module_param! {
     /// The limit of one write to the device, in bytes.
     static BUFFER_SIZE = "buffer_size" {
-        default: 1024,
-        range: 1..=1048576,
+        default: uapi::PROCMON_BUFFER_SIZE_DEFAULT,
+        range: uapi::PROCMON_BUFFER_SIZE_MIN..=uapi::PROCMON_BUFFER_SIZE_MAX,
         mode: 0o644,
         description: "Size of internal buffer (default: 1024)",
     }
@@ -66,8 +66,8 @@ module_param! {
 module_param! {
     /// The interval between two samples of the monitor, in milliseconds.
     static MONITOR_INTERVAL_MS = "monitor_interval_ms" {
-        default: 1000,
-        range: 10..=3600000,
+        default: uapi::PROCMON_MONITOR_INTERVAL_MS_DEFAULT,
+        range: uapi::PROCMON_MONITOR_INTERVAL_MS_MIN..=uapi::PROCMON_MONITOR_INTERVAL_MS_MAX,
         mode: 0o644,
         description: "Time between two samples of the monitor in ms (default: 1000)",
     }
@@ -76,8 +76,8 @@ module_param! {
 module_param! {
     /// The number of samples that are kept.
     static HISTORY = "history" {
-        default: 3600,
-        range: 1..=65536,
+        default: uapi::PROCMON_HISTORY_DEFAULT,
+        range: uapi::PROCMON_HISTORY_MIN..=uapi::PROCMON_HISTORY_MAX,
         mode: 0o444,
         description: "Number of samples of the monitor that are kept (default: 3600)",
     }

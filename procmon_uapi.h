@@ -2,7 +2,7 @@
 /*
  * Userspace interface of /dev/procmon.
  *
- * This header is the only definition of the interface: the kernel module and the Rust client both
+ * This header is the only definition of the interface: the kernel module and the Rust library both
  * take their types and numbers from it through bindgen, and C and C++ programs can include it as
  * it is, 32-bit and 64-bit ones alike.
  */
@@ -15,16 +15,36 @@
 /*
  * The device holds one message. write(2) replaces it as a whole; splice(2) and sendfile(2) do, too,
  * with each piece that they hand over. A read from offset 0 that gets a part of the message begins
- * a pass: until a read of that open file has come to the end, reads from other offsets go on in the
- * same message, though it may have been replaced in between.
+ * a pass: until a read of that open file has come to the end, reads from other offsets continue in
+ * the same message, though it may have been replaced in between.
  *
- * PROCMON_KEPT_MESSAGES replaced messages are kept for such passes, the last ones that passes have
- * read a part of. The next read of a pass whose message is not kept any more fails with ESTALE,
+ * PROCMON_KEPT_MESSAGES replaced messages are held for such passes: the latest ones that passes
+ * have read a part of. The next read of a pass whose message is no longer held fails with ESTALE,
  * once, which ends the pass: begin again at offset 0.
  */
 #define PROCMON_KEPT_MESSAGES 4
 
-/* Size of a process name in procmon_query, with its terminating NUL. */
+/*
+ * Parameters of the module, in /sys/module/procmon/parameters: values that are out of range are
+ * refused with EINVAL.
+ */
+
+/* buffer_size: limit of one write, in bytes. */
+#define PROCMON_BUFFER_SIZE_MIN		1
+#define PROCMON_BUFFER_SIZE_MAX		1048576
+#define PROCMON_BUFFER_SIZE_DEFAULT	1024
+
+/* monitor_interval_ms: time between two samples of the monitor. */
+#define PROCMON_MONITOR_INTERVAL_MS_MIN		10
+#define PROCMON_MONITOR_INTERVAL_MS_MAX		3600000
+#define PROCMON_MONITOR_INTERVAL_MS_DEFAULT	1000
+
+/* history: number of samples that are kept. Set when the module is loaded only. */
+#define PROCMON_HISTORY_MIN	1
+#define PROCMON_HISTORY_MAX	65536
+#define PROCMON_HISTORY_DEFAULT	3600
+
+/* Size of a process name, with its terminating NUL. */
 #define PROCMON_COMM_LEN 16
 
 /*
@@ -37,7 +57,7 @@ struct procmon_stats {
 	unsigned long total_reads;	/* Reads that delivered at least one byte. */
 	unsigned long total_writes;	/* Writes that succeeded. */
 	unsigned long total_ioctls;	/* ioctl(2) calls of any kind, this one included. */
-	int current_filter_pid;		/* The filter: see PROCMON_SET_FILTER. */
+	int current_filter_pid;		/* The target: see PROCMON_SET_FILTER. */
 };
 
 /* Argument of PROCMON_QUERY_PID. */
@@ -59,44 +79,44 @@ struct procmon_query {
 #define PROCMON_STATE_STOPPED		4	/* T: stopped by a signal. */
 #define PROCMON_STATE_TRACED		8	/* t: stopped by a tracer. */
 #define PROCMON_STATE_DEAD		16	/* X: being taken down. */
-#define PROCMON_STATE_ZOMBIE		32	/* Z: ended, not yet waited for. */
+#define PROCMON_STATE_ZOMBIE		32	/* Z: ended, not yet reaped. */
 #define PROCMON_STATE_PARKED		64	/* P: parked kernel thread. */
 #define PROCMON_STATE_IDLE		128	/* I: idle kernel thread. */
 
 /*
- * Groups of fields of a procmon_record. What a group costs is paid only if it is asked for.
+ * Groups of fields of a procmon_record. A group costs time only if it is requested.
  */
-#define PROCMON_GROUP_BASIC	(1 << 0)	/* Always there, whether asked for or not. */
+#define PROCMON_GROUP_BASIC	(1 << 0)	/* Always delivered, requested or not. */
 #define PROCMON_GROUP_CPU	(1 << 1)
 #define PROCMON_GROUP_CREDS	(1 << 2)
 #define PROCMON_GROUP_FAULTS	(1 << 3)
 #define PROCMON_GROUP_MEM	(1 << 4)	/* Not of kernel threads and zombies. */
 #define PROCMON_GROUP_SCHED	(1 << 5)
-#define PROCMON_GROUP_IO	(1 << 6)	/* Only of whom the caller may trace. */
+#define PROCMON_GROUP_IO	(1 << 6)	/* Only of tasks that the caller may trace. */
 #define PROCMON_GROUP_CGROUP	(1 << 7)
 #define PROCMON_GROUP_RUNTIME	(1 << 8)	/* Since ABI version 2. */
 
 /* Flags of PROCMON_SNAPSHOT. */
 #define PROCMON_SNAPSHOT_THREADS	(1 << 0)	/* A record for each thread. */
 #define PROCMON_SNAPSHOT_NO_KTHREADS	(1 << 1)	/* None for kernel threads. */
-#define PROCMON_SNAPSHOT_BY_UID		(1 << 2)	/* Only those with this uid, ... */
+#define PROCMON_SNAPSHOT_BY_UID		(1 << 2)	/* Only tasks with this uid, ... */
 #define PROCMON_SNAPSHOT_BY_PPID	(1 << 3)	/* ... and this ppid, ... */
 #define PROCMON_SNAPSHOT_BY_TGID	(1 << 4)	/* ... and this tgid. */
 
 /* Bits of procmon_record.flags. */
 #define PROCMON_TASK_KTHREAD	(1 << 0)	/* A kernel thread. */
-#define PROCMON_TASK_EXITING	(1 << 1)	/* On its way out, or a zombie. */
+#define PROCMON_TASK_EXITING	(1 << 1)	/* Exiting, or a zombie. */
 /*
- * The process was executing a program and did not finish soon: fields may be of the program before
- * and of the one after. Since ABI version 2.
+ * A mixed record: the process was executing a program and did not finish soon, so fields may be of
+ * the program before and of the one after. Since ABI version 2.
  */
 #define PROCMON_TASK_MIXED	(1 << 2)
 
 /*
- * What is told about one process, or with PROCMON_SNAPSHOT_THREADS about one thread.
+ * One process, or with PROCMON_SNAPSHOT_THREADS one thread.
  *
- * Values are those of all threads of the process, those that have ended included, unless they are
- * said to be the main thread's. In the record of a thread all are its own, but for "threads" and
+ * Values are sums over all threads of the process, those that have ended included, unless they are
+ * marked as the main thread's. In the record of a thread all are its own, but for "threads" and
  * MEM, which are those of the process. Users and groups are those of the caller's user namespace
  * (the overflow ID where it has none), and PIDs those of its PID namespace. Times since boot are
  * those of CLOCK_BOOTTIME in its time namespace, here as everywhere.
@@ -104,7 +124,7 @@ struct procmon_query {
 struct procmon_record {
 	__u32 groups;		/* PROCMON_GROUP_*: the fields of all others are 0. */
 	/* BASIC */
-	__s32 pid;		/* Of the process or thread. */
+	__s32 pid;		/* Of the process, or of the thread. */
 	__s32 tgid;		/* Of the process. */
 	__s32 ppid;		/* Of the parent, 0 if it is outside of the PID namespace. */
 	__s32 state;		/* PROCMON_STATE_*, of the main thread. */
@@ -132,8 +152,8 @@ struct procmon_record {
 	__u64 rss_file;		/* Resident memory of files. */
 	__u64 rss_shmem;	/* Resident shared memory. */
 	/* SCHED: context switches. */
-	__u64 voluntary_switches;	/* To another task because there was nothing to do. */
-	__u64 involuntary_switches;	/* Because another task's turn came. */
+	__u64 voluntary_switches;	/* The task had nothing to do. */
+	__u64 involuntary_switches;	/* Another task's turn came. */
 	/* IO: bytes read from and written to block devices. */
 	__u64 read_bytes;
 	__u64 write_bytes;
@@ -143,7 +163,7 @@ struct procmon_record {
 	__u64 runtime;		/* Time on a CPU in ns, as the scheduler counts it: exact. */
 };
 
-/* Result of PROCMON_INFO: what PROCMON_SNAPSHOT of this module can do. */
+/* Result of PROCMON_INFO: abilities of the loaded module. */
 struct procmon_info {
 	__u32 abi_version;	/* PROCMON_ABI_VERSION of the module's own header. */
 	__u32 groups;		/* PROCMON_GROUP_* that it knows. */
@@ -157,52 +177,57 @@ struct procmon_info {
 
 #define PROCMON_ABI_VERSION 2
 
+/* Smallest strides: a record of the group BASIC, and a sample of ABI version 1. */
+#define PROCMON_RECORD_STRIDE_MIN	48
+#define PROCMON_SAMPLE_STRIDE_MIN	232
+
 /*
  * Argument of PROCMON_SNAPSHOT.
  *
- * A later version may be longer. A module takes a longer one than its own if all that it does not
- * know is 0, and a shorter one, back to that of ABI version 1, as if the rest was 0.
+ * A later version may be longer. A module takes a longer one than its own if all bytes behind its
+ * own are 0, and a shorter one, back to that of ABI version 1, as if the missing ones were 0.
  *
- * What the records have room for and the module knows nothing of is set to 0. What they have no
- * room for is left out; a group is delivered if there is room for all of it.
+ * A stride may be longer or shorter than the module's record. The bytes behind the module's record
+ * are set to 0. A group is delivered if all of its fields lie within the stride, else it is left
+ * out.
  *
- * Records come in the order of their PIDs. A process that is there from the first call to the last
+ * Records come in the order of their PIDs. A process that exists from the first call to the last
  * one of a snapshot is in it exactly once, however many calls it takes.
  *
- * The call waits for no lock that another process may hold for long. It looks a few times at a
- * process that is executing a program, and then describes it with PROCMON_TASK_MIXED set.
+ * The call waits for no lock that another process may hold for long. It reads a process that is
+ * executing a program a few times, and then delivers the record with PROCMON_TASK_MIXED set.
  */
 struct procmon_snapshot {
 	__u32 size;		/* In: size of this struct. */
 	__u32 flags;		/* In: PROCMON_SNAPSHOT_*. */
-	__u32 groups;		/* In: PROCMON_GROUP_* that are wanted; out: those delivered. */
-	__s32 cursor;		/* In: first PID, 0 to begin; out: where to go on, 0 at the end. */
+	__u32 groups;		/* In: PROCMON_GROUP_* that are requested; out: those delivered. */
+	__s32 cursor;		/* In: first PID, 0 to begin; out: the next one, 0 at the end. */
 	__u64 records;		/* In: address of the first record. */
 	__u32 stride;		/* In: bytes from one record to the next, a multiple of 8. */
-	__u32 capacity;		/* In: number of records that there is room for, at least 1. */
+	__u32 capacity;		/* In: number of records that fit, at least 1. */
 	__u32 count;		/* Out: number of records that were written. */
 	__u32 uid;		/* In: for PROCMON_SNAPSHOT_BY_UID, else 0. */
 	__s32 ppid;		/* In: for PROCMON_SNAPSHOT_BY_PPID, else 0. */
 	__s32 tgid;		/* In: for PROCMON_SNAPSHOT_BY_TGID, else 0. */
-	__u64 time;		/* Out: when this call began, in ns since boot. */
+	__u64 time;		/* Out: beginning of this call, in ns since boot. */
 };
 
 /* Bits of procmon_sample.flags. */
-#define PROCMON_SAMPLE_PROCESS	(1 << 0)	/* "process" is what the chosen one was. */
-#define PROCMON_SAMPLE_GONE	(1 << 1)	/* It is gone: only its pid and start. */
+#define PROCMON_SAMPLE_PROCESS	(1 << 0)	/* "process" is the record of the target. */
+#define PROCMON_SAMPLE_GONE	(1 << 1)	/* The target is gone: only its pid and start. */
 
 /*
- * What the monitor has seen at one moment: the system, and the process that PROCMON_SET_FILTER has
- * chosen.
+ * The system at one moment, with the record of the target: the process that PROCMON_SET_FILTER
+ * names.
  *
- * The same process is meant in all samples until the filter is set again. When it is gone, a last
- * sample says so, and no other ones are recorded until then, so that its past stays. PIDs, users
- * and groups are those of the initial namespaces; a PID that stood for no process, and was given in
- * another PID namespace, is 0 in that sample.
+ * The target stays the same process until the filter is set again. After it is gone, one last
+ * sample says so, and no others are recorded until then, so that its history stays. PIDs, users
+ * and groups are those of the initial namespaces. If the filter was set to a PID of no process, in
+ * another PID namespace, the PID is 0 in that sample.
  */
 struct procmon_sample {
-	__u64 sequence;		/* The first one is 1, and each one the next. */
-	__u64 time;		/* When it was taken, in ns since boot. */
+	__u64 sequence;		/* 1 for the first sample, then counted up without gaps. */
+	__u64 time;		/* Time of the sample, in ns since boot. */
 	__u32 flags;		/* PROCMON_SAMPLE_*. */
 	__u32 processes;	/* Processes, zombies included. */
 	__u32 threads;		/* Threads of those processes. */
@@ -210,8 +235,8 @@ struct procmon_sample {
 	__u32 uninterruptible;	/* Threads in PROCMON_STATE_DISK_SLEEP. */
 	__u32 zombies;		/* Processes in PROCMON_STATE_ZOMBIE. */
 	/*
-	 * Processes and threads started since the sample before, told by the IDs given to them: a
-	 * sample in whose time ns_last_pid was written, in /proc/sys/kernel, has a wrong number.
+	 * Processes and threads started since the sample before, by the number of PIDs allocated:
+	 * wrong if /proc/sys/kernel/ns_last_pid was written in between.
 	 */
 	__u32 forks;
 	__u32 reserved;		/* 0 */
@@ -221,64 +246,68 @@ struct procmon_sample {
 /*
  * Argument of PROCMON_HISTORY, which may grow as that of PROCMON_SNAPSHOT may.
  *
- * The smallest stride is the size of a sample of ABI version 1, 232 bytes. A group of the process
- * that the stride has no room for is left out.
+ * The smallest stride is PROCMON_SAMPLE_STRIDE_MIN. A group of the process that does not lie within
+ * the stride is left out.
  *
- * Of the samples the last ones are kept, as many as the parameter "history" says. Those between the
- * one that was wanted and the first one that is delivered are lost.
+ * The module keeps the latest samples, their number being the parameter "history". Samples between
+ * the requested one and the first one that is delivered are lost.
  */
 struct procmon_history {
 	__u32 size;		/* In: size of this struct. */
 	__u32 flags;		/* In: 0. */
-	__u64 sequence;		/* In: first sample, 0 for the oldest; out: where to go on. */
+	__u64 sequence;		/* In: first sample, 0 for the oldest; out: the next one. */
 	__u64 samples;		/* In: address of the first sample. */
 	__u32 stride;		/* In: bytes from one sample to the next, a multiple of 8. */
-	__u32 capacity;		/* In: number of samples that there is room for, may be 0. */
+	__u32 capacity;		/* In: number of samples that fit, may be 0. */
 	__u32 count;		/* Out: number of samples that were written. */
 	__u32 interval_ms;	/* Out: the time between two samples, in ms. */
-	__u64 oldest;		/* Out: sequence of the oldest, "newest" + 1 if there is none. */
-	__u64 newest;		/* Out: sequence of the newest sample, 0 if there was none yet. */
+	__u64 oldest;		/* Out: sequence of the oldest one, "newest" + 1 if none is kept. */
+	__u64 newest;		/* Out: sequence of the newest sample, 0 before the first one. */
 };
 
 #define PROCMON_MAGIC 'P'
 
-/* Zero the totals and the filter; message and per_cpu_ops stay. Needs a file open for writing. */
+/*
+ * Zero the totals and clear the target; message and per_cpu_ops stay. Needs a file open for
+ * writing.
+ */
 #define PROCMON_RESET		_IO(PROCMON_MAGIC, 0)
 /* Length of the message in bytes. */
 #define PROCMON_GET_COUNT	_IOR(PROCMON_MAGIC, 1, int)
-/* The totals and the filter. */
+/* The totals and the target. */
 #define PROCMON_GET_STATS	_IOR(PROCMON_MAGIC, 2, struct procmon_stats)
 /*
- * Set the filter to a process, or to 0 for none. Needs a file open for writing.
+ * Set the filter: the PID of the target, which is the process that the monitor follows, or 0 for
+ * none. Needs a file open for writing.
  *
- * The process is the one that the PID stands for in the caller's PID namespace; that of any of its
- * threads will do. It stays the chosen one whatever becomes of the number. PROCMON_GET_STATS and
- * the attribute "stats" show it as the PID that it has in the PID namespace of whoever asks, and as
- * 0 to those in whose namespace it has none. A PID that stands for no process is shown in the
- * namespace that it was given in, and as 0 elsewhere.
+ * The PID is one of the caller's PID namespace; a thread's ID stands for its process. The target
+ * stays that process, even if the PID is allocated again. PROCMON_GET_STATS and the attribute
+ * "stats" show it as the PID that it has in the PID namespace of the reader, or as 0 if it has none
+ * there. A PID of no process is allowed, and is shown in the namespace that it was set in, and as 0
+ * elsewhere.
  *
  * EINVAL: the PID is negative.
  */
 #define PROCMON_SET_FILTER	_IOW(PROCMON_MAGIC, 3, int)
-/* Look a process up. Succeeds with PROCMON_STATE_NOT_FOUND where there is none. */
+/* Look up a process. Succeeds with PROCMON_STATE_NOT_FOUND if no process has the PID. */
 #define PROCMON_QUERY_PID	_IOWR(PROCMON_MAGIC, 4, struct procmon_query)
 
-/* What PROCMON_SNAPSHOT can do. */
+/* Abilities of the module. */
 #define PROCMON_INFO		_IOR(PROCMON_MAGIC, 5, struct procmon_info)
 /*
- * Tell about many processes at once. The size in the number is not looked at, but that in the
- * argument.
+ * Deliver records of many processes at once. The size in the command's number is ignored, in favour
+ * of that in the argument.
  *
- * E2BIG: something is set in a part of the argument that the module does not know.
- * EFAULT: the argument, or not even one record, can be read or written.
- * EINVAL: the size is too small, a flag, group or stride is unknown or out of range, a field is set
- * that is unused, or the cursor is negative.
+ * E2BIG: the argument is not 0 behind the part that the module knows.
+ * EFAULT: the argument cannot be read or written, or no record can be written.
+ * EINVAL: the size is too small, a flag, group or stride is unknown or out of range, an unused
+ * field is not 0, or the cursor is negative.
  * EINTR: a fatal signal came before the first record.
  */
 #define PROCMON_SNAPSHOT	_IOWR(PROCMON_MAGIC, 6, struct procmon_snapshot)
 /*
- * What the monitor has recorded. poll(2) has POLLPRI for a file while there are samples from where
- * its last PROCMON_HISTORY would go on.
+ * Deliver samples of the monitor. poll(2) reports POLLPRI for a file while there are samples from
+ * the one on at which its last PROCMON_HISTORY would continue.
  *
  * E2BIG, EFAULT, EINVAL: as for PROCMON_SNAPSHOT.
  * EPERM: the caller is not in the initial PID and user namespaces.
@@ -286,11 +315,11 @@ struct procmon_history {
 #define PROCMON_HISTORY		_IOWR(PROCMON_MAGIC, 7, struct procmon_history)
 
 /*
- * What procmon_stats and procmon_query look like to a 32-bit process.
+ * The layouts of procmon_stats and procmon_query in a 32-bit process.
  *
  * A 32-bit program needs none of this: it gets the same layouts and numbers from the definitions
  * above. They are for code that serves or imitates such a program from a 64-bit one. A value that
- * does not fit is given as the largest one that does.
+ * does not fit is replaced by the largest one that does.
  */
 struct procmon_stats32 {
 	__u32 total_opens;

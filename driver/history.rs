@@ -35,6 +35,7 @@ use crate::{
         user_array::UserArray, //
     },
     uapi::{
+        self,
         procmon_history as Arguments,
         procmon_record as Record,
         procmon_sample as Sample, //
@@ -45,7 +46,9 @@ use crate::{
 const BATCH: usize = 32;
 
 /// The size of a sample of ABI version 1, whose record lacks the run time.
-const MIN_STRIDE: usize = offset_of!(Sample, process) + offset_of!(Record, runtime);
+const MIN_STRIDE: usize = uapi::PROCMON_SAMPLE_STRIDE_MIN as usize;
+
+const _: () = assert!(MIN_STRIDE == offset_of!(Sample, process) + offset_of!(Record, runtime));
 
 /// The latest samples, each with a sequence number.
 #[pin_data]

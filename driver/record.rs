@@ -109,7 +109,9 @@ pub(crate) const ALL_GROUPS: u32 = Group::mask(false);
 const SUMMED_GROUPS: u32 = Group::mask(true);
 
 /// The smallest size of a record: that of the group which is always filled in.
-pub(crate) const MIN_SIZE: usize = GROUPS[0].end.next_multiple_of(align_of::<Record>());
+pub(crate) const MIN_SIZE: usize = uapi::PROCMON_RECORD_STRIDE_MIN as usize;
+
+const _: () = assert!(MIN_SIZE == GROUPS[0].end.next_multiple_of(align_of::<Record>()));
 
 /// Returns the mask of the groups that lie within the first `size` bytes of a record.
 pub(crate) fn groups_within(size: usize) -> u32 {

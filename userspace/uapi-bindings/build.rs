@@ -2,12 +2,20 @@
 
 //! Translates `procmon_uapi.h`. A build script is linked dynamically, so it can load libclang.
 
-use std::env;
 use std::path::PathBuf;
+use std::{env, fs};
 
 use bindgen::callbacks::{IntKind, ParseCallbacks};
 
 const HEADER: &str = "../../procmon_uapi.h";
+
+/// Beginnings of items that hold on 64-bit machines only: the assertions of layouts, and the
+/// numbers of commands that have the size of a long in them.
+const OF_64_BIT: [&str; 3] = [
+    "const _: () = {",
+    "pub const PROCMON_GET_STATS:",
+    "pub const PROCMON_QUERY_PID:",
+];
 
 /// Gives the constants the C types that the header puts them to use with.
 #[derive(Debug)]
@@ -24,11 +32,9 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
 
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    bindgen::Builder::default()
+    let mut bindings = bindgen::Builder::default()
         .header(HEADER)
         .allowlist_item("procmon_.*|PROCMON_.*")
-        // The size of a long is part of these, so they are not the same everywhere.
-        .blocklist_item("PROCMON_GET_STATS|PROCMON_QUERY_PID")
         // The command numbers are macros that take the size of a type: only Clang can tell them.
         .clang_macro_fallback()
         .clang_macro_fallback_build_dir(&out_dir)
@@ -36,7 +42,6 @@ fn main() {
         .derive_default(true)
         .derive_eq(true)
         .derive_hash(true)
-        .layout_tests(false)
         .generate_comments(false)
         // No version of bindgen in the text: it changes more often than the bindings do.
         .disable_header_comment()
@@ -45,6 +50,11 @@ fn main() {
         .raw_line("// Written by the crate uapi-bindings.")
         .generate()
         .unwrap_or_else(|error| panic!("cannot translate {HEADER}: {error}"))
-        .write_to_file(out_dir.join("bindings.rs"))
-        .expect("cannot write the translated header");
+        .to_string();
+    for item in OF_64_BIT {
+        assert!(bindings.contains(item), "no {item} in {bindings}");
+        let conditional = format!("#[cfg(target_pointer_width = \"64\")]\n{item}");
+        bindings = bindings.replace(item, &conditional);
+    }
+    fs::write(out_dir.join("bindings.rs"), bindings).expect("cannot write the translated header");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A C program of somebody else: it talks to procmon by the definitions in the specification, which
- * it has copied. With -DUSE_HEADER it takes them from procmon_uapi.h, and must be the same program.
+ * A C program that does not know procmon_uapi.h: it has a copy of the definitions in the
+ * specification. With -DUSE_HEADER it takes those of procmon_uapi.h, and must be the same program.
  */
 #include <fcntl.h>
 #include <stdio.h>

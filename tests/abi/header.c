@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What procmon_uapi.h must say, for tests/header to compile: as C and as C++, for 64 and 32 bits.
- * The numbers are those of the specification, worked out for both.
+ * The frozen ABI: sizes, offsets and numbers that programs were built with, independent of
+ * procmon_uapi.h. tests/header compiles this as C and as C++, for 64 and 32 bits. Lines are added
+ * here and never changed, except for the size of a struct that grows at its end.
  */
 #include <stddef.h>
 
@@ -13,25 +14,38 @@
 /* An array of a negative size is an error in each standard of both languages. */
 #define CHECK(condition) extern char NAME(__LINE__)[(condition) ? 1 : -1]
 
+CHECK(PROCMON_MAGIC == 'P');
+CHECK(PROCMON_COMM_LEN == 16);
+CHECK(PROCMON_RECORD_STRIDE_MIN == 48);
+CHECK(PROCMON_SAMPLE_STRIDE_MIN == 232);
+
 #ifdef __x86_64__
 CHECK(sizeof(struct procmon_stats) == 40);
+CHECK(__alignof__(struct procmon_stats) == 8);
 CHECK(offsetof(struct procmon_stats, total_opens) == 0);
 CHECK(offsetof(struct procmon_stats, total_reads) == 8);
 CHECK(offsetof(struct procmon_stats, total_writes) == 16);
 CHECK(offsetof(struct procmon_stats, total_ioctls) == 24);
 CHECK(offsetof(struct procmon_stats, current_filter_pid) == 32);
 CHECK(sizeof(struct procmon_query) == 32);
+CHECK(__alignof__(struct procmon_query) == 8);
 CHECK(offsetof(struct procmon_query, vsize) == 24);
 CHECK(PROCMON_GET_STATS == 0x80285002);
 CHECK(PROCMON_QUERY_PID == 0xc0205004);
 #else
+CHECK(sizeof(struct procmon_stats) == sizeof(struct procmon_stats32));
+CHECK(sizeof(struct procmon_query) == sizeof(struct procmon_query32));
+CHECK(PROCMON_GET_STATS == PROCMON_GET_STATS32);
+CHECK(PROCMON_QUERY_PID == PROCMON_QUERY_PID32);
 CHECK(sizeof(struct procmon_stats) == 20);
+CHECK(__alignof__(struct procmon_stats) == 4);
 CHECK(offsetof(struct procmon_stats, total_opens) == 0);
 CHECK(offsetof(struct procmon_stats, total_reads) == 4);
 CHECK(offsetof(struct procmon_stats, total_writes) == 8);
 CHECK(offsetof(struct procmon_stats, total_ioctls) == 12);
 CHECK(offsetof(struct procmon_stats, current_filter_pid) == 16);
 CHECK(sizeof(struct procmon_query) == 28);
+CHECK(__alignof__(struct procmon_query) == 4);
 CHECK(offsetof(struct procmon_query, vsize) == 24);
 CHECK(PROCMON_GET_STATS == 0x80145002);
 CHECK(PROCMON_QUERY_PID == 0xc01c5004);
@@ -46,14 +60,16 @@ CHECK(PROCMON_RESET == 0x00005000);
 CHECK(PROCMON_GET_COUNT == 0x80045001);
 CHECK(PROCMON_SET_FILTER == 0x40045003);
 
-/* The 32-bit layouts are the same for everybody. */
+/* The 32-bit layouts are the same in all programs. */
 CHECK(sizeof(struct procmon_stats32) == 20);
+CHECK(__alignof__(struct procmon_stats32) == 4);
 CHECK(offsetof(struct procmon_stats32, total_opens) == 0);
 CHECK(offsetof(struct procmon_stats32, total_reads) == 4);
 CHECK(offsetof(struct procmon_stats32, total_writes) == 8);
 CHECK(offsetof(struct procmon_stats32, total_ioctls) == 12);
 CHECK(offsetof(struct procmon_stats32, current_filter_pid) == 16);
 CHECK(sizeof(struct procmon_query32) == 28);
+CHECK(__alignof__(struct procmon_query32) == 4);
 CHECK(offsetof(struct procmon_query32, pid) == 0);
 CHECK(offsetof(struct procmon_query32, comm) == 4);
 CHECK(offsetof(struct procmon_query32, state) == 20);
@@ -61,7 +77,7 @@ CHECK(offsetof(struct procmon_query32, vsize) == 24);
 CHECK(PROCMON_GET_STATS32 == 0x80145002);
 CHECK(PROCMON_QUERY_PID32 == 0xc01c5004);
 
-/* What came later has one layout for all. */
+/* All others have one layout for all word sizes. */
 CHECK(sizeof(struct procmon_info) == 32);
 CHECK(offsetof(struct procmon_info, abi_version) == 0);
 CHECK(offsetof(struct procmon_info, groups) == 4);
@@ -80,6 +96,7 @@ CHECK(offsetof(struct procmon_record, state) == 16);
 CHECK(offsetof(struct procmon_record, flags) == 20);
 CHECK(offsetof(struct procmon_record, threads) == 24);
 CHECK(offsetof(struct procmon_record, comm) == 28);
+CHECK(sizeof(((struct procmon_record *)0)->comm) == 16);
 CHECK(offsetof(struct procmon_record, cpu) == 44);
 CHECK(offsetof(struct procmon_record, utime) == 48);
 CHECK(offsetof(struct procmon_record, stime) == 56);
