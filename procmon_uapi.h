@@ -4,7 +4,23 @@
  *
  * This header is the only definition of the interface: the kernel module and the Rust library both
  * take their types and numbers from it through bindgen, and C and C++ programs can include it as
- * it is, 32-bit and 64-bit ones alike.
+ * it is, 32-bit and 64-bit ones alike. examples/snapshot.c is a whole program that lists all
+ * processes; its core is:
+ *
+ *	struct procmon_record records[256];
+ *	struct procmon_snapshot snapshot = {
+ *		.size = sizeof(snapshot),
+ *		.records = (uintptr_t)records,
+ *		.stride = sizeof(records[0]),
+ *		.capacity = 256,
+ *	};
+ *
+ *	do {
+ *		if (ioctl(fd, PROCMON_SNAPSHOT, &snapshot) != 0)
+ *			return -1;
+ *		for (__u32 i = 0; i < snapshot.count; i++)
+ *			printf("%d %s\n", records[i].pid, records[i].comm);
+ *	} while (snapshot.cursor != 0);
  */
 #ifndef _PROCMON_UAPI_H
 #define _PROCMON_UAPI_H
