@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Prints the samples of the monitor, those that are kept and then each new one, until the recorded
-//! process is gone.
+//! Prints the samples of the monitor, those that are kept and then each new one, until the target
+//! is gone.
 
 use procmon::Device;
 use procmon::history::Chosen;

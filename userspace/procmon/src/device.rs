@@ -19,12 +19,12 @@ use crate::snapshot::{Groups, Record, Snapshot, SnapshotOptions};
 use crate::time::BootTime;
 use crate::{Error, ErrorKind, Process, Result, uapi};
 
-/// Where devtmpfs and udev put the device.
+/// The path at which devtmpfs and udev create the device.
 pub const DEVICE_PATH: &str = "/dev/procmon";
 
 /// Result of [`Device::stats`]: calls since the module was loaded or last [reset](Device::reset).
 ///
-/// It has no more fields in any version, as the number of the command holds its size.
+/// No later version adds fields: the number of the command holds the size.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Stats {
@@ -36,7 +36,7 @@ pub struct Stats {
     pub writes: u64,
     /// Ioctl calls of any kind, the one that asked included.
     pub ioctls: u64,
-    /// The PID that [`Device::set_filter`] put down.
+    /// The PID of the target: see [`Device::set_filter`].
     pub filter: Option<i32>,
 }
 
@@ -56,19 +56,19 @@ impl Stats {
     }
 }
 
-/// The kernel says 0 for "no filter".
+/// Converts the PID of the target, which is 0 if there is none.
 pub(crate) fn filter_from_raw(pid: i32) -> Option<i32> {
     (pid != 0).then_some(pid)
 }
 
-/// Result of [`Device::info`]: what the loaded module can do.
+/// Result of [`Device::info`]: abilities of the loaded module.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Info {
-    /// The version of its interface; this crate knows version [`Info::KNOWN`].
+    /// The version of the interface; this crate knows version [`Info::KNOWN`].
     pub abi_version: u32,
-    /// The groups of fields that a snapshot may ask for.
+    /// The groups of fields that a snapshot can request.
     pub groups: Groups,
     /// The size in bytes of a record.
     pub record_size: u32,
@@ -84,12 +84,12 @@ impl Info {
 
 /// The open device.
 ///
-/// The message and the filter belong to the module and are shared by all programs that open the
-/// device. An open file keeps one thing to itself: reading it piece by piece from the start to the
-/// end gives one message, even if another one is written in the middle of that.
+/// The message and the target belong to the module and are shared by all programs that open the
+/// device. A pass belongs to the open file: reading it piece by piece from the start to the end
+/// delivers one message, even if another one is written in between.
 ///
-/// A device is opened by [`OpenOptions`], or made of an open file by `TryFrom<OwnedFd>`. Both
-/// make sure that the file is procmon's, as other drivers would take its commands for theirs.
+/// A device is opened by [`OpenOptions`], or made from an open file by `TryFrom<OwnedFd>`. Both
+/// verify that the file is procmon's, as other drivers would take its commands for theirs.
 #[derive(Debug)]
 pub struct Device {
     file: File,
@@ -97,7 +97,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// Opens [`DEVICE_PATH`] for everything it can do.
+    /// Opens [`DEVICE_PATH`] for reading and writing.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl Device {
         OpenOptions::default()
     }
 
-    /// Takes over an open file where neither `/sys` nor `/proc` shows whose it is.
+    /// Takes over an open file where neither `/sys` nor `/proc` shows which driver it belongs to.
     ///
     /// # Safety
     ///
@@ -133,7 +133,7 @@ impl Device {
         Self::from_parts(File::from(fd), path)
     }
 
-    /// For a file that is procmon's device.
+    /// Wraps a file that is procmon's device.
     pub(crate) fn from_parts(file: File, path: PathBuf) -> Self {
         Self { file, path }
     }
@@ -144,7 +144,7 @@ impl Device {
         self.file.into()
     }
 
-    /// The path that was opened, or that the kernel shows for the file that was taken over.
+    /// Returns the path that was opened, or that the kernel shows for the file that was taken over.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -152,12 +152,12 @@ impl Device {
 
     /// Reads the whole message.
     ///
-    /// Takes the device for itself because a second pass of reads would end the first one.
+    /// Borrows the device exclusively because a second pass would end the first one.
     ///
     /// # Errors
     ///
-    /// As [`read_at`](Self::read_at); with [`ErrorKind::Stale`] only after the message was dropped
-    /// a few times in a row, because others write faster than this process reads.
+    /// As [`read_at`](Self::read_at); with [`ErrorKind::Stale`] only if the held message was
+    /// dropped several times in a row, because others write faster than this process reads.
     pub fn read_message(&mut self) -> Result<Vec<u8>> {
         const ATTEMPTS: u32 = 16;
 
@@ -190,13 +190,13 @@ impl Device {
 
     /// Reads a part of the message, from `offset` on; 0 bytes are the end.
     ///
-    /// A read at offset 0 takes the present message for the reads after it, until one of them
-    /// reaches the end.
+    /// A read at offset 0 begins a pass: the reads after it are of the same message, until one of
+    /// them reaches the end.
     ///
     /// # Errors
     ///
     /// With [`ErrorKind::NoPermission`] if the device is not open for reading, and with
-    /// [`ErrorKind::Stale`] if the message of the pass is no longer kept, which ends the pass.
+    /// [`ErrorKind::Stale`] if the message of the pass is no longer held, which ends the pass.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
         loop {
             match self.file.read_at(buffer, offset) {
@@ -206,8 +206,8 @@ impl Device {
         }
     }
 
-    /// Replaces the message and returns how much of `message` was taken: at most `buffer_size`
-    /// bytes, the module's parameter. An empty one empties the device.
+    /// Replaces the message and returns the number of bytes taken: at most `buffer_size`, the
+    /// module's parameter. An empty message empties the device.
     ///
     /// # Errors
     ///
@@ -222,7 +222,7 @@ impl Device {
         }
     }
 
-    /// Zeroes the totals of [`stats`](Self::stats) and the filter. The message stays.
+    /// Zeroes the totals of [`stats`](Self::stats) and clears the target. The message stays.
     ///
     /// # Errors
     ///
@@ -247,7 +247,7 @@ impl Device {
         })
     }
 
-    /// Returns the totals and the filter; this call is counted in them.
+    /// Returns the totals, in which this call is counted, and the target.
     ///
     /// # Errors
     ///
@@ -260,7 +260,7 @@ impl Device {
         ))
     }
 
-    /// Asks what the loaded module can do.
+    /// Returns the abilities of the loaded module.
     ///
     /// # Errors
     ///
@@ -277,9 +277,9 @@ impl Device {
         })
     }
 
-    /// Sets the filter, which is the PID of the process to record, or clears it.
+    /// Sets the target by its PID, the process that the monitor follows, or clears it.
     ///
-    /// The PID of a thread stands for that of its process. A PID that names nothing is allowed.
+    /// The ID of a thread stands for its process. A PID of no process is allowed.
     ///
     /// # Errors
     ///
@@ -292,7 +292,7 @@ impl Device {
         self.ioctl("set the filter of", command)
     }
 
-    /// Looks a process or thread up in the caller's PID namespace; `None` if there is none.
+    /// Looks up a process or thread in the caller's PID namespace. Returns `None` if there is none.
     ///
     /// # Errors
     ///
@@ -308,12 +308,12 @@ impl Device {
         Ok(Process::from_raw(&query))
     }
 
-    /// Takes a snapshot: a record of each process that the options ask for.
+    /// Takes a snapshot: a record of each process that matches the options.
     ///
     /// # Errors
     ///
-    /// With [`ErrorKind::InvalidInput`] if the options ask for a group that the module does not
-    /// know (see [`info`](Self::info)) or for a negative PID, and if there is no memory.
+    /// With [`ErrorKind::InvalidInput`] if the options have a group that the module does not know
+    /// (see [`info`](Self::info)) or a negative PID, and if there is no memory.
     pub fn snapshot(&self, options: &SnapshotOptions) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         self.snapshot_into(options, &mut snapshot)?;
@@ -334,21 +334,21 @@ impl Device {
     }
 
     fn fill(&self, options: &SnapshotOptions, snapshot: &mut Snapshot) -> Result<()> {
-        /// How many records there is room for at the beginning.
-        const ROOM: usize = 4096;
+        /// Records that fit at the beginning.
+        const INITIAL_CAPACITY: usize = 4096;
 
         snapshot.clear();
         let records = &mut snapshot.records;
         let mut cursor = 0;
         loop {
             if records.len() == records.capacity() {
-                records.reserve(records.len().max(ROOM));
+                records.reserve(records.len().max(INITIAL_CAPACITY));
             }
-            let room = records.spare_capacity_mut();
-            let capacity = u32::try_from(room.len()).unwrap_or(u32::MAX);
+            let space = records.spare_capacity_mut();
+            let capacity = u32::try_from(space.len()).unwrap_or(u32::MAX);
             let mut arguments = uapi::procmon_snapshot {
                 cursor,
-                records: room.as_mut_ptr() as u64,
+                records: space.as_mut_ptr() as u64,
                 stride: size_of::<Record>() as u32,
                 capacity,
                 ..options.to_raw()
@@ -359,14 +359,14 @@ impl Device {
             self.ioctl("take a snapshot with", command)?;
             let count = self.filled(arguments.count, capacity)?;
             let len = records.len() + count;
-            // SAFETY: So many were filled, in the room that there was.
+            // SAFETY: The kernel has filled `count` elements, which the spare capacity had.
             unsafe { records.set_len(len) };
             if cursor == 0 {
                 snapshot.time = BootTime::from_nanos(arguments.time);
                 snapshot.groups = Groups::from_bits_truncate(arguments.groups);
                 snapshot.of_threads = arguments.flags & uapi::PROCMON_SNAPSHOT_THREADS != 0;
             }
-            // A module that does not go on would keep the caller for ever.
+            // A module that makes no progress would keep the caller for ever.
             if arguments.cursor != 0 && arguments.cursor <= cursor {
                 let what = format!("{} as the PID after {cursor}", arguments.cursor);
                 return Err(Error::unexpected(&self.path, what, None));
@@ -381,25 +381,25 @@ impl Device {
         }
     }
 
-    /// The number of elements that the kernel says it has filled, which is not trusted.
+    /// Verifies the number of elements that the kernel claims to have filled.
     fn filled(&self, count: u32, capacity: u32) -> Result<usize> {
         if count > capacity {
-            let what = format!("{count} elements where there was room for {capacity}");
+            let what = format!("{count} elements with space for {capacity}");
             return Err(Error::unexpected(&self.path, what, None));
         }
         Ok(count as usize)
     }
 
-    /// Returns what the monitor has recorded, from the sample with this sequence number on, or from
-    /// the oldest one that is kept.
+    /// Returns the samples of the monitor, from the one with this sequence number on, or from the
+    /// oldest one that is kept.
     ///
     /// # Errors
     ///
     /// With [`ErrorKind::NoPermission`] if the caller is not in the initial PID and user
     /// namespaces, and if there is no memory.
     pub fn history(&self, from: u64) -> Result<History> {
-        /// How many samples there is room for at once.
-        const ROOM: usize = 512;
+        /// Samples that one call fetches.
+        const BATCH: usize = 512;
         const INITIAL_NAMESPACES: &str =
             "only processes in the initial PID and user namespaces may ask for it";
 
@@ -409,13 +409,13 @@ impl Device {
         };
         loop {
             let samples = &mut history.samples;
-            samples.reserve(ROOM);
-            let room = samples.spare_capacity_mut();
-            let capacity = u32::try_from(room.len()).unwrap_or(u32::MAX);
+            samples.reserve(BATCH);
+            let space = samples.spare_capacity_mut();
+            let capacity = u32::try_from(space.len()).unwrap_or(u32::MAX);
             let mut arguments = uapi::procmon_history {
                 size: size_of::<uapi::procmon_history>() as u32,
                 sequence: history.next,
-                samples: room.as_mut_ptr() as u64,
+                samples: space.as_mut_ptr() as u64,
                 stride: size_of::<Sample>() as u32,
                 capacity,
                 ..Default::default()
@@ -427,15 +427,15 @@ impl Device {
                 .map_err(|error| error.with_hint(ErrorKind::NoPermission, INITIAL_NAMESPACES))?;
             let count = self.filled(arguments.count, capacity)?;
             let first = samples.len();
-            // SAFETY: So many were filled, in the room that there was.
+            // SAFETY: The kernel has filled `count` elements, which the spare capacity had.
             unsafe { samples.set_len(first + count) };
             if let Some(sample) = samples.get(first) {
-                // A caller that asks for the oldest one does not miss any before that.
-                let wanted = match history.next {
+                // A caller that requests the oldest sample misses none before it.
+                let requested = match history.next {
                     0 => sample.sequence(),
-                    wanted => wanted,
+                    requested => requested,
                 };
-                history.missed += sample.sequence().saturating_sub(wanted);
+                history.missed += sample.sequence().saturating_sub(requested);
             }
             history.next = arguments.sequence;
             history.interval = Duration::from_millis(arguments.interval_ms.into());
@@ -445,11 +445,11 @@ impl Device {
         }
     }
 
-    /// Waits until there is a sample that the last call of [`history`](Self::history) did not give,
-    /// or for this time, which signals do not make longer. Returns whether there is one.
+    /// Waits for a sample that the last call of [`history`](Self::history) did not deliver, at most
+    /// for this time, which signals do not prolong. Returns whether there is one.
     ///
-    /// This is for a program that reads the samples, while [`sample_events`](Self::sample_events)
-    /// is for one that only wants to know of them.
+    /// This is for a program that reads the samples; [`sample_events`](Self::sample_events) is for
+    /// one that is only notified of them.
     ///
     /// # Errors
     ///
@@ -498,7 +498,7 @@ impl From<Device> for OwnedFd {
 mod tests {
     use super::*;
 
-    /// A file that takes any write, has nothing to read and no commands.
+    /// Opens a file that takes any write, has nothing to read and no commands.
     fn null() -> Device {
         let file = File::options()
             .read(true)
@@ -545,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn more_elements_than_there_is_room_for_are_refused() {
+    fn more_elements_than_fit_are_refused() {
         let device = null();
         assert_eq!(device.filled(5, 5).unwrap(), 5);
         let error = device.filled(6, 5).unwrap_err();

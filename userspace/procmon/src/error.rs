@@ -18,7 +18,7 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// [`Display`](fmt::Display) names the operation and the file,
 /// [`source`](std::error::Error::source) is the cause, in most cases an [`io::Error`], and
 /// [`hint`](Self::hint) a remedy. A program that reports errors with their chain of causes, as
-/// `{:#}` of `anyhow` does, prints the hint at last.
+/// `{:#}` of `anyhow` does, prints the hint last.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -31,7 +31,7 @@ struct Inner {
     hint: Option<&'static str>,
 }
 
-/// Reasons for which an operation fails, as far as programs want to tell them apart.
+/// Reasons for which an operation fails, as far as programs distinguish them.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -49,7 +49,7 @@ pub enum ErrorKind {
     Interrupted,
     /// The operation would have to wait, and the file is open for not waiting.
     WouldBlock,
-    /// The message that a pass of reads was about is no longer kept: the pass has to begin anew.
+    /// The message of a pass is no longer held: the pass has to begin anew.
     Stale,
     /// The kernel delivered something that this version of the crate does not understand.
     Unexpected,
@@ -83,7 +83,7 @@ impl Error {
         }))
     }
 
-    /// An error that no system call has reported.
+    /// Creates an error that no system call has reported.
     pub(crate) fn other(
         kind: ErrorKind,
         path: &Path,
@@ -107,25 +107,25 @@ impl Error {
         self
     }
 
-    /// The reason for which the operation failed.
+    /// Returns the reason for which the operation failed.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The file that the operation was about.
+    /// Returns the file that the operation was about.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path
     }
 
-    /// A remedy, in words that fit behind the cause.
+    /// Returns a remedy, in words that fit behind the cause.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         self.0.hint
     }
 
-    /// The number of the error that the kernel reported.
+    /// Returns the number of the error that the kernel reported.
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         let cause = self.0.cause.as_ref()?.downcast_ref::<io::Error>()?;

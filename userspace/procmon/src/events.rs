@@ -11,12 +11,12 @@ use rustix::io::Errno;
 
 use crate::{Device, Error, Result};
 
-/// News of samples of the monitor, for a program that does not read them by
+/// Notifications of new samples, for a program that does not read them by
 /// [`Device::history`](crate::Device::history): see
 /// [`Device::sample_events`](crate::Device::sample_events).
 ///
-/// The descriptor is readable while there is news, and so fits into an event loop;
-/// [`wait_for`](Self::wait_for) with a time of zero takes the news in then.
+/// The descriptor is readable while a notification is pending, and so fits into an event loop;
+/// [`wait_for`](Self::wait_for) with a time of zero takes the notification then.
 #[derive(Debug)]
 pub struct SampleEvents<'a> {
     device: &'a Device,
@@ -89,20 +89,20 @@ pub(crate) fn poll_priority(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> Re
 struct Deadline(Instant);
 
 impl Deadline {
-    /// `None` if it never comes.
+    /// Returns the moment after this time, or `None` if it never comes.
     fn after(timeout: Duration) -> Option<Self> {
         Instant::now().checked_add(timeout).map(Self)
     }
 }
 
-/// Makes a call that waits, and makes it again for the rest of the time if a signal has ended it.
+/// Makes a call that waits, and repeats it for the rest of the time if a signal has ended it.
 fn until<T>(
     deadline: Option<Deadline>,
     mut wait: impl FnMut(Option<&Timespec>) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     loop {
         let rest = deadline.map(|deadline| deadline.0.saturating_duration_since(Instant::now()));
-        // What is too long for the kernel is for ever.
+        // A time that is too long for the kernel is for ever.
         let rest = rest.and_then(|rest| Timespec::try_from(rest).ok());
         match wait(rest.as_ref()) {
             Err(Errno::INTR) => {}

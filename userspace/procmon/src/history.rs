@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the monitor has recorded.
+//! The history: samples that the monitor has taken.
 
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ impl History {
         }
     }
 
-    /// The samples, oldest first.
+    /// Returns the samples, oldest first.
     #[must_use]
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// The number of samples.
+    /// Returns the number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
         self.samples.len()
@@ -53,7 +53,7 @@ impl History {
         self.samples.iter()
     }
 
-    /// The sample with this sequence number.
+    /// Returns the sample with this sequence number.
     #[must_use]
     pub fn get(&self, sequence: u64) -> Option<&Sample> {
         let place = self
@@ -62,19 +62,19 @@ impl History {
         Some(&self.samples[place.ok()?])
     }
 
-    /// The sequence number to go on with.
+    /// Returns the sequence number to continue with.
     #[must_use]
     pub fn next(&self) -> u64 {
         self.next
     }
 
-    /// How many samples were lost between the one that was asked for and the first one here.
+    /// Returns the number of samples that were lost between the requested one and the first one.
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.missed
     }
 
-    /// The time between two samples, as it is set now.
+    /// Returns the present interval between two samples.
     #[must_use]
     pub fn interval(&self) -> Duration {
         self.interval
@@ -99,12 +99,12 @@ impl IntoIterator for History {
     }
 }
 
-/// What the monitor saw at one moment.
+/// Counts of the system at one moment, with the record of the target.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(transparent)]
 pub struct Sample(pub(crate) uapi::procmon_sample);
 
-/// What there was in the whole system.
+/// Counts of the whole system.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -117,26 +117,26 @@ pub struct System {
     pub running: u32,
     /// Threads in a sleep that signals do not end.
     pub uninterruptible: u32,
-    /// Processes that had ended and were not waited for.
+    /// Processes that had ended and were not yet reaped.
     pub zombies: u32,
     /// Processes and threads started since the sample before.
     pub forks: u32,
 }
 
-/// What became of the process that was chosen by
-/// [`Device::set_filter`](crate::Device::set_filter).
+/// The target in a sample: the process that [`Device::set_filter`](crate::Device::set_filter) has
+/// set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Chosen<'a> {
-    /// There is none.
+    /// There is no target.
     None,
-    /// It was like this.
+    /// The record of the target.
     Process(&'a Record),
-    /// It was found to be gone.
+    /// The target is gone.
     Gone {
-        /// The ID it had.
+        /// The PID that it had.
         pid: i32,
-        /// When it was started, unless it was gone before it was ever seen.
+        /// The time of its start, unless it was gone before the first sample.
         start: Option<BootTime>,
     },
 }
@@ -149,19 +149,19 @@ impl From<uapi::procmon_sample> for Sample {
 }
 
 impl Sample {
-    /// Its number: the first one is 1, and each one the next.
+    /// Returns the sequence number, which is 1 for the first sample and has no gaps.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.0.sequence
     }
 
-    /// When it was taken.
+    /// Returns the time of the sample.
     #[must_use]
     pub fn time(&self) -> BootTime {
         BootTime::from_nanos(self.0.time)
     }
 
-    /// The whole system.
+    /// Returns the counts of the whole system.
     #[must_use]
     pub fn system(&self) -> System {
         let uapi::procmon_sample {
@@ -183,7 +183,7 @@ impl Sample {
         }
     }
 
-    /// The chosen process.
+    /// Returns the target.
     #[must_use]
     pub fn chosen(&self) -> Chosen<'_> {
         let process = &self.0.process;
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_tells_of_the_chosen_process() {
+    fn a_sample_has_the_target() {
         let mut sample = Sample::default();
         assert_eq!(sample.chosen(), Chosen::None);
         sample.0.flags = uapi::PROCMON_SAMPLE_PROCESS;
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_tells_of_the_system() {
+    fn a_sample_has_the_counts_of_the_system() {
         let sample = Sample(uapi::procmon_sample {
             sequence: 9,
             time: 1_500_000_000,

@@ -4,9 +4,9 @@
 //!
 //! [`Device`] is `/dev/procmon`: the shared message, and the ioctl commands as typed methods. Among
 //! them, [`Device::snapshot`] returns records of all processes in one system call, and
-//! [`Device::history`] the samples that the monitor has recorded. [`CpuMeter`] makes CPU usages of
-//! two snapshots, and [`BootTime`] is how the kernel counts moments. [`sysfs`] is what the module
-//! has under `/sys`: statistics, the monitor's last sample, and the parameters.
+//! [`Device::history`] the samples of the monitor. [`CpuMeter`] computes CPU usages from two
+//! snapshots, and [`BootTime`] is a moment on the kernel's clock. [`sysfs`] has the files of the
+//! module under `/sys`: statistics, the monitor's last sample, and the parameters.
 //!
 //! ```no_run
 //! use procmon::{Device, Groups, SnapshotOptions, State, sysfs};
@@ -36,8 +36,8 @@
 //!
 //! # Features
 //!
-//! - `serde`: `Serialize` of all that the kernel delivers. Times are numbers of nanoseconds, and
-//!   names that are no text are sequences of bytes.
+//! - `serde`: `Serialize` for all types that the kernel delivers. Times are numbers of nanoseconds,
+//!   and names that are not UTF-8 are sequences of bytes.
 //! - `test-util`: constructors of [`Snapshot`], [`History`] and their elements,
 //!   for tests of programs that show them. No part of the stable interface.
 

@@ -2,9 +2,9 @@
 
 //! The whole names of kernel threads.
 //!
-//! The kernel keeps 15 bytes of a name in the place from which the module takes it. Of kernel
-//! threads it has more, which it shows in `/proc/PID/comm`: the rest of a long name, and what a
-//! worker of a workqueue does, as in `kworker/0:0H-events_highpri`.
+//! The kernel keeps 15 bytes of a name in `task_struct.comm`, from which the module takes it. For
+//! kernel threads it has more, which it shows in `/proc/PID/comm`: the rest of a long name, and the
+//! work of a workqueue's worker, as in `kworker/0:0H-events_highpri`.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -13,13 +13,13 @@ use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-/// Returns the whole name of a kernel thread of which the module gave the beginning.
+/// Returns the whole name of a kernel thread whose name in a record is `comm`.
 ///
-/// If `/proc` does not have the thread, or another one by now, it is the name that was given: a
-/// whole name always begins with that. A thread that has the ID of one that ended, and its name, is
-/// taken for it; kernel threads of equal names do the same work.
+/// The result is `comm` if `/proc` does not have the thread, or has another one by now: a whole
+/// name always begins with the short one. A thread that has ID and name of one that ended is taken
+/// for it; kernel threads of equal names do the same work.
 ///
-/// Takes one look at a file in `/proc` and is meant for what is shown, not for all that is there.
+/// Reads one file in `/proc`, so it is meant for names that are shown, not for all of a snapshot.
 #[must_use]
 pub fn whole_name(pid: i32, comm: &OsStr) -> Cow<'_, OsStr> {
     whole_name_in(Path::new("/proc"), pid, comm)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Opening the device, and making sure that it is the device of procmon.
+//! Opening the device, and verifying that it is procmon's.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,7 +13,7 @@ use rustix::fs::makedev;
 use crate::device::{DEVICE_PATH, Device};
 use crate::{Error, ErrorKind, Result};
 
-/// Options of opening the device: like [`std::fs::OpenOptions`], but for reading and writing by
+/// Options for opening the device: like [`std::fs::OpenOptions`], but for reading and writing by
 /// default.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[must_use]
@@ -34,19 +34,19 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
-    /// Another path than [`DEVICE_PATH`], such as a node made by mknod.
+    /// Sets another path than [`DEVICE_PATH`], such as that of a node made by mknod.
     pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// Whether to open for reading the message.
+    /// Sets whether to open for reading the message.
     pub fn read(mut self, read: bool) -> Self {
         self.read = read;
         self
     }
 
-    /// Whether to open for writing the message, [`Device::reset`] and [`Device::set_filter`].
+    /// Sets whether to open for writing: the message, [`Device::reset`] and [`Device::set_filter`].
     pub fn write(mut self, write: bool) -> Self {
         self.write = write;
         self
@@ -98,7 +98,7 @@ impl TryFrom<OwnedFd> for Device {
     }
 }
 
-/// Makes sure that a file is procmon's device.
+/// Verifies that a file is procmon's device.
 fn verify(path: &Path, metadata: &fs::Metadata) -> Result<()> {
     let not_procmon = |what, hint| Err(Error::other(ErrorKind::NotProcmon, path, what, hint));
     if !metadata.file_type().is_char_device() {
@@ -125,13 +125,13 @@ fn verify(path: &Path, metadata: &fs::Metadata) -> Result<()> {
     }
 }
 
-/// What is known about the number of the device.
+/// The number of the device, as far as the caller can see it.
 #[derive(Debug, Eq, PartialEq)]
 enum Number {
     Is(u64),
     /// There is no device.
     None,
-    /// The caller can see neither of the files that tell.
+    /// The caller can see neither of the files that have it.
     Unknown,
 }
 
@@ -182,7 +182,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = Device::options().path(file.path()).open().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotProcmon);
-        // Nothing is said about removing a file that somebody has named by mistake.
+        // No hint to remove a file that was named by mistake.
         assert_eq!(error.hint(), None);
         let error = Device::options().path("/").open().unwrap_err();
         assert_eq!((error.kind(), error.hint()), (ErrorKind::NotProcmon, None));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A process as the device describes it.
+//! Processes: the result of a query, and the states.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -8,19 +8,19 @@ use std::fmt;
 
 use crate::{names, uapi};
 
-/// A process or thread, as it was at the moment of [`Device::query`](crate::Device::query).
+/// Result of [`Device::query`](crate::Device::query): a process or thread at that moment.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Process {
-    /// The PID it was asked for by, in the caller's PID namespace.
+    /// The PID of the query, in the caller's PID namespace.
     pub pid: i32,
-    /// Its name, at most 15 bytes; any byte but NUL may occur.
+    /// The name, at most 15 bytes; any byte but NUL may occur.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::name"))]
     pub comm: OsString,
-    /// What it was doing.
+    /// The scheduler state.
     pub state: State,
-    /// The size of its address space in bytes, 0 when it has none, as a kernel thread or a zombie.
+    /// The size of the address space in bytes, 0 for a kernel thread or a zombie, which have none.
     pub vsize: u64,
 }
 
@@ -37,7 +37,7 @@ impl Process {
         }
     }
 
-    /// Reads the kernel's answer; `None` when it says that there is no such process.
+    /// Converts the kernel's answer, which is `None` if there is no such process.
     #[allow(
         clippy::useless_conversion,
         reason = "an unsigned long is a u32 in 32-bit programs"
@@ -54,9 +54,9 @@ impl Process {
         })
     }
 
-    /// Its whole name: that of a kernel thread may be longer, and is looked up in `/proc`.
+    /// Returns the whole name: that of a kernel thread may be longer, and is looked up in `/proc`.
     ///
-    /// See [`names::whole_name`] for what that takes.
+    /// See [`names::whole_name`] for its cost.
     #[must_use]
     pub fn whole_comm(&self) -> Cow<'_, OsStr> {
         // A user process without memory is a zombie, whose name is whole already.
@@ -84,7 +84,7 @@ pub enum State {
     Traced,
     /// `X`: being taken down.
     Dead,
-    /// `Z`: ended, and its parent has not asked for its status yet.
+    /// `Z`: ended, and not yet reaped.
     Zombie,
     /// `P`: a kernel thread that is parked.
     Parked,
@@ -112,7 +112,7 @@ impl State {
         }
     }
 
-    /// The letter that `/proc/PID/stat` and `ps` show, `?` for an unknown state.
+    /// Returns the letter that `/proc/PID/stat` and `ps` show, `?` for an unknown state.
     #[must_use]
     pub fn letter(self) -> char {
         match self {

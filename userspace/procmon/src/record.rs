@@ -12,10 +12,10 @@ use crate::time::BootTime;
 use crate::{State, names, uapi};
 
 bitflags! {
-    /// Groups of fields of a [`Record`]. What a group costs is paid only if it is asked for.
+    /// Groups of fields of a [`Record`]. A group costs time only if it is requested.
     #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
     pub struct Groups: u32 {
-        /// IDs, state, name and number of threads, which are always there.
+        /// IDs, state, name and number of threads, which are always delivered.
         const BASIC = uapi::PROCMON_GROUP_BASIC;
         /// [`Record::cpu`].
         const CPU = uapi::PROCMON_GROUP_CPU;
@@ -52,9 +52,9 @@ pub struct Cpu {
     /// Time in the kernel.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::nanos"))]
     pub system: Duration,
-    /// When it was started.
+    /// The time of the start.
     pub start: BootTime,
-    /// The CPU that it is on, or was on last.
+    /// The CPU that the task runs on, or ran on last.
     pub last: u32,
     /// From -20 to 19.
     pub nice: i32,
@@ -104,7 +104,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// All that is resident.
+    /// Returns the size of all resident memory.
     #[must_use]
     pub fn resident(&self) -> u64 {
         let resident = self.anonymous.saturating_add(self.file);
@@ -112,14 +112,14 @@ impl Memory {
     }
 }
 
-/// Switches to another task.
+/// Context switches.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Switches {
-    /// Because there was nothing to do.
+    /// Switches because the task had nothing to do.
     pub voluntary: u64,
-    /// Because it was another task's turn.
+    /// Switches because another task's turn came.
     pub involuntary: u64,
 }
 
@@ -147,45 +147,46 @@ impl Record {
         unsafe { &*(&raw const *raw).cast() }
     }
 
-    /// The groups that there are of it: some have no memory, or do not show everybody everything.
+    /// Returns the groups that the record has: kernel threads have no memory, for example, and the
+    /// caller may not see the I/O of all tasks.
     #[must_use]
     pub fn groups(&self) -> Groups {
         Groups::from_bits_truncate(self.0.groups)
     }
 
-    /// Its ID, in the caller's PID namespace.
+    /// Returns the ID of the process or thread, in the caller's PID namespace.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.0.pid
     }
 
-    /// The ID of its process.
+    /// Returns the ID of the process.
     #[must_use]
     pub fn tgid(&self) -> i32 {
         self.0.tgid
     }
 
-    /// The ID of its parent process, 0 if that is outside of the caller's PID namespace.
+    /// Returns the ID of the parent process, 0 if it is outside of the caller's PID namespace.
     #[must_use]
     pub fn ppid(&self) -> i32 {
         self.0.ppid
     }
 
-    /// What it is doing.
+    /// Returns the scheduler state.
     #[must_use]
     pub fn state(&self) -> State {
         State::from_raw(self.0.state)
     }
 
-    /// Its name: at most 15 bytes, any of which but NUL may occur.
+    /// Returns the name: at most 15 bytes, any of which but NUL may occur.
     #[must_use]
     pub fn comm(&self) -> &OsStr {
         uapi::name(&self.0.comm)
     }
 
-    /// Its whole name: that of a kernel thread may be longer, and is looked up in `/proc`.
+    /// Returns the whole name: that of a kernel thread may be longer, and is looked up in `/proc`.
     ///
-    /// See [`names::whole_name`] for what that takes.
+    /// See [`names::whole_name`] for its cost.
     #[must_use]
     pub fn whole_comm(&self) -> Cow<'_, OsStr> {
         if self.is_kernel_thread() {
@@ -195,32 +196,32 @@ impl Record {
         }
     }
 
-    /// How many threads its process has.
+    /// Returns the number of threads of the process.
     #[must_use]
     pub fn threads(&self) -> u32 {
         self.0.threads
     }
 
-    /// Whether it is a kernel thread.
+    /// Whether the task is a kernel thread.
     #[must_use]
     pub fn is_kernel_thread(&self) -> bool {
         self.0.flags & uapi::PROCMON_TASK_KTHREAD != 0
     }
 
-    /// Whether it is on its way out, or a zombie.
+    /// Whether the task is exiting, or a zombie.
     #[must_use]
     pub fn is_exiting(&self) -> bool {
         self.0.flags & uapi::PROCMON_TASK_EXITING != 0
     }
 
-    /// Whether it was executing a program and did not finish soon: fields may be of the program
-    /// before and of the one after.
+    /// Whether the record is mixed: the process was executing a program and did not finish soon, so
+    /// fields may be of the program before and of the one after.
     #[must_use]
     pub fn is_mixed(&self) -> bool {
         self.0.flags & uapi::PROCMON_TASK_MIXED != 0
     }
 
-    /// Times and scheduling.
+    /// Returns times and scheduling.
     #[must_use]
     pub fn cpu(&self) -> Option<Cpu> {
         self.has(Groups::CPU).then(|| Cpu {
@@ -233,7 +234,7 @@ impl Record {
         })
     }
 
-    /// Users and groups.
+    /// Returns users and groups.
     #[must_use]
     pub fn credentials(&self) -> Option<Credentials> {
         self.has(Groups::CREDENTIALS).then_some(Credentials {
@@ -244,7 +245,7 @@ impl Record {
         })
     }
 
-    /// Page faults.
+    /// Returns page faults.
     #[must_use]
     pub fn faults(&self) -> Option<Faults> {
         self.has(Groups::FAULTS).then_some(Faults {
@@ -253,7 +254,7 @@ impl Record {
         })
     }
 
-    /// Memory.
+    /// Returns the sizes of memory.
     #[must_use]
     pub fn memory(&self) -> Option<Memory> {
         self.has(Groups::MEMORY).then_some(Memory {
@@ -264,7 +265,7 @@ impl Record {
         })
     }
 
-    /// Switches to another task.
+    /// Returns context switches.
     #[must_use]
     pub fn switches(&self) -> Option<Switches> {
         self.has(Groups::SWITCHES).then_some(Switches {
@@ -273,7 +274,7 @@ impl Record {
         })
     }
 
-    /// Bytes from and to block devices.
+    /// Returns bytes from and to block devices.
     #[must_use]
     pub fn io(&self) -> Option<Io> {
         self.has(Groups::IO).then_some(Io {
@@ -282,13 +283,13 @@ impl Record {
         })
     }
 
-    /// The ID of its cgroup, which is the inode number of that directory.
+    /// Returns the ID of the cgroup, which is the inode number of its directory.
     #[must_use]
     pub fn cgroup_id(&self) -> Option<u64> {
         self.has(Groups::CGROUP).then_some(self.0.cgroup_id)
     }
 
-    /// The time that it spent on CPUs, as the scheduler counts it: exact, while the two of
+    /// Returns the time on CPUs, as the scheduler counts it: exact, while the two of
     /// [`cpu`](Self::cpu) are estimates.
     #[must_use]
     pub fn runtime(&self) -> Option<Duration> {
@@ -296,7 +297,7 @@ impl Record {
             .then(|| Duration::from_nanos(self.0.runtime))
     }
 
-    /// The time that it spent on CPUs: [`runtime`](Self::runtime), or else user and system time.
+    /// Returns the time on CPUs: [`runtime`](Self::runtime), or else user and system time.
     #[must_use]
     pub fn cpu_time(&self) -> Option<Duration> {
         self.runtime().or_else(|| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Serialization of what has no derived one.
+//! Serialization of types that cannot derive it.
 //!
 //! Times are numbers of nanoseconds. A name is a string, or a sequence of its bytes if these are no
 //! text, so that different names stay different.
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_says_what_became_of_the_process() {
+    fn a_sample_has_the_target() {
         let mut raw = uapi::procmon_sample {
             sequence: 3,
             zombies: 2,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Snapshots: records of all processes at once, or of those that were asked for.
+//! Snapshots: records of all processes at once, or of those that match.
 
 use crate::time::BootTime;
 use crate::uapi;
@@ -24,36 +24,36 @@ impl SnapshotOptions {
         Self::default()
     }
 
-    /// Groups of fields to ask for: see [`Info::groups`](crate::Info::groups) for those that the
-    /// module knows.
+    /// Sets the groups of fields to request: see [`Info::groups`](crate::Info::groups) for those
+    /// that the module knows.
     pub fn groups(mut self, groups: Groups) -> Self {
         self.groups = groups;
         self
     }
 
-    /// Whether to make a record for each thread, and not for each process.
+    /// Sets whether to deliver a record of each thread, and not of each process.
     pub fn threads(self, threads: bool) -> Self {
         self.flag(uapi::PROCMON_SNAPSHOT_THREADS, threads)
     }
 
-    /// Whether to make records of kernel threads, as is the default.
+    /// Sets whether to deliver records of kernel threads, as is the default.
     pub fn kernel_threads(self, kernel_threads: bool) -> Self {
         self.flag(uapi::PROCMON_SNAPSHOT_NO_KTHREADS, !kernel_threads)
     }
 
-    /// Only processes with this real user ID, `None` for those of all users.
+    /// Limits the snapshot to processes with this real user ID; `None` stands for all users.
     pub fn uid(mut self, uid: impl Into<Option<u32>>) -> Self {
         self.uid = uid.into();
         self
     }
 
-    /// Only children of this process, `None` for those of all processes.
+    /// Limits the snapshot to children of this process; `None` stands for all processes.
     pub fn ppid(mut self, ppid: impl Into<Option<i32>>) -> Self {
         self.ppid = ppid.into();
         self
     }
 
-    /// Only this process, or its threads; `None` for all processes.
+    /// Limits the snapshot to this process, or its threads; `None` stands for all processes.
     pub fn tgid(mut self, tgid: impl Into<Option<i32>>) -> Self {
         self.tgid = tgid.into();
         self
@@ -68,7 +68,7 @@ impl SnapshotOptions {
         self
     }
 
-    /// The argument of the system call, without the memory for its answer.
+    /// Returns the argument of the system call, without the memory for its result.
     pub(crate) fn to_raw(&self) -> uapi::procmon_snapshot {
         let mut flags = self.flags;
         for (is_set, flag) in [
@@ -109,7 +109,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Creates an empty snapshot for [`Device::snapshot_into`](crate::Device::snapshot_into), with
-    /// room for this number of records.
+    /// the capacity for this number of records.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
@@ -132,26 +132,26 @@ impl Snapshot {
         }
     }
 
-    /// The records in the order of their PIDs.
+    /// Returns the records in the order of their PIDs.
     #[must_use]
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// The record of the process with this PID, or of the thread with this ID.
+    /// Returns the record of the process with this PID, or of the thread with this ID.
     #[must_use]
     pub fn get(&self, pid: i32) -> Option<&Record> {
         let index = self.records.binary_search_by_key(&pid, Record::pid).ok()?;
         Some(&self.records[index])
     }
 
-    /// The number of records.
+    /// Returns the number of records.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether no process was found.
+    /// Whether there is no record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
@@ -162,20 +162,20 @@ impl Snapshot {
         self.records.iter()
     }
 
-    /// The moment at which the module began with it.
+    /// Returns the moment at which the module began the snapshot.
     #[must_use]
     pub fn time(&self) -> BootTime {
         self.time
     }
 
-    /// A moment at which it was complete: each record was made between [`time`](Self::time) and
-    /// this.
+    /// Returns a moment at which the snapshot was complete: each record was made between
+    /// [`time`](Self::time) and this.
     #[must_use]
     pub fn end(&self) -> BootTime {
         self.end
     }
 
-    /// The groups that the module has delivered, though not of each process.
+    /// Returns the groups that the module has delivered, though not of each process.
     #[must_use]
     pub fn groups(&self) -> Groups {
         self.groups
@@ -187,7 +187,7 @@ impl Snapshot {
         self.of_threads
     }
 
-    /// Empties it and keeps the memory.
+    /// Empties the snapshot and keeps the memory.
     pub(crate) fn clear(&mut self) {
         let mut records = std::mem::take(&mut self.records);
         records.clear();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Moments, as the module counts them.
+//! Moments, on the clock of the module.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// A moment, by the time since boot: `CLOCK_BOOTTIME` of the caller's time namespace, which goes on
-/// while the machine sleeps and which nothing sets.
+/// A moment, by the time since boot: `CLOCK_BOOTTIME` of the caller's time namespace, which runs
+/// during suspend and is never set.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct BootTime(Duration);
 
@@ -24,27 +24,27 @@ impl BootTime {
         Self(Duration::from_nanos(nanos))
     }
 
-    /// The present moment.
+    /// Returns the present moment.
     #[must_use]
     pub fn now() -> Self {
         Self(read(ClockId::Boottime))
     }
 
-    /// The time since boot.
+    /// Returns the time since boot.
     #[must_use]
     pub const fn since_boot(self) -> Duration {
         self.0
     }
 
-    /// The time from an earlier moment to this one, zero if that one is later.
+    /// Returns the time from an earlier moment to this one, zero if that one is later.
     #[must_use]
     pub const fn saturating_sub(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The date and time of this moment by the present setting of the clock.
+    /// Returns the date and time of this moment by the present setting of the clock.
     ///
-    /// For more than one moment take a [`BootClock`], by which equal moments stay equal.
+    /// Use a [`BootClock`] for more than one moment, by which equal moments stay equal.
     #[must_use]
     pub fn to_system_time(self) -> SystemTime {
         BootClock::now().system_time(self)
@@ -59,7 +59,7 @@ impl Add<Duration> for BootTime {
     }
 }
 
-/// As [`BootTime::saturating_sub`].
+/// The same as [`BootTime::saturating_sub`].
 impl Sub for BootTime {
     type Output = Duration;
 
@@ -132,15 +132,15 @@ impl BootClock {
         }
     }
 
-    /// The date and time of a moment.
+    /// Returns the date and time of a moment.
     #[must_use]
     pub fn system_time(&self, time: BootTime) -> SystemTime {
-        // The largest times come from a kernel that is out of its mind.
+        // Only a broken kernel delivers times that are too large.
         self.boot.checked_add(time.0).unwrap_or(self.boot)
     }
 }
 
-/// A clock before its epoch counts as at it.
+/// Reads a clock; one that is before its epoch counts as at it.
 fn read(clock: ClockId) -> Duration {
     let Timespec { tv_sec, tv_nsec } = clock_gettime(clock);
     let seconds = Duration::from_secs(tv_sec.try_into().unwrap_or(0));

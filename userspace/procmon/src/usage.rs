@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CPU usage of processes, over their lives and between two looks at them.
+//! CPU usage of processes, over their lives and between two snapshots or samples.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::snapshot::{Record, Snapshot};
 use crate::time::BootTime;
 
-/// How late a time on a CPU may be counted, for each thread: a tick of the slowest kernels.
+/// The largest delay with which a thread's CPU time is counted: a tick of the slowest kernels.
 const TICK: Duration = Duration::from_millis(10);
 
 /// A CPU usage: 1.0 is one CPU all of the time.
@@ -24,22 +24,22 @@ impl CpuUsage {
         Self(cpus)
     }
 
-    /// The number of CPUs that were used, as an average.
+    /// Returns the average number of CPUs used.
     #[must_use]
     pub fn cpus(self) -> f64 {
         self.0
     }
 
-    /// The usage in per cent of one CPU.
+    /// Returns the usage in percent of one CPU.
     #[must_use]
     pub fn percent(self) -> f64 {
         self.0 * 100.0
     }
 
-    /// The usage of a process since it was started.
+    /// Returns the usage of a process since its start.
     ///
     /// Needs [`Groups::CPU`](crate::Groups::CPU), and is more exact with
-    /// [`Groups::RUNTIME`](crate::Groups::RUNTIME). `snapshot` is the one that the record is from.
+    /// [`Groups::RUNTIME`](crate::Groups::RUNTIME). `snapshot` is the one that has the record.
     #[must_use]
     pub fn of_life(record: &Record, snapshot: &Snapshot) -> Option<Self> {
         Window {
@@ -50,8 +50,8 @@ impl CpuUsage {
         .usage(record.cpu_time()?, threads(record, snapshot.of_threads))
     }
 
-    /// The usage of a process between two moments at which a record was made of it, such as those
-    /// of two samples; `None` if the records are of different processes.
+    /// Returns the usage of a process between the moments of two records, such as those of two
+    /// samples, or `None` if the records are of different processes.
     ///
     /// Needs [`Groups::CPU`](crate::Groups::CPU) in both.
     #[must_use]
@@ -70,7 +70,7 @@ impl CpuUsage {
     }
 }
 
-/// Per cent of one CPU, with one decimal unless the format has another precision.
+/// Percent of one CPU, with one decimal unless the format has another precision.
 impl fmt::Display for CpuUsage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimals = f.precision().unwrap_or(1);
@@ -110,7 +110,7 @@ pub struct CpuMeter {
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     identity: Identity,
-    /// What may be compared with a time of the same kind only.
+    /// CPU time, to be compared with a time of the same kind only.
     used: Duration,
     has_runtime: bool,
     threads: u32,
@@ -124,11 +124,11 @@ impl CpuMeter {
         Self::default()
     }
 
-    /// Compares a snapshot with the one before, and remembers it for the next one.
+    /// Compares a snapshot with the one before, and keeps it for the comparison with the next one.
     ///
-    /// Snapshots of different options may follow each other: there is a usage of those processes
-    /// that were in the one before, and of those that were started since then. All of them should
-    /// be of processes, or all of threads.
+    /// Snapshots of different options may follow each other: usages are known of processes that
+    /// were in the one before, and of those that were started since then. All of the snapshots
+    /// should be of processes, or all of threads.
     pub fn update(&mut self, snapshot: &Snapshot) {
         let mut before = std::mem::take(&mut self.seen).into_iter().peekable();
         self.seen.reserve(snapshot.len());
@@ -172,13 +172,14 @@ impl CpuMeter {
         self.last = Some(snapshot.time);
     }
 
-    /// The usage of each record in the last snapshot, in their order; `None` where it is not known.
+    /// Returns the usage of each record in the last snapshot, in their order; `None` where it is
+    /// unknown.
     #[must_use]
     pub fn usages(&self) -> &[Option<CpuUsage>] {
         &self.usages
     }
 
-    /// The usage of the process that a record of the last snapshot is of.
+    /// Returns the usage of the process of a record in the last snapshot.
     #[must_use]
     pub fn get(&self, record: &Record) -> Option<CpuUsage> {
         let identity = identity(record)?;
@@ -189,14 +190,14 @@ impl CpuMeter {
     }
 }
 
-/// What one process has and no other one.
+/// The identity of a process: PID and time of its start.
 type Identity = (i32, BootTime);
 
 fn identity(record: &Record) -> Option<Identity> {
     Some((record.pid(), record.cpu()?.start))
 }
 
-/// How many CPUs can be used at a time.
+/// Returns the number of CPUs that the record's threads can use at a time.
 fn threads(record: &Record, of_threads: bool) -> u32 {
     if of_threads || record.pid() != record.tgid() {
         1
@@ -209,16 +210,18 @@ fn threads(record: &Record, of_threads: bool) -> u32 {
 #[derive(Clone, Copy, Debug)]
 struct Window {
     begin: BootTime,
-    /// The best guess of its end.
+    /// The best estimate of its end.
     end: BootTime,
-    /// The last moment that can have been the end.
+    /// The latest moment that can have been the end.
     latest_end: BootTime,
 }
 
 impl Window {
-    /// What is more than these threads can have used is either an error of measurement, as the
-    /// moment of a record is not known but for its snapshot's, or was used by threads that have
-    /// ended. Only what the greatest possible error leaves over was.
+    /// Returns the usage, limited to what these threads can have used.
+    ///
+    /// More than that is either an error of measurement, as of a record only the moment of its
+    /// snapshot is known, or was used by threads that have ended. Only the part that exceeds the
+    /// largest possible error counts as such.
     fn usage(self, used: Duration, threads: u32) -> Option<CpuUsage> {
         let limit = f64::from(threads);
         let latest = self.latest_end.saturating_sub(self.begin).as_secs_f64();

@@ -10,7 +10,7 @@
 use std::path::PathBuf;
 use std::{env, fs, io};
 
-/// What the build script has made of the header.
+/// The bindings that the build script has generated.
 const BINDINGS: &str = include_str!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 
 /// The file in the crate, of the checkout that cargo runs in: it may have been another one that
