@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::device::filter_from_raw;
-use crate::{Error, Result};
+use crate::{Error, Result, uapi};
 
 /// Directory of the device's attributes.
 pub const ATTRIBUTES: &str = "/sys/class/misc/procmon";
@@ -38,15 +38,15 @@ pub struct Stats {
 pub struct Monitor {
     /// Samples taken since the module was loaded.
     pub samples: u64,
-    /// Processes there were, kernel threads included.
+    /// Processes, kernel threads and zombies included.
     pub processes: u64,
-    /// Threads there were, in all processes.
+    /// Threads of those processes.
     pub threads: u64,
     /// Threads that were running or waiting for a CPU.
     pub running: u64,
     /// Threads in a sleep that signals do not end.
     pub uninterruptible: u64,
-    /// Processes that had ended and were not waited for.
+    /// Processes that had ended and were not yet reaped.
     pub zombies: u64,
     /// Processes and threads started since the sample before.
     pub forks: u64,
@@ -56,42 +56,81 @@ pub struct Monitor {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Parameter {
-    /// The most bytes a message may have; counts from the next write on.
+    /// Limit of one write, in bytes; in force from the next write on.
     BufferSize,
-    /// Milliseconds from one sample of the monitor to the next; counts from the next sample on.
+    /// Milliseconds from one sample of the monitor to the next; in force at once.
     MonitorIntervalMs,
-    /// How many samples of the monitor are kept; can only be set when the module is loaded.
+    /// Number of samples that the monitor keeps; set when the module is loaded only.
     History,
 }
 
+/// The properties of a parameter.
+struct Properties {
+    name: &'static str,
+    range: RangeInclusive<u32>,
+    default: u32,
+    is_writable: bool,
+}
+
 impl Parameter {
-    /// The parameter's name.
+    /// All parameters that this version of the crate knows.
+    pub const ALL: &'static [Self] = &[Self::BufferSize, Self::MonitorIntervalMs, Self::History];
+
+    const fn properties(self) -> Properties {
+        match self {
+            Self::BufferSize => Properties {
+                name: "buffer_size",
+                range: uapi::PROCMON_BUFFER_SIZE_MIN..=uapi::PROCMON_BUFFER_SIZE_MAX,
+                default: uapi::PROCMON_BUFFER_SIZE_DEFAULT,
+                is_writable: true,
+            },
+            Self::MonitorIntervalMs => Properties {
+                name: "monitor_interval_ms",
+                range: uapi::PROCMON_MONITOR_INTERVAL_MS_MIN
+                    ..=uapi::PROCMON_MONITOR_INTERVAL_MS_MAX,
+                default: uapi::PROCMON_MONITOR_INTERVAL_MS_DEFAULT,
+                is_writable: true,
+            },
+            Self::History => Properties {
+                name: "history",
+                range: uapi::PROCMON_HISTORY_MIN..=uapi::PROCMON_HISTORY_MAX,
+                default: uapi::PROCMON_HISTORY_DEFAULT,
+                is_writable: false,
+            },
+        }
+    }
+
+    /// Returns the parameter's name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::BufferSize => "buffer_size",
-            Self::MonitorIntervalMs => "monitor_interval_ms",
-            Self::History => "history",
-        }
+        self.properties().name
     }
 
-    /// The values it can have.
+    /// Returns the values that the module takes.
     #[must_use]
     pub fn range(self) -> RangeInclusive<u32> {
-        match self {
-            Self::BufferSize => 1..=1_048_576,
-            Self::MonitorIntervalMs => 10..=3_600_000,
-            Self::History => 1..=65536,
-        }
+        self.properties().range
     }
 
-    /// The file it is read and set by.
+    /// Returns the value in a module that was loaded without the parameter.
+    #[must_use]
+    pub const fn default_value(self) -> u32 {
+        self.properties().default
+    }
+
+    /// Whether the parameter can be set while the module is loaded.
+    #[must_use]
+    pub fn is_writable(self) -> bool {
+        self.properties().is_writable
+    }
+
+    /// Returns the path of the parameter's file.
     #[must_use]
     pub fn path(self) -> PathBuf {
         Path::new(PARAMETERS).join(self.name())
     }
 
-    /// Reads its present value.
+    /// Reads the present value.
     ///
     /// # Errors
     ///
@@ -100,11 +139,12 @@ impl Parameter {
         read(&self.path())
     }
 
-    /// Gives it another value.
+    /// Sets the value.
     ///
     /// # Errors
     ///
-    /// If the value is out of [range](Self::range), or the caller is not root.
+    /// If the value is out of [range](Self::range), the parameter is not
+    /// [writable](Self::is_writable), or the caller is not root.
     pub fn set(self, value: u32) -> Result<()> {
         let path = self.path();
         // No truncation or creation: sysfs has neither, and no other file may come to be.
@@ -154,7 +194,7 @@ where
         .map_err(|error: T::Err| Error::unexpected(path, format!("{text:?}"), Some(error.into())))
 }
 
-/// Why the content of an attribute could not be understood.
+/// Reasons for which the content of an attribute could not be understood.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
@@ -172,13 +212,13 @@ pub enum ParseError {
     Value {
         /// The key.
         key: &'static str,
-        /// What follows it.
+        /// The text behind the key.
         value: String,
     },
 }
 
-/// The lines `key: value` of an attribute. Keys that nobody asks for are no error: a later version
-/// of the module may have more of them.
+/// The lines `key: value` of an attribute. Unknown keys are no error: a later version of the module
+/// may have more of them.
 struct Fields<'a>(HashMap<&'a str, &'a str>);
 
 impl<'a> Fields<'a> {
@@ -329,12 +369,22 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::NoModule);
     }
 
+    /// The specification has these numbers, whatever the header says.
     #[test]
     fn parameters_have_the_documented_names_and_ranges() {
         let path = "/sys/module/procmon/parameters/buffer_size";
         assert_eq!(Parameter::BufferSize.path(), Path::new(path));
-        assert_eq!(Parameter::BufferSize.range(), 1..=1048576);
-        assert_eq!(Parameter::MonitorIntervalMs.name(), "monitor_interval_ms");
-        assert_eq!(Parameter::MonitorIntervalMs.range(), 10..=3600000);
+        let properties = Parameter::ALL.iter().map(|parameter| {
+            let (name, range) = (parameter.name(), parameter.range());
+            (name, range, parameter.default_value())
+        });
+        assert_eq!(
+            properties.collect::<Vec<_>>(),
+            [
+                ("buffer_size", 1..=1_048_576, 1024),
+                ("monitor_interval_ms", 10..=3_600_000, 1000),
+                ("history", 1..=65_536, 3600),
+            ]
+        );
     }
 }

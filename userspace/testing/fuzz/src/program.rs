@@ -5,10 +5,13 @@
 //! Any bytes are an input. Most choices take a single byte, so that small changes of the bytes are
 //! small changes of the program.
 
+use std::ops::RangeInclusive;
+use std::sync::LazyLock;
+
 use arbitrary::{Arbitrary, Result, Unstructured};
 use nix::fcntl::OFlag;
-use procmon::sysfs::Parameter;
-use procmon::uapi;
+use procmon::sysfs::{ATTRIBUTES, Parameter};
+use procmon::{Groups, uapi};
 
 /// Most steps of a program, those of both threads together.
 const MAX_STEPS: usize = 16;
@@ -92,7 +95,7 @@ pub enum Call {
     },
     SetParameter {
         parameter: Parameter,
-        text: &'static str,
+        text: String,
         number: Option<u32>,
     },
     /// Give the thread another name.
@@ -235,39 +238,47 @@ const COMMANDS: [u32; 7] = [
 /// Commands of nobody.
 const FOREIGN_COMMANDS: [u32; 4] = [0, u32::MAX, 0x5100, 0xc020_5104];
 
-const ATTRIBUTES: [&str; 6] = [
-    "/sys/class/misc/procmon/stats",
-    "/sys/class/misc/procmon/buffer_size",
-    "/sys/class/misc/procmon/monitor",
-    "/sys/module/procmon/parameters/buffer_size",
-    "/sys/module/procmon/parameters/monitor_interval_ms",
-    "/sys/module/procmon/parameters/history",
-];
+/// Attributes that no process can write.
+const READ_ONLY_ATTRIBUTES: [&str; 3] = ["stats", "buffer_size", "monitor"];
 
-/// How many of [`ATTRIBUTES`] nobody can write.
-const READ_ONLY_ATTRIBUTES: usize = 3;
+/// The paths of all attributes, first of the read-only ones, then of the parameters.
+static PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let attributes = READ_ONLY_ATTRIBUTES.map(|name| format!("{ATTRIBUTES}/{name}"));
+    let parameters = Parameter::ALL.iter().map(|parameter| {
+        let path = parameter.path().into_os_string();
+        path.into_string().expect("the paths are ASCII")
+    });
+    attributes.into_iter().chain(parameters).collect()
+});
 
-/// What to write to the parameters, and the number that it is to the kernel.
-const TEXTS: [(&str, Option<u32>); 19] = [
-    ("1", Some(1)),
-    ("1024", Some(1024)),
-    ("3", Some(3)),
-    ("100\n", Some(100)),
-    ("0x1000", Some(4096)),
-    ("010", Some(8)),
-    ("+20480", Some(20480)),
-    ("1048576", Some(1_048_576)),
-    ("1048577", Some(1_048_577)),
-    ("3600000", Some(3_600_000)),
-    ("3600001", Some(3_600_001)),
-    ("0", Some(0)),
-    ("-1", None),
-    ("4294967296", None),
-    ("18446744073709551616", None),
-    ("abc", None),
-    ("5 6", None),
-    ("0x", None),
-    ("\n", None),
+/// A text to write to a parameter.
+enum Text {
+    /// The text, and its number in the eyes of the kernel.
+    Fixed(&'static str, Option<u32>),
+    /// A number at the limits of the parameter.
+    Limit(fn(&RangeInclusive<u32>) -> u32),
+}
+
+const TEXTS: [Text; 19] = [
+    Text::Fixed("1", Some(1)),
+    Text::Fixed("1024", Some(1024)),
+    Text::Fixed("3", Some(3)),
+    Text::Fixed("100\n", Some(100)),
+    Text::Fixed("0x1000", Some(4096)),
+    Text::Fixed("010", Some(8)),
+    Text::Fixed("+20480", Some(20480)),
+    Text::Limit(|range| *range.end()),
+    Text::Limit(|range| range.end() + 1),
+    Text::Limit(|range| *range.start()),
+    Text::Limit(|range| range.start().saturating_sub(1)),
+    Text::Fixed("0", Some(0)),
+    Text::Fixed("-1", None),
+    Text::Fixed("4294967296", None),
+    Text::Fixed("18446744073709551616", None),
+    Text::Fixed("abc", None),
+    Text::Fixed("5 6", None),
+    Text::Fixed("0x", None),
+    Text::Fixed("\n", None),
 ];
 
 impl<'a> Arbitrary<'a> for Step {
@@ -324,16 +335,22 @@ impl<'a> Arbitrary<'a> for Call {
             },
             11 => match input.int_in_range(0..=9)? {
                 9 => Self::OpenAttributeForWriting {
-                    path: input.choose(&ATTRIBUTES[..READ_ONLY_ATTRIBUTES])?,
+                    path: input.choose(&PATHS[..READ_ONLY_ATTRIBUTES.len()])?,
                 },
                 _ => Self::ReadAttribute {
-                    path: input.choose(&ATTRIBUTES)?,
+                    path: input.choose(&PATHS)?,
                 },
             },
             12 => {
-                let parameters = [Parameter::BufferSize, Parameter::MonitorIntervalMs];
-                let parameter = *input.choose(&parameters)?;
-                let (text, number) = *input.choose(&TEXTS)?;
+                let writable = Parameter::ALL.iter().filter(|each| each.is_writable());
+                let parameter = **input.choose(&writable.collect::<Vec<_>>())?;
+                let (text, number) = match input.choose(&TEXTS)? {
+                    Text::Fixed(text, number) => ((*text).to_owned(), *number),
+                    Text::Limit(of) => {
+                        let number = of(&parameter.range());
+                        (number.to_string(), Some(number))
+                    }
+                };
                 Self::SetParameter {
                     parameter,
                     text,
@@ -380,6 +397,9 @@ impl<'a> Arbitrary<'a> for Command {
     }
 }
 
+/// The groups that do not fit into a byte.
+const LATER_GROUPS: u32 = Groups::all().bits() & !0xff;
+
 const LIST_SIZES: [u32; 8] = [56, 64, 120, 4096, 4097, 55, 0, u32::MAX];
 
 /// Sizes of records, those of groups, and what is none.
@@ -407,8 +427,9 @@ impl<'a> Arbitrary<'a> for List {
             size: 56,
             tail: 0,
             flags: 0,
-            // The first eight groups and, by a spare bit, the ninth.
-            groups: u32::from(input.arbitrary::<u8>()?) | u32::from(flavour & 16) << 4,
+            // The first eight groups and, by a spare bit, the others.
+            groups: u32::from(input.arbitrary::<u8>()?)
+                | if flavour & 16 != 0 { LATER_GROUPS } else { 0 },
             cursor: Value::Number(0),
             stride: usual,
             capacity: *input.choose(&CAPACITIES)?,

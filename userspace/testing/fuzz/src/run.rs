@@ -24,7 +24,7 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, gettid, pause};
 use procmon::sysfs::{self, Parameter};
-use procmon::uapi;
+use procmon::{Groups, uapi};
 
 use crate::kcov::Kcov;
 use crate::program::{
@@ -38,7 +38,7 @@ const CANARY: u8 = 0xaa;
 const PATTERN: u8 = 251;
 
 /// The module's buffer_size when a program begins.
-pub const BUFFER_SIZE: u32 = 1024;
+const BUFFER_SIZE: u32 = Parameter::BufferSize.default_value();
 
 /// What both threads of a program know.
 pub struct Shared {
@@ -792,12 +792,16 @@ impl Caller {
 
 /// Whether the arguments of a list are as they should be, but for their size.
 fn is_good(list: &List, caller: &Caller) -> bool {
-    const FLAGS: u32 = 31;
-    const GROUPS: u32 = 511;
+    const FLAGS: u32 = uapi::PROCMON_SNAPSHOT_THREADS
+        | uapi::PROCMON_SNAPSHOT_NO_KTHREADS
+        | uapi::PROCMON_SNAPSHOT_BY_UID
+        | uapi::PROCMON_SNAPSHOT_BY_PPID
+        | uapi::PROCMON_SNAPSHOT_BY_TGID;
+    const GROUPS: u32 = Groups::all().bits();
 
     let least = match list.kind {
-        ListKind::Snapshot => 48,
-        _ => 232,
+        ListKind::Snapshot => uapi::PROCMON_RECORD_STRIDE_MIN,
+        _ => uapi::PROCMON_SAMPLE_STRIDE_MIN,
     };
     let stride_is_good = (least..=4096).contains(&list.stride) && list.stride.is_multiple_of(8);
     match list.kind {

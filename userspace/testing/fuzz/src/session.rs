@@ -22,11 +22,7 @@ use procmon::{Stats, uapi};
 
 use crate::blocks::{Block, Blocks};
 use crate::program::Program;
-use crate::run::{BUFFER_SIZE, Counts, Outcome, Shared, Thread};
-
-/// What the module is loaded with. The monitor shall not take the time of the emulated machine.
-const PARAMETERS: &str = "buffer_size=1024 monitor_interval_ms=1000";
-const MONITOR_INTERVAL_MS: u32 = 1000;
+use crate::run::{Counts, Outcome, Shared, Thread};
 
 /// The flags that the kernel sets when it gets into trouble, among others.
 const TAINTED: &str = "/proc/sys/kernel/tainted";
@@ -100,8 +96,8 @@ struct Loaded {
     control: File,
     /// The attribute `stats`.
     stats: File,
-    /// The parameters, and what they are set back to.
-    parameters: [(File, u32); 2],
+    /// The writable parameters, with their defaults, to which they are set back.
+    parameters: Vec<(File, u32)>,
     /// What the module should have counted since it was loaded.
     operations: u64,
     // After the file, which keeps it from being unloaded.
@@ -130,22 +126,20 @@ impl Session {
     }
 
     fn load(&mut self) -> Result<()> {
-        let load = || Module::load(PARAMETERS);
+        let load = || Module::load("");
         let (module, trace) = self.first.kcov.record(load)?;
         let module = module.context("cannot load the module")?;
         self.blocks.locate()?;
         self.note(&trace)?;
-        let parameter = |parameter: Parameter, value| {
+        let writable = Parameter::ALL.iter().filter(|each| each.is_writable());
+        let parameters = writable.map(|parameter| {
             let file = File::options().write(true).open(parameter.path())?;
-            io::Result::Ok((file, value))
-        };
+            io::Result::Ok((file, parameter.default_value()))
+        });
         self.module = Some(Loaded {
             control: open(),
             stats: File::open(Path::new(sysfs::ATTRIBUTES).join("stats"))?,
-            parameters: [
-                parameter(Parameter::BufferSize, BUFFER_SIZE)?,
-                parameter(Parameter::MonitorIntervalMs, MONITOR_INTERVAL_MS)?,
-            ],
+            parameters: parameters.collect::<io::Result<_>>()?,
             operations: 1,
             module,
         });

@@ -8,6 +8,8 @@ use std::env;
 use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use fixture::faults::Faults;
 use fixture::memory::{PAGE, Region};
@@ -34,6 +36,10 @@ fn with_faults(body: impl FnOnce(&mut Faults)) {
         Ok(mut faults) => body(&mut faults),
         Err(error) => skip(format!("fault injection: {error}")),
     }
+}
+
+fn c_string(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).unwrap()
 }
 
 fn open_raw(path: &CStr, flags: OFlag) -> nix::Result<OwnedFd> {
@@ -318,19 +324,21 @@ fn sysfs_files() {
         });
         let buffer = Region::new(PAGE);
         for path in [
-            c"/sys/class/misc/procmon/stats",
-            c"/sys/class/misc/procmon/buffer_size",
-            c"/sys/class/misc/procmon/monitor",
-            c"/sys/module/procmon/parameters/buffer_size",
-            c"/sys/module/procmon/parameters/monitor_interval_ms",
-            c"/sys/module/procmon/parameters/history",
-        ] {
-            let content = fs::read(path.to_str().unwrap()).unwrap();
+            "/sys/class/misc/procmon/stats",
+            "/sys/class/misc/procmon/buffer_size",
+            "/sys/class/misc/procmon/monitor",
+        ]
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(Parameter::ALL.iter().map(|each| each.path()))
+        {
+            let content = fs::read(&path).unwrap();
+            let c_path = c_string(&path);
             faults.sweep(
                 path.to_str().unwrap(),
                 3,
                 |_| descriptors(),
-                |_| read_file(path, &buffer),
+                |_| read_file(&c_path, &buffer),
                 |before, result| {
                     if let Ok(len) = result {
                         assert_eq!(buffer.bytes(0, len), content, "{path:?}");
@@ -338,7 +346,7 @@ fn sysfs_files() {
                     assert_eq!(descriptors(), before, "{path:?}");
                 },
             );
-            assert_eq!(fs::read(path.to_str().unwrap()).unwrap(), content);
+            assert_eq!(fs::read(&path).unwrap(), content);
         }
     });
 }
@@ -348,27 +356,19 @@ fn sysfs_files() {
 fn parameters() {
     with_faults(|faults| {
         let (_kernel, _module) = loaded(PARAMETERS);
-        for (parameter, path) in [
-            (
-                Parameter::BufferSize,
-                c"/sys/module/procmon/parameters/buffer_size",
-            ),
-            (
-                Parameter::MonitorIntervalMs,
-                c"/sys/module/procmon/parameters/monitor_interval_ms",
-            ),
-        ] {
+        for parameter in Parameter::ALL.iter().filter(|each| each.is_writable()) {
+            let path = c_string(&parameter.path());
             faults.sweep(
                 parameter.name(),
                 3,
                 |nth| {
-                    let value = 1000 + nth;
+                    let value = parameter.default_value() + nth;
                     let text = value.to_string();
                     let region = Region::with(text.as_bytes());
                     (value, region, text.len(), parameter.get().unwrap())
                 },
                 |(_, region, len, _)| {
-                    let file = open_raw(path, OFlag::O_WRONLY)?;
+                    let file = open_raw(&path, OFlag::O_WRONLY)?;
                     raw::write(&file, region.start(), *len)
                 },
                 |(value, _, _, before), result| {

@@ -284,6 +284,9 @@ fn no_stale_bytes_in_answers() {
 /// T64: so it is with records and samples, of any stride.
 #[test]
 fn no_stale_bytes_in_lists() {
+    const RECORD: usize = size_of::<uapi::procmon_record>();
+    const SAMPLE: usize = size_of::<uapi::procmon_sample>();
+
     let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
     fixture::eventually("the first sample", || {
         sysfs::monitor().unwrap().samples == 1
@@ -294,20 +297,21 @@ fn no_stale_bytes_in_lists() {
     });
     procfs::wait_for_state(child.pid(), 'S');
     let records = Region::new(PAGE);
+    let all = Groups::all().bits();
     for (command, record, stride) in [
-        (uapi::PROCMON_SNAPSHOT, 192, 192u32),
-        (uapi::PROCMON_SNAPSHOT, 192, 256),
+        (uapi::PROCMON_SNAPSHOT, RECORD, RECORD as u32),
+        (uapi::PROCMON_SNAPSHOT, RECORD, 256),
         (uapi::PROCMON_SNAPSHOT, 184, 184),
-        (uapi::PROCMON_SNAPSHOT, 48, 48),
-        (uapi::PROCMON_HISTORY, 240, 240),
-        (uapi::PROCMON_HISTORY, 240, 512),
-        (uapi::PROCMON_HISTORY, 232, 232),
+        (uapi::PROCMON_SNAPSHOT, 48, uapi::PROCMON_RECORD_STRIDE_MIN),
+        (uapi::PROCMON_HISTORY, SAMPLE, SAMPLE as u32),
+        (uapi::PROCMON_HISTORY, SAMPLE, 512),
+        (uapi::PROCMON_HISTORY, 232, uapi::PROCMON_SAMPLE_STRIDE_MIN),
     ] {
         // Each takes some seconds on our own kernels.
         let groups: &[u32] = if is_own_kernel() {
-            &[0x1ff, 0b0_1010_1010]
+            &[all, 0b0_1010_1010]
         } else {
-            &[0, 0x1ff, 0b0_1010_1010, 0b1_0101_0100]
+            &[0, all, 0b0_1010_1010, all & !0b0_1010_1010]
         };
         for &groups in groups {
             let mut arguments = [0; 56];

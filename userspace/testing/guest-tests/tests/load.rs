@@ -2,6 +2,7 @@
 
 //! Loading and unloading the module.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{IoSlice, Read};
 use std::os::fd::AsRawFd;
@@ -34,14 +35,24 @@ fn metadata() {
         "license=GPL\0",
         "description=Process Monitor - Character Device with RCU and sysfs\0",
         "version=1.0\0",
-        "parm=buffer_size:",
-        "parmtype=buffer_size:",
-        "parm=monitor_interval_ms:",
     ] {
         let found = file
             .windows(entry.len())
             .any(|window| window == entry.as_bytes());
         assert!(found, "{entry:?} in the metadata");
+    }
+    let entries: Vec<_> = file.split(|&byte| byte == 0).collect();
+    for parameter in Parameter::ALL {
+        let name = parameter.name();
+        let kind = format!("parmtype={name}:uint");
+        assert!(entries.contains(&kind.as_bytes()), "{kind}");
+        let start = format!("parm={name}:");
+        let description = entries
+            .iter()
+            .find_map(|entry| entry.strip_prefix(start.as_bytes()))
+            .unwrap_or_else(|| panic!("no {start}"));
+        let end = format!(" (default: {})", parameter.default_value());
+        assert!(description.ends_with(end.as_bytes()), "{start} {end}");
     }
     assert_eq!(
         fs::read_to_string("/sys/module/procmon/version").unwrap(),
@@ -127,14 +138,11 @@ fn t02_loading_twice() {
     module.unload().unwrap();
 }
 
-/// Loads the module with a parameter that it must refuse, and looks for the line in the log.
-fn refused(parameters: &str) {
-    let parameter = match parameters.split('=').next().unwrap() {
-        "buffer_size" => Parameter::BufferSize,
-        _ => Parameter::MonitorIntervalMs,
-    };
+/// Loads the module with a value that it must refuse, and looks for the line in the log.
+fn refused(parameter: Parameter, value: &str) {
+    let parameters = format!("{}={value}", parameter.name());
     let mut log = KernelLog::from_now();
-    let errno = Module::load(parameters).expect_err(parameters);
+    let errno = Module::load(&parameters).expect_err(&parameters);
     assert!(
         [Errno::EINVAL, Errno::ERANGE].contains(&errno),
         "{parameters}: {errno}"
@@ -154,47 +162,20 @@ fn refused(parameters: &str) {
     assert_eq!(module::traces(), Vec::<String>::new(), "{parameters}");
 }
 
-/// The kernel drops lines about parameters when there are too many in five seconds.
-fn log_without_limit() {
+/// T03: values of parameters that are refused.
+#[test]
+fn t03_bad_parameters() {
+    let _kernel = KernelGuard::new();
+    // The kernel drops lines about parameters when there are too many in five seconds.
     fs::write("/proc/sys/kernel/printk_ratelimit", "0").unwrap();
-}
-
-/// T03: values of buffer_size that are refused.
-#[test]
-fn t03_bad_buffer_size() {
-    let _kernel = KernelGuard::new();
-    log_without_limit();
-    for value in [
-        "0",
-        "-1",
-        "1048577",
-        "4294967297",
-        "18446744073709551616",
-        "abc",
-        "1k",
-        "",
-    ] {
-        refused(&format!("buffer_size={value}"));
-    }
-    // Without a value it is the kernel that refuses, before the module is asked.
-    assert_eq!(Module::load("buffer_size").unwrap_err(), Errno::EINVAL);
-}
-
-/// T03: values of monitor_interval_ms that are refused.
-#[test]
-fn t03_bad_monitor_interval() {
-    let _kernel = KernelGuard::new();
-    log_without_limit();
-    for value in [
-        "9",
-        "0",
-        "-1000",
-        "3600001",
-        "18446744073709551617",
-        "1s",
-        "",
-    ] {
-        refused(&format!("monitor_interval_ms={value}"));
+    for &parameter in Parameter::ALL {
+        for value in module::bad_values(parameter) {
+            refused(parameter, &value);
+        }
+        refused(parameter, "");
+        // Without a value it is the kernel that refuses, before the module is asked.
+        let errno = Module::load(parameter.name()).unwrap_err();
+        assert_eq!(errno, Errno::EINVAL, "{parameter:?}");
     }
 }
 
@@ -202,28 +183,39 @@ fn t03_bad_monitor_interval() {
 #[test]
 fn t03_good_parameters() {
     let _kernel = KernelGuard::new();
-    for (parameters, buffer_size, interval) in [
-        ("", 1024, 1000),
-        ("buffer_size=1", 1, 1000),
-        ("buffer_size=1048576", 1_048_576, 1000),
-        ("buffer_size=0x1000", 4096, 1000),
-        ("buffer_size=7 buffer_size=8", 8, 1000),
-        ("monitor_interval_ms=10", 1024, 10),
-        ("monitor_interval_ms=3600000 buffer_size=2", 2, 3_600_000),
-    ] {
+    let check = |parameters: &str, expected: &[(Parameter, u32)]| {
         let _module = Module::load(parameters).unwrap_or_else(|e| panic!("{parameters}: {e}"));
+        for &parameter in Parameter::ALL {
+            let set = expected.iter().find(|(other, _)| *other == parameter);
+            let value = set.map_or(parameter.default_value(), |(_, value)| *value);
+            assert_eq!(
+                parameter.get().unwrap(),
+                value,
+                "{parameter:?} by {parameters:?}"
+            );
+        }
+        let buffer_size = Parameter::BufferSize.get().unwrap();
         assert_eq!(sysfs::buffer_size().unwrap(), buffer_size, "{parameters}");
-        assert_eq!(
-            Parameter::BufferSize.get().unwrap(),
-            buffer_size,
-            "{parameters}"
-        );
-        assert_eq!(
-            Parameter::MonitorIntervalMs.get().unwrap(),
-            interval,
-            "{parameters}"
-        );
+    };
+    check("", &[]);
+    for &parameter in Parameter::ALL {
+        let (least, most) = parameter.range().into_inner();
+        for value in [least, most] {
+            check(
+                &format!("{}={value}", parameter.name()),
+                &[(parameter, value)],
+            );
+        }
     }
+    check("buffer_size=0x1000", &[(Parameter::BufferSize, 4096)]);
+    check("buffer_size=7 buffer_size=8", &[(Parameter::BufferSize, 8)]);
+    check(
+        "monitor_interval_ms=50 buffer_size=2",
+        &[
+            (Parameter::MonitorIntervalMs, 50),
+            (Parameter::BufferSize, 2),
+        ],
+    );
 }
 
 /// T03: a parameter that there is not is only warned of, as with any module.
@@ -234,27 +226,34 @@ fn t03_unknown_parameter() {
     let lines = log.module_lines();
     let warned = |line: &String| line.contains("unknown parameter 'size' ignored");
     assert!(lines.iter().any(warned), "{lines:?}");
-    assert_eq!(sysfs::buffer_size().unwrap(), 1024);
+    assert_eq!(
+        sysfs::buffer_size().unwrap(),
+        Parameter::BufferSize.default_value()
+    );
 }
 
-/// T04: the parameters are files, which root may write and everybody may read.
+/// T04: the parameters are files, which root may write and all users may read. The library knows
+/// all of them.
 #[test]
 fn t04_parameters_are_in_sysfs() {
     let (_kernel, _module) = loaded("");
-    let mut names = Vec::new();
-    for entry in fs::read_dir(sysfs::PARAMETERS).unwrap() {
-        let entry = entry.unwrap();
-        let metadata = entry.metadata().unwrap();
-        let mode = match entry.file_name().to_str() {
-            Some("history") => 0o444,
-            _ => 0o644,
+    let files: BTreeSet<_> = fs::read_dir(sysfs::PARAMETERS)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let known: BTreeSet<_> = Parameter::ALL.iter().map(|each| each.path()).collect();
+    assert_eq!(files, known);
+    for parameter in Parameter::ALL {
+        let metadata = fs::metadata(parameter.path()).unwrap();
+        let mode = if parameter.is_writable() {
+            0o644
+        } else {
+            0o444
         };
-        assert_eq!(metadata.permissions().mode() & 0o7777, mode, "{entry:?}");
-        assert_eq!((metadata.uid(), metadata.gid()), (0, 0), "{entry:?}");
-        names.push(entry.file_name().into_string().unwrap());
+        let found = metadata.permissions().mode() & 0o7777;
+        assert_eq!(found, mode, "{parameter:?}");
+        assert_eq!((metadata.uid(), metadata.gid()), (0, 0), "{parameter:?}");
     }
-    names.sort();
-    assert_eq!(names, ["buffer_size", "history", "monitor_interval_ms"]);
 }
 
 /// T05: while the device is open the module stays, and works.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use fixture::child::{Child, as_nobody};
 use fixture::kernel_log::KernelLog;
-use fixture::{KernelGuard, Module, eventually, is_own_kernel, loaded, procfs, stats};
+use fixture::{KernelGuard, Module, eventually, is_own_kernel, loaded, module, procfs, stats};
 use nix::unistd::pause;
 use procmon::sysfs::{self, Monitor, Parameter};
 use procmon::{Device, ErrorKind};
@@ -116,24 +116,20 @@ fn t56_attributes_are_read_only() {
 /// the log, and keeps its value.
 #[test]
 fn t56_bad_parameters_at_run_time() {
-    let (_kernel, _module) = loaded("buffer_size=100 monitor_interval_ms=50");
+    let (_kernel, _module) = loaded("");
     fs::write("/proc/sys/kernel/printk_ratelimit", "0").unwrap();
     let mut log = KernelLog::from_now();
-    let buffer_size = [
-        "0",
-        "-1",
-        "1048577",
-        "4294967396",
-        "abc",
-        "1 2",
-        "99999999999999999999",
-    ];
-    let interval = ["9", "0", "-50", "3600001", "1s"];
-    let cases = buffer_size
-        .map(|value| (Parameter::BufferSize, value, 100))
-        .into_iter()
-        .chain(interval.map(|value| (Parameter::MonitorIntervalMs, value, 50)));
-    for (parameter, value, old) in cases {
+    // Neither a default nor a limit.
+    let old_value = |parameter: Parameter| parameter.range().start() + 40;
+    let mut cases = Vec::new();
+    for &parameter in Parameter::ALL.iter().filter(|each| each.is_writable()) {
+        parameter.set(old_value(parameter)).unwrap();
+        let values = module::bad_values(parameter).into_iter();
+        cases.extend(values.map(|value| (parameter, value)));
+        cases.push((parameter, format!("{0} {0}", old_value(parameter))));
+    }
+    for (parameter, value) in cases {
+        let old = old_value(parameter);
         let mut file = File::options().write(true).open(parameter.path()).unwrap();
         let error = file
             .write(value.as_bytes())
@@ -151,7 +147,8 @@ fn t56_bad_parameters_at_run_time() {
         assert_eq!(lines.len(), 1, "{parameter:?}={value}: {lines:?}");
         assert!(lines[0].contains(parameter.name()), "{lines:?}");
     }
-    assert_eq!(sysfs::buffer_size().unwrap(), 100);
+    let old = old_value(Parameter::BufferSize);
+    assert_eq!(sysfs::buffer_size().unwrap(), old);
 
     let error = Parameter::BufferSize.set(1_048_577).unwrap_err();
     assert_eq!(
@@ -163,7 +160,7 @@ fn t56_bad_parameters_at_run_time() {
     as_nobody(|| {
         let error = Parameter::BufferSize.set(100).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NoPermission);
-        assert_eq!(Parameter::BufferSize.get().unwrap(), 100);
+        assert_eq!(Parameter::BufferSize.get().unwrap(), old);
     });
 }
 
