@@ -201,6 +201,53 @@ impl Sample {
     }
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for Chosen<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+
+        match *self {
+            Self::None => serializer.serialize_none(),
+            Self::Process(record) => record.serialize(serializer),
+            Self::Gone { pid, start } => {
+                let mut gone = serializer.serialize_struct("Gone", 3)?;
+                gone.serialize_field("pid", &pid)?;
+                gone.serialize_field("start", &start)?;
+                gone.serialize_field("gone", &true)?;
+                gone.end()
+            }
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Sample {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+
+        let mut sample = serializer.serialize_struct("Sample", 4)?;
+        sample.serialize_field("sequence", &self.sequence())?;
+        sample.serialize_field("time", &self.time())?;
+        sample.serialize_field("system", &self.system())?;
+        sample.serialize_field("chosen", &self.chosen())?;
+        sample.end()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for History {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+
+        let mut history = serializer.serialize_struct("History", 4)?;
+        history.serialize_field("samples", self.samples())?;
+        history.serialize_field("next", &self.next())?;
+        history.serialize_field("missed", &self.missed())?;
+        history.serialize_field("interval", &crate::serialize::Nanos(self.interval()))?;
+        history.end()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,5 +309,26 @@ mod tests {
         assert_eq!((history.len(), history.is_empty()), (3, false));
         let sequences: Vec<_> = history.iter().map(Sample::sequence).collect();
         assert_eq!(sequences, [3, 4, 9]);
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn samples_are_serialized() {
+        use serde_json::{json, to_value};
+
+        let mut raw = uapi::procmon_sample {
+            sequence: 3,
+            zombies: 2,
+            ..Default::default()
+        };
+        let value = to_value(Sample(raw)).unwrap();
+        assert_eq!(value["system"]["zombies"], 2);
+        assert_eq!(value["chosen"], json!(null));
+        raw.flags = uapi::PROCMON_SAMPLE_GONE;
+        raw.process.pid = 9;
+        assert_eq!(
+            to_value(Sample(raw)).unwrap()["chosen"],
+            json!({"pid": 9, "start": null, "gone": true})
+        );
     }
 }

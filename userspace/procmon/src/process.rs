@@ -148,6 +148,14 @@ impl fmt::Display for State {
     }
 }
 
+/// The letter of the state.
+#[cfg(feature = "serde")]
+impl serde::Serialize for State {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_char(self.letter())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::c_char;

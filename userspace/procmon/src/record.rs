@@ -36,6 +36,14 @@ bitflags! {
     }
 }
 
+/// The names of the groups.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Groups {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter_names().map(|(name, _)| name.to_ascii_lowercase()))
+    }
+}
+
 /// A process or thread in a snapshot.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(transparent)]
@@ -311,6 +319,35 @@ impl Record {
     }
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for Record {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+
+        use crate::serialize::{Name, Nanos};
+
+        let mut record = serializer.serialize_struct("Record", 17)?;
+        record.serialize_field("pid", &self.pid())?;
+        record.serialize_field("tgid", &self.tgid())?;
+        record.serialize_field("ppid", &self.ppid())?;
+        record.serialize_field("state", &self.state())?;
+        record.serialize_field("comm", &Name(self.comm()))?;
+        record.serialize_field("threads", &self.threads())?;
+        record.serialize_field("kernel_thread", &self.is_kernel_thread())?;
+        record.serialize_field("exiting", &self.is_exiting())?;
+        record.serialize_field("mixed", &self.is_mixed())?;
+        record.serialize_field("cpu", &self.cpu())?;
+        record.serialize_field("credentials", &self.credentials())?;
+        record.serialize_field("faults", &self.faults())?;
+        record.serialize_field("memory", &self.memory())?;
+        record.serialize_field("switches", &self.switches())?;
+        record.serialize_field("io", &self.io())?;
+        record.serialize_field("cgroup_id", &self.cgroup_id())?;
+        record.serialize_field("runtime", &self.runtime().map(Nanos))?;
+        record.end()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,5 +389,35 @@ mod tests {
         assert_eq!(marks(1), (true, false, false));
         assert_eq!(marks(2), (false, true, false));
         assert_eq!(marks(4), (false, false, true));
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn all_fields_are_serialized() {
+        use serde_json::{json, to_value};
+
+        let mut raw = uapi::procmon_record {
+            groups: uapi::PROCMON_GROUP_CPU | uapi::PROCMON_GROUP_RUNTIME,
+            pid: 7,
+            state: uapi::PROCMON_STATE_DISK_SLEEP,
+            start_time: 5,
+            runtime: 1_500_000_000,
+            ..Default::default()
+        };
+        raw.comm[0] = b'x' as _;
+        let value = to_value(Record(raw)).unwrap();
+        assert_eq!(value.as_object().unwrap().len(), 17);
+        assert_eq!(value["pid"], 7);
+        assert_eq!(value["state"], "D");
+        assert_eq!(value["comm"], "x");
+        assert_eq!(value["runtime"], 1_500_000_000_u64);
+        assert_eq!(value["cpu"]["start"], 5);
+        assert_eq!(value["cpu"]["user"], 0);
+        assert_eq!(value["memory"], json!(null));
+        // Not text.
+        raw.comm[0] = 0xff_u8 as _;
+        assert_eq!(to_value(Record(raw)).unwrap()["comm"], json!([255]));
+        let groups = to_value(Groups::CPU | Groups::IO).unwrap();
+        assert_eq!(groups, json!(["cpu", "io"]));
     }
 }

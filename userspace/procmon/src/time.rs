@@ -103,6 +103,13 @@ impl fmt::Display for BootTime {
     }
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for BootTime {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        crate::serialize::nanos(&self.since_boot(), serializer)
+    }
+}
+
 /// The date and time at which the machine was booted, by which moments since boot become dates.
 ///
 /// Setting the clock changes the result of the next [`now`](Self::now), not this one.
