@@ -46,13 +46,24 @@ fn own_pid() -> String {
     std::process::id().to_string()
 }
 
+/// The keys of all columns, as the help lists them.
+fn columns() -> Vec<String> {
+    let help = succeed(&["ps", "--help"]);
+    let entries = help
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- "));
+    let keys = entries.filter_map(|entry| entry.split_once(':'));
+    let keys: Vec<_> = keys.map(|(key, _)| key.to_owned()).collect();
+    assert!(
+        keys.contains(&"pid".to_owned()) && keys.contains(&"comm".to_owned()),
+        "{help}"
+    );
+    keys
+}
+
 /// All columns of a process are in JSON and CSV, and those that /proc has too are the same there.
 #[test]
 fn all_columns() {
-    const COLUMNS: &str = "pid,tgid,ppid,user,euser,group,uid,euid,gid,egid,state,flags,threads,\
-        cpu,time,utime,stime,runtime,start,started,age,nice,policy,last-cpu,vsize,rss,rss-anon,\
-        rss-file,rss-shmem,minflt,majflt,vcs,ics,read,write,cgroup,comm";
-
     let (_kernel, _module) = loaded("");
     let child = Child::spawn(|| {
         drop_privileges();
@@ -65,13 +76,16 @@ fn all_columns() {
         procfs::stat(child.pid()).is_some_and(|stat| stat.comm == b"a,\"b\" c" && stat.state == 'S')
     });
     let pid = child.pid().to_string();
-    let document = json(&["ps", "-o", COLUMNS, "--pid", &pid]);
+    let keys = columns();
+    let document = json(&["ps", "-o", &keys.join(","), "--pid", &pid]);
     assert_eq!(document["version"], 2);
     let processes = document["processes"].as_array().unwrap();
     assert_eq!(processes.len(), 1);
     let process = processes[0].as_object().unwrap();
-    let keys: Vec<_> = COLUMNS.split(',').collect();
     // All keys, and the bytes of the name.
+    for key in &keys {
+        assert!(process.contains_key(key), "{key}");
+    }
     assert_eq!(process.len(), keys.len() + 1);
     assert_eq!(process["comm_base64"], "YSwiYiIgYw==");
     let stat = procfs::stat(child.pid()).unwrap();

@@ -136,7 +136,9 @@ fn top_on_a_terminal() {
 #[test]
 fn top_details_at_once() {
     let (_kernel, _module) = loaded("");
-    let mut top = top(&["--delay", "1000", "-p", "1"]);
+    // With space for all fields.
+    let mut top = Terminal::start(&[PROGRAM, "top", "--delay", "1000", "-p", "1"], 60, 80);
+    wait_for_table(&mut top);
     top.press("p\r");
     let has_value = |key: &'static str| {
         move |line: &String| {
