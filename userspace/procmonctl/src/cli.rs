@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::history::HistoryArgs;
@@ -174,19 +175,25 @@ impl Cli {
     /// Refuses `--json` for commands or with options that have another format. clap does not see
     /// the conflict with an option that stands before the subcommand.
     pub fn check(self) -> Result<Self, clap::Error> {
+        if !self.json {
+            return Ok(self);
+        }
         let other = match &self.command {
             Command::Completions { .. } => "the subcommand 'completions'",
             Command::Man { .. } => "the subcommand 'man'",
             Command::Ps(args) if args.csv => "'--csv'",
             Command::History(args) if args.csv => "'--csv'",
             Command::History(args) if args.plot => "'--plot'",
+            Command::Top(args) if !args.batch => {
+                return Err(Self::command().error(
+                    ErrorKind::MissingRequiredArgument,
+                    "top --json needs --batch: a screen is not JSON",
+                ));
+            }
             _ => return Ok(self),
         };
-        if !self.json {
-            return Ok(self);
-        }
         let message = format!("the argument '--json' cannot be used with {other}");
-        Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, message))
+        Err(Self::command().error(ErrorKind::ArgumentConflict, message))
     }
 }
 
@@ -233,6 +240,8 @@ mod tests {
             "ps --csv",
             "history --csv",
             "history --plot",
+            "top",
+            "top -n 1",
         ] {
             let is_refused = |line: String| {
                 Cli::try_parse_from(line.split(' '))
@@ -243,8 +252,11 @@ mod tests {
             assert!(is_refused(format!("procmonctl {line} --json")), "{line}");
             assert!(!is_refused(format!("procmonctl {line}")), "{line}");
         }
-        let line = ["procmonctl", "--json", "ps", "--tree"];
-        assert!(Cli::try_parse_from(line).and_then(Cli::check).is_ok());
+        for line in ["ps --tree", "top --batch", "history"] {
+            let line = format!("procmonctl --json {line}");
+            let cli = Cli::try_parse_from(line.split(' ')).and_then(Cli::check);
+            assert!(cli.is_ok(), "{line}");
+        }
     }
 
     #[test]

@@ -25,11 +25,9 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use anyhow::bail;
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory};
+use clap::Args;
 use procmon::Device;
 
-use crate::cli::Cli;
 use crate::output::Output;
 use crate::processes::columns::Column;
 use crate::processes::select::{Filters, Order, Selection};
@@ -89,15 +87,6 @@ pub fn keys_help() -> String {
 }
 
 pub fn run(device: Device, args: TopArgs, out: &Output) -> anyhow::Result<()> {
-    if out.is_json() && !args.batch {
-        // Ends the program, as any other wrong usage does.
-        Cli::command()
-            .error(
-                ErrorKind::MissingRequiredArgument,
-                "top --json needs --batch: a screen is no JSON",
-            )
-            .exit();
-    }
     let names = Names::read();
     let selection = Selection::new(args.filters, args.threads, &names)?;
     let settings = Settings {
