@@ -10,8 +10,8 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::history::HistoryArgs;
-use crate::ps::PsArgs;
+use crate::commands::history::HistoryArgs;
+use crate::commands::ps::PsArgs;
 use crate::top::TopArgs;
 
 /// Talk to procmon, the process monitor in the Linux kernel

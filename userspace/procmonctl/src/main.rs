@@ -5,13 +5,10 @@
 mod cli;
 mod clock;
 mod commands;
-mod history;
-mod json;
 mod manual;
 mod output;
-mod processes;
-mod ps;
 mod selftest;
+mod table;
 mod text;
 mod top;
 

@@ -12,7 +12,7 @@ use procmon::{Process, sysfs};
 use serde::Serialize;
 
 use crate::clock::{self, Clock, Moment};
-use crate::json::base64;
+use crate::table::document::base64;
 use crate::text::{printable, printable_lines};
 
 /// Prints a message to standard error. If that cannot be written, the exit status has to do.

@@ -14,8 +14,9 @@ use procmon::{Device, State, sysfs, uapi};
 use rustix::io::Errno;
 use rustix::ioctl::{Direction, opcode};
 
+use super::fixture::{Bench, Case, Verdict, expect_eq, expect_errno};
 use super::memory::{Page, bad_pointers};
-use super::{Bench, Case, Verdict, expect_eq, expect_errno, procfs};
+use super::procfs;
 
 /// Every test, with the name it is reported under.
 pub const ALL: &[(&str, Case)] = &[

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use termina::event::{KeyCode, KeyEvent, Modifiers};
 
-use super::app::{App, Mode};
 use super::input::Input;
 use super::keys::{self, Action, Key};
 use super::menu::{Choice, Menu, Outcome};
 use super::prompt::{Prompt, Purpose};
-use crate::processes::columns::{COLUMNS, Column, Side};
+use super::state::{App, Mode};
+use crate::table::columns::{COLUMNS, Column, Side};
 use crate::text::printable;
 
 /// How far a key scrolls the last column.

@@ -8,12 +8,12 @@ use std::time::Instant;
 use procmon::Snapshot;
 use serde::Serialize;
 
-use super::app::App;
-use super::model::Process;
+use super::state::App;
+use super::usage::Process;
 use super::view;
 use super::worker::Source;
-use crate::json;
 use crate::output::Output;
+use crate::table::document as json;
 
 /// What `--json` prints at each refresh: the document of `ps`, with the system.
 #[derive(Serialize)]

@@ -182,7 +182,7 @@ pub fn name(event: &KeyEvent) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::processes::columns::Column;
+    use crate::table::columns::Column;
 
     #[test]
     fn no_key_does_two_things() {

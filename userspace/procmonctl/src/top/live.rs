@@ -10,11 +10,11 @@ use nix::sys::signal::Signal;
 use procmon::Snapshot;
 
 use super::act::Flow;
-use super::app::App;
 use super::event::Event;
 use super::input::{self, Input, Keys};
 use super::screen::{self, Screen};
 use super::signals::{self, Signals};
+use super::state::App;
 use super::view;
 use super::worker::{Source, Worker};
 

@@ -4,7 +4,7 @@
 
 use termina::event::KeyCode;
 
-use crate::processes::columns::Column;
+use crate::table::columns::Column;
 
 /// What can be chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,20 +3,20 @@
 //! `top`: processes, again and again.
 
 mod act;
-mod app;
 mod batch;
 mod event;
 mod input;
 mod keys;
 mod live;
 mod menu;
-mod model;
 mod prompt;
 mod screen;
 mod signals;
+mod state;
 mod system;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod view;
 mod worker;
 
@@ -28,12 +28,12 @@ use anyhow::bail;
 use clap::Args;
 use procmon::Device;
 
+use crate::commands::ps::column_parser;
 use crate::output::Output;
-use crate::processes::columns::Column;
-use crate::processes::select::{Filters, Order, Selection};
-use crate::processes::users::Names;
-use crate::ps::column_parser;
-use app::{App, Settings};
+use crate::table::columns::Column;
+use crate::table::filter::{Filters, Order, Selection};
+use crate::table::names::Names;
+use state::{App, Settings};
 
 #[derive(Args, Debug)]
 pub struct TopArgs {
@@ -52,7 +52,7 @@ pub struct TopArgs {
 
     /// The columns, in this order
     #[arg(short = 'o', long, value_name = "COLUMN,...", value_delimiter = ',',
-          default_values = app::COLUMNS, hide_default_value = true, hide_possible_values = true,
+          default_values = state::COLUMNS, hide_default_value = true, hide_possible_values = true,
           value_parser = column_parser())]
     pub columns: Vec<&'static Column>,
 

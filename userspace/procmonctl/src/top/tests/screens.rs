@@ -8,10 +8,10 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use termina::event::KeyCode;
 
-use super::super::app::App;
+use super::super::state::App;
 use super::super::{keys, view};
 use super::{app, press, process, show, type_text};
-use crate::processes::columns::COLUMNS;
+use crate::table::columns::COLUMNS;
 
 fn buffer(app: &mut App, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();

@@ -9,10 +9,10 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph, Sparkline};
 use unicode_width::UnicodeWidthStr;
 
-use super::super::app::App;
-use super::super::model::Process;
-use crate::processes::columns::{COLUMNS, Column, Side};
-use crate::processes::table::pad;
+use super::super::state::App;
+use super::super::usage::Process;
+use crate::table::columns::{COLUMNS, Column, Side};
+use crate::table::render::pad;
 
 /// The fields that are looked for most. The others follow in the order of the columns.
 const FIRST: [&str; 10] = [

@@ -15,11 +15,11 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
-use super::app::{App, Mode};
 use super::keys::BAR;
 use super::prompt::Prompt;
-use crate::processes::columns::{bytes_text, time_text};
-use crate::processes::table::{Table, cut};
+use super::state::{App, Mode};
+use crate::table::columns::{bytes_text, time_text};
+use crate::table::render::{Table, cut};
 use crate::text::printable;
 
 /// Draws everything. A screen that is too small for all has the table first.
@@ -123,7 +123,7 @@ fn draw_header(app: &App, frame: &mut Frame, area: Rect) {
 
 /// The style of a process, which is that of `ps`.
 fn style_of(record: &Record) -> Style {
-    Style::from(crate::processes::style::style_of(record))
+    Style::from(crate::table::style::style_of(record))
 }
 
 fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {

@@ -11,8 +11,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::keys::BINDINGS;
 use super::super::menu::Menu;
-use crate::processes::columns::Side;
-use crate::processes::table::pad;
+use crate::table::columns::Side;
+use crate::table::render::pad;
 
 /// An area in the middle that has room for so much text, if the screen has.
 fn middle(frame: &Frame, width: usize, height: usize) -> Rect {

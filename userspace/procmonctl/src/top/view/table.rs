@@ -11,9 +11,9 @@ use ratatui::widgets::{
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::super::app::App;
-use super::super::model::Process;
-use crate::processes::columns::{Column, Side};
+use super::super::state::App;
+use super::super::usage::Process;
+use crate::table::columns::{Column, Side};
 
 /// Columns that a narrow screen does without, the first one first. Those that are not named here
 /// go before.
@@ -141,7 +141,7 @@ fn grow(app: &mut App) {
 
 fn row(
     app: &App,
-    line: &super::super::app::Line,
+    line: &super::super::state::Line,
     process: &Process,
     columns: &[(&'static Column, usize)],
 ) -> Row<'static> {

@@ -12,12 +12,12 @@ use procmon::{Snapshot, uapi};
 use termina::event::{KeyCode, KeyEvent, Modifiers};
 
 use super::act::Flow;
-use super::app::{App, COLUMNS, Mode, Settings};
 use super::input::Input;
+use super::state::{App, COLUMNS, Mode, Settings};
 use super::system::System;
-use crate::processes::columns::Column;
-use crate::processes::select::{Filters, Order, Selection};
-use crate::processes::users::Names;
+use crate::table::columns::Column;
+use crate::table::filter::{Filters, Order, Selection};
+use crate::table::names::Names;
 
 /// A process with the CPU time that it has used so far, in ms.
 pub fn process(pid: i32, ppid: i32, comm: &str, cpu_ms: u64) -> Record {

@@ -18,12 +18,12 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Widget};
 use serde::Serialize;
 
 use crate::clock::{self, Clock, Moment};
-use crate::json::base64;
+use crate::commands::ps::terminal_width;
 use crate::output::{Output, complain};
-use crate::processes::columns::{Side, bytes_text, time_text};
-use crate::processes::kernel_threads::KernelNames;
-use crate::processes::table::{Head, Table};
-use crate::ps::terminal_width;
+use crate::table::columns::{Side, bytes_text, time_text};
+use crate::table::document::base64;
+use crate::table::kernel_threads::KernelNames;
+use crate::table::render::{Head, Table};
 use crate::text::printable;
 
 /// The version of the JSON. It goes up when a key goes away or changes its meaning.

@@ -3,9 +3,10 @@
 //! Processes as rows of a table: their selection, order and columns.
 
 pub mod columns;
+pub mod document;
+pub mod filter;
 pub mod kernel_threads;
-pub mod select;
+pub mod names;
+pub mod render;
 pub mod style;
-pub mod table;
 pub mod tree;
-pub mod users;

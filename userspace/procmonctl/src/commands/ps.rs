@@ -13,14 +13,14 @@ use procmon::snapshot::Groups;
 use procmon::{CpuUsage, Device, SnapshotOptions};
 
 use crate::Exit;
-use crate::json::Document;
 use crate::output::{Output, complain};
-use crate::processes::columns::{COLUMNS, Column, Context, DEFAULT, Row};
-use crate::processes::select::{Filters, Order, Selection};
-use crate::processes::style::style_of;
-use crate::processes::table::Table;
-use crate::processes::tree;
-use crate::processes::users::Names;
+use crate::table::columns::{COLUMNS, Column, Context, DEFAULT, Row};
+use crate::table::document::Document;
+use crate::table::filter::{Filters, Order, Selection};
+use crate::table::names::Names;
+use crate::table::render::Table;
+use crate::table::style::style_of;
+use crate::table::tree;
 
 #[derive(Args, Debug)]
 pub struct PsArgs {

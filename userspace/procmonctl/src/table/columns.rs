@@ -10,7 +10,7 @@ use procmon::snapshot::{Groups, Record};
 use serde::{Serialize, Serializer};
 
 use super::kernel_threads::KernelNames;
-use super::users::Names;
+use super::names::Names;
 use crate::clock::{Clock, Moment};
 use crate::text::printable;
 

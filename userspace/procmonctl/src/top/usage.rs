@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use procmon::snapshot::Record;
 use procmon::{BootTime, CpuMeter, CpuUsage, Snapshot};
 
-use crate::processes::columns::Row;
+use crate::table::columns::Row;
 
 /// How many refreshes the past of a process goes back.
 pub const PAST: usize = 240;

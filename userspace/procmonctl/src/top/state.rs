@@ -9,13 +9,13 @@ use procmon::snapshot::{Groups, Record};
 use procmon::{Snapshot, SnapshotOptions};
 
 use super::menu::Menu;
-use super::model::{Identity, Process, Processes};
 use super::prompt::Prompt;
 use super::system::System;
-use crate::processes::columns::{Column, Context, Row};
-use crate::processes::select::{Order, Selection};
-use crate::processes::tree;
-use crate::processes::users::Names;
+use super::usage::{Identity, Process, Processes};
+use crate::table::columns::{Column, Context, Row};
+use crate::table::filter::{Order, Selection};
+use crate::table::names::Names;
+use crate::table::tree;
 
 /// The columns of the table by default.
 pub const COLUMNS: [&str; 9] = [

@@ -11,7 +11,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use crate::clock::{self, Moment};
-use crate::processes::columns::{Column, Context, Row, Value};
+use crate::table::columns::{Column, Context, Row, Value};
 
 /// The version of the JSON of `ps` and `top`. It goes up when a key goes away or changes its
 /// meaning.

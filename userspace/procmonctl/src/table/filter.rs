@@ -10,7 +10,7 @@ use procmon::{SnapshotOptions, State};
 use regex::bytes::Regex;
 
 use super::columns::{Column, Context, Row};
-use super::users::Names;
+use super::names::Names;
 
 /// The letters of states, which mean different states as capitals and as small letters.
 const STATES: &str = "RSDTtXZPI";

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ioctl tester: every command, with good and bad input, against `/proc` and arithmetic.
-
-mod cases;
-mod memory;
-mod procfs;
+//! The fixture of the tests.
 
 use std::ffi::{c_int, c_void};
 use std::fmt::{self, Display};
@@ -20,24 +16,24 @@ use serde::Serialize;
 
 use crate::Exit;
 use crate::output::Output;
-use crate::selftest::memory::Ptr;
+use crate::selftest::{cases, memory, memory::Ptr};
 
 /// How a test ended well.
-enum Verdict {
+pub(super) enum Verdict {
     Pass,
     /// It does not apply here.
     Skip(&'static str),
 }
 
-type Case = fn(&Bench) -> anyhow::Result<Verdict>;
+pub(super) type Case = fn(&Bench) -> anyhow::Result<Verdict>;
 
 /// What the tests work with.
-struct Bench {
-    path: PathBuf,
+pub(super) struct Bench {
+    pub(super) path: PathBuf,
     /// Open for reading and writing.
-    device: Device,
+    pub(super) device: Device,
     /// Open for reading.
-    read_only: Device,
+    pub(super) read_only: Device,
 }
 
 #[derive(Serialize)]
@@ -155,7 +151,7 @@ unsafe impl Ioctl for RawIoctl {
 }
 
 impl Bench {
-    fn ioctl_at(&self, fd: impl AsFd, command: u32, argument: Ptr) -> Result<(), Errno> {
+    pub(super) fn ioctl_at(&self, fd: impl AsFd, command: u32, argument: Ptr) -> Result<(), Errno> {
         let raw = RawIoctl {
             command,
             argument: argument.as_ptr().cast(),
@@ -171,13 +167,13 @@ impl Bench {
     }
 
     /// Calls ioctl with a buffer that is far larger than what any command may fill.
-    fn ioctl_with_room(&self, command: u32) -> Result<(), Errno> {
+    pub(super) fn ioctl_with_room(&self, command: u32) -> Result<(), Errno> {
         let page = memory::Page::new().expect("a page of memory can be had");
         self.ioctl_at(&self.device, command, page.start())
     }
 
     /// QUERY_PID, with the bytes of the answer that are not asked for set to a pattern.
-    fn query(&self, pid: i32) -> anyhow::Result<uapi::procmon_query> {
+    pub(super) fn query(&self, pid: i32) -> anyhow::Result<uapi::procmon_query> {
         let mut query = uapi::procmon_query {
             pid,
             comm: [0x55; 16],
@@ -194,19 +190,23 @@ impl Bench {
         Ok(query)
     }
 
-    fn set_filter(&self, pid: c_int) -> Result<(), Errno> {
+    pub(super) fn set_filter(&self, pid: c_int) -> Result<(), Errno> {
         let page = memory::Page::new().expect("a page of memory can be had");
         page.write(&pid.to_ne_bytes());
         self.ioctl_at(&self.device, uapi::PROCMON_SET_FILTER, page.start())
     }
 
-    fn filter(&self) -> anyhow::Result<Option<i32>> {
+    pub(super) fn filter(&self) -> anyhow::Result<Option<i32>> {
         Ok(self.device.stats()?.filter)
     }
 }
 
 /// Fails unless a call failed with the given errno.
-fn expect_errno(what: &str, result: Result<(), Errno>, expected: Errno) -> anyhow::Result<()> {
+pub(super) fn expect_errno(
+    what: &str,
+    result: Result<(), Errno>,
+    expected: Errno,
+) -> anyhow::Result<()> {
     match result {
         Err(errno) if errno == expected => Ok(()),
         Err(errno) => bail!("{what}: expected {expected:?}, got {errno:?}"),
@@ -215,7 +215,11 @@ fn expect_errno(what: &str, result: Result<(), Errno>, expected: Errno) -> anyho
 }
 
 /// Fails unless two values are equal.
-fn expect_eq<T: PartialEq + fmt::Debug>(what: &str, got: T, expected: T) -> anyhow::Result<()> {
+pub(super) fn expect_eq<T: PartialEq + fmt::Debug>(
+    what: &str,
+    got: T,
+    expected: T,
+) -> anyhow::Result<()> {
     ensure!(
         got == expected,
         "{what}: expected {expected:?}, got {got:?}"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The commands that need no module of their own.
+//! The commands.
+
+pub mod history;
+pub mod ps;
 
 use std::env;
 use std::ffi::OsString;
@@ -19,7 +22,7 @@ use ratatui::crossterm::terminal::{Clear, ClearType};
 use crate::cli::{Cli, Command, Filter};
 use crate::output::{self, Output, complain};
 use crate::text::printable_lines;
-use crate::{Exit, history, manual, ps, selftest, top};
+use crate::{Exit, manual, selftest, top};
 
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let out = Output::new(cli.json);
@@ -73,7 +76,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Man { directory } => manual::write_pages(&directory)
             .with_context(|| format!("cannot write to {}", directory.display()))?,
-        Command::Test => return selftest::run(&cli.device, &out),
+        Command::Test => return selftest::fixture::run(&cli.device, &out),
     }
     Ok(ExitCode::SUCCESS)
 }
