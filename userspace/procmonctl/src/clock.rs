@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The clock on the wall, to match times since boot with those in logs.
+//! The wall clock, to match times since boot with those in logs.
 
 use std::fmt::{self, Display};
 use std::fs;
@@ -9,8 +9,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use procmon::BootTime;
+use serde::{Serialize, Serializer};
 
-/// The difference between the clock on the wall and the time since boot, in this time namespace.
+/// The difference between the wall clock and the time since boot, in this time namespace.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock {
     offset: i128,
@@ -25,7 +26,7 @@ impl Clock {
         }
     }
 
-    /// Returns when a time since boot was, if the clock was not set since.
+    /// Converts a time since boot. The result is right if the clock was not set since.
     pub fn at(self, since_boot: Duration) -> Moment {
         let nanoseconds = i128::try_from(since_boot.as_nanos()).unwrap_or(i128::MAX);
         let sum = nanoseconds.saturating_add(self.offset);
@@ -33,23 +34,48 @@ impl Clock {
     }
 }
 
-/// Returns the ID of this boot, by which a time since boot is one and the same everywhere.
+/// Returns the ID of this boot, which makes times since boot comparable between files.
 pub fn boot_id() -> Option<String> {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim_end().to_owned())
 }
 
-/// Returns the time since boot in this time namespace.
-pub fn since_boot() -> Duration {
-    BootTime::now().since_boot()
+/// Returns the nanoseconds of a time, as JSON has them.
+pub fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A point in time by the clock on the wall. It is displayed as in RFC 3339, in UTC.
+/// A moment in JSON.
+#[derive(Clone, Debug, Serialize)]
+pub struct Time {
+    /// Nanoseconds since boot.
+    time: u64,
+    /// The same moment by the wall clock.
+    wall_time: Moment,
+    boot_id: Option<String>,
+}
+
+impl Time {
+    pub fn new(since_boot: Duration, clock: Clock) -> Self {
+        Self {
+            time: nanoseconds(since_boot),
+            wall_time: clock.at(since_boot),
+            boot_id: boot_id(),
+        }
+    }
+
+    pub fn now() -> Self {
+        Self::new(BootTime::now().since_boot(), Clock::read())
+    }
+}
+
+/// A point in time by the wall clock. It is displayed as in RFC 3339, in UTC.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Moment(Timestamp);
 
 impl Moment {
-    /// Returns it in the local time zone, with the time of the day if it is in this year.
+    /// Formats the moment in the local time zone: with the time of day in this year, with the year
+    /// otherwise.
     pub fn local(self) -> String {
         let local = |time: Timestamp| time.to_zoned_datetime(TimeZone::system());
         let (this, now) = (local(self.0), local(Timestamp::now()));
@@ -68,8 +94,8 @@ impl Display for Moment {
     }
 }
 
-impl serde::Serialize for Moment {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
@@ -89,14 +115,15 @@ mod tests {
         assert_eq!(moment.to_string(), "2023-11-14T22:13:21.500000000Z");
         assert!(clock.at(Duration::MAX) > moment);
         assert_eq!(moment.local(), "2023-11-14");
-        let now = Clock::read().at(since_boot());
+        let now = Clock::read().at(BootTime::now().since_boot());
         assert_eq!(now.local().len(), "28 Nov 02:14".len());
     }
 
     #[test]
     fn now_is_now() {
         let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let now = Clock::read().at(since_boot()).0.as_nanosecond();
+        let now = Clock::read().at(BootTime::now().since_boot());
+        let now = now.0.as_nanosecond();
         let after = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         // The two clocks are not read at one moment.
         let slack = 1_000_000_000;

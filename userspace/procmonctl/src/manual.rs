@@ -1,57 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `--help` and the manual pages say beyond options.
+//! The manual: sections of `--help` beyond the options, and manual pages.
 //!
-//! Sections are text: lines that begin with two spaces stay as they are, and others are paragraphs,
-//! with an empty line between them.
+//! A section is a title that ends with a colon, and text: lines that begin with two spaces stay as
+//! they are, others are paragraphs, with an empty line between them. The sections of a subcommand
+//! are the `after_long_help` of its arguments.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::cli::Cli;
-
-/// A section by its title, and its text.
-type Section = (&'static str, String);
-
-const NAME: &str = "procmonctl";
-
-const EXIT_STATUS: &str = "  0  success
-  1  failure, among them a message that did not fit, a failed test, and
-     results of tests that could not be printed
-  2  wrong usage
-  3  no device: the procmon module is not loaded
-  4  no permission
-  5  no such process: a PID of query, or nothing that the filters of ps
-     choose; all that was found is printed nevertheless";
+use crate::exit;
 
 const JSON: &str = "\
 Objects, one a line. A value that does not exist is null. Times are in nanoseconds since boot, and \
 wall_time is the same moment by the clock, as in RFC 3339 and in UTC. A name that is not UTF-8 is \
-null; comm_base64 has all of its bytes.
-
-  stats    {opens, reads, writes, ioctls, per_cpu_ops, filter_pid}
-  count    {count}
-  read     {length, text, base64}; text is null if it is not UTF-8
-  write    {length, written}
-  filter   {filter_pid}
-  reset    {reset}
-  query    {pid, found, comm, comm_base64, state, state_name, vsize},
-           one object for each PID
-  watch    {opens, ..., filter_pid, buffer_size, samples, processes,
-           threads, running, uninterruptible, zombies, forks, time,
-           wall_time, boot_id}
-  ps, top  {version, time, wall_time, boot_id, processes: [{COLUMN, ...}]},
-           by top also {system}
-  history  {version, boot_id, interval_ms, missed, next,
-           samples: [{sequence, time, wall_time, ...}]}
-  test     {test, name, ok, skipped, reason}, one object for each test
-
-completions and man do not take --json.";
+null; comm_base64 has all of its bytes.";
 
 const FILES: &str = "  /dev/procmon                      the device
   /sys/class/misc/procmon/          statistics and the last sample
@@ -64,122 +32,90 @@ const FILES: &str = "  /dev/procmon                      the device
 
 const SEE_ALSO: &str = "ps(1), top(1), proc(5), sched(7)";
 
-/// Returns the examples of a command.
-fn examples(command: &str) -> Option<&'static str> {
-    Some(match command {
-        NAME => {
-            "  procmonctl ps --sort -rss -o pid,user,rss,comm
+const EXAMPLES: &str = "  procmonctl ps --sort -rss -o pid,user,rss,comm
   procmonctl top
   procmonctl filter 4711      # the monitor records this process
-  procmonctl history --plot"
-        }
-        "write" => {
-            "  procmonctl write 'Hello Kernel'
-  date | procmonctl write"
-        }
-        "filter" => {
-            "  procmonctl filter 4711
-  procmonctl filter off"
-        }
-        "query" => "  procmonctl query 1 $$",
-        "ps" => {
-            "  procmonctl ps -u www-data --sort -cpu
-  procmonctl ps --tree --command '^(ssh|ba)'
-  procmonctl ps -s D -o pid,state,time,comm
-  procmonctl ps --json -o pid,comm,started | jq .processes"
-        }
-        "top" => {
-            "  procmonctl top --sort -rss -u www-data
-  procmonctl top --batch -n 2 -d 5 >processes.txt"
-        }
-        "history" => {
-            "  procmonctl filter 4711; sleep 60; procmonctl history --plot
-  procmonctl history --json --from 100"
-        }
-        "watch" => "  procmonctl watch -n 10 --json >>samples.json",
-        "completions" => "  procmonctl completions bash >/etc/bash_completion.d/procmonctl",
-        "man" => "  procmonctl man /usr/local/share/man/man1",
-        _ => return None,
-    })
+  procmonctl history --plot";
+
+/// Adds the sections of the whole program to the help of its command line. `json` has the lines on
+/// the JSON of each command.
+pub fn describe(command: Command, json: &[&str]) -> Command {
+    let json = format!(
+        "{JSON}\n\n{}\n\ncompletions and man do not take --json.",
+        json.join("\n")
+    );
+    let status = exit::MANUAL;
+    command
+        .after_help(format!("Exit status:\n{status}"))
+        .after_long_help(format!(
+            "JSON:\n{json}\n\nExit status:\n{status}\n\nFiles:\n{FILES}\n\nExamples:\n{EXAMPLES}"
+        ))
 }
 
+/// A section: its title, and its text.
+type Section = (String, String);
+
 /// Returns the sections of a command, in the order of man-pages(7).
-fn sections(command: &str) -> Vec<Section> {
-    let mut sections = Vec::new();
-    let mut add = |title, text: &str| sections.push((title, text.to_owned()));
-    if command == "top" {
-        add("KEYS", &keys());
-    }
-    if command == NAME {
-        add("JSON", JSON);
-    }
-    add("EXIT STATUS", EXIT_STATUS);
-    if command == NAME {
-        add("FILES", FILES);
-    }
-    if let Some(examples) = examples(command) {
-        add("EXAMPLES", examples);
+fn sections(command: &Command) -> Vec<Section> {
+    let help = command.get_after_long_help();
+    let mut sections = parse(&help.map(ToString::to_string).unwrap_or_default());
+    let has = |title: &str| sections.iter().any(|section| section.0 == title);
+    if !has("EXIT STATUS") {
+        // The help of a subcommand leaves out the section, which is the same for all.
+        let place = sections
+            .iter()
+            .position(|section| section.0 == "EXAMPLES")
+            .unwrap_or(sections.len());
+        let status = ("EXIT STATUS".to_owned(), exit::MANUAL.to_owned());
+        sections.insert(place, status);
     }
     sections
 }
 
-fn keys() -> String {
-    let help = crate::top::keys_help();
-    let keys = help.split_once('\n').unwrap_or_default().1;
-    keys.to_owned()
-}
-
-/// Returns the command line with the sections in its help.
-pub fn command() -> Command {
-    let mut command = Cli::command();
-    let names: Vec<_> = command
-        .get_subcommands()
-        .map(|command| command.get_name().to_owned())
-        .collect();
-    for name in names {
-        command = command.mut_subcommand(&name, |command| {
-            let help = help(&name);
-            command.after_long_help(help)
-        });
-    }
-    command
-        .after_help(format!("Exit status:\n{EXIT_STATUS}"))
-        .after_long_help(help(NAME))
-}
-
-fn help(command: &str) -> String {
-    let mut texts = Vec::new();
-    for (title, text) in sections(command) {
-        // The help of each command need not say what that of all does.
-        if command != NAME && title == "EXIT STATUS" {
-            continue;
+/// Splits help into sections, with their titles in capitals.
+fn parse(help: &str) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
+    for line in help.lines() {
+        match (line.strip_suffix(':'), sections.last_mut()) {
+            (Some(title), _) if !line.starts_with(' ') => {
+                sections.push((title.to_uppercase(), String::new()));
+            }
+            (_, Some((_, text))) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (_, None) => {}
         }
-        let mut title = title.to_lowercase().replace("json", "JSON");
-        title[..1].make_ascii_uppercase();
-        texts.push(format!("{title}:\n{text}"));
     }
-    texts.join("\n\n")
+    for (_, text) in &mut sections {
+        text.truncate(text.trim_end().len());
+    }
+    sections
 }
 
 /// Writes the manual pages of the command and of its subcommands.
-pub fn write_pages(directory: &Path) -> io::Result<()> {
-    let mut command = command().disable_help_subcommand(true);
+pub fn write_pages(command: Command, directory: &Path) -> io::Result<()> {
+    let mut command = command.disable_help_subcommand(true);
     command.build();
     for subcommand in command.get_subcommands().filter(|one| !one.is_hide_set()) {
-        write_page(subcommand, directory)?;
+        write_page(&command, subcommand, directory)?;
     }
-    write_page(&command, directory)
+    write_page(&command, &command, directory)
 }
 
-fn write_page(command: &Command, directory: &Path) -> io::Result<()> {
+fn write_page(program: &Command, command: &Command, directory: &Path) -> io::Result<()> {
     let name = command.get_display_name().unwrap_or(command.get_name());
-    fs::write(directory.join(format!("{name}.1")), page(command)?)
+    fs::write(
+        directory.join(format!("{name}.1")),
+        page(program.get_name(), command)?,
+    )
 }
 
-fn page(command: &Command) -> io::Result<Vec<u8>> {
+/// Returns the page of the program or of a subcommand.
+fn page(program: &str, command: &Command) -> io::Result<Vec<u8>> {
     let man = Man::new(command.clone())
         .manual("User Commands")
-        .source(format!("{NAME} {}", env!("CARGO_PKG_VERSION")));
+        .source(format!("{program} {}", env!("CARGO_PKG_VERSION")));
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
@@ -190,14 +126,14 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
         man.render_subcommands_section(&mut page)?;
     }
     let mut roff = Roff::new();
-    for (title, text) in sections(command.get_name()) {
-        roff.control("SH", [title]);
+    for (title, text) in sections(command) {
+        roff.control("SH", [title.as_str()]);
         add_text(&mut roff, &text);
     }
     roff.control("SH", ["SEE ALSO"]);
     let mut others = Vec::new();
-    if command.get_name() != NAME {
-        others.extend([bold(NAME), roman("(1), ")]);
+    if command.get_name() != program {
+        others.extend([bold(program), roman("(1), ")]);
     }
     others.push(roman(SEE_ALSO));
     roff.text(others);
@@ -227,10 +163,12 @@ fn add_text(roff: &mut Roff, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Cli;
+    use crate::top::keys;
 
     fn pages() -> Vec<(String, String)> {
         let directory = tempfile::tempdir().unwrap();
-        write_pages(directory.path()).unwrap();
+        write_pages(Cli::described(), directory.path()).unwrap();
         let files = fs::read_dir(directory.path()).unwrap();
         let mut pages: Vec<_> = files
             .map(|file| {
@@ -253,7 +191,7 @@ mod tests {
     #[test]
     fn each_command_has_a_page_with_its_sections() {
         let pages = pages();
-        let commands = Cli::command().get_subcommands().count();
+        let commands = Cli::described().get_subcommands().count();
         assert_eq!(pages.len(), commands + 1);
         for (name, page) in &pages {
             let titles = titles(page);
@@ -276,10 +214,21 @@ mod tests {
         }
         let top = page("procmonctl-top.1");
         assert!(titles(top).contains(&"KEYS") && titles(top).contains(&"EXAMPLES"));
-        for line in keys().lines().filter(|line| line.starts_with("  ")) {
-            let help = line.rsplit("  ").next().unwrap();
-            assert!(top.contains(help), "{help}");
+        for binding in keys::BINDINGS {
+            assert!(top.contains(binding.help), "{}", binding.help);
         }
+    }
+
+    #[test]
+    fn help_is_split_at_its_titles() {
+        let help = "Keys:\n  a:\n  b  c\n\nText: more.\n\nExamples:\n  x\n";
+        let section = |title: &str, text: &str| (title.to_owned(), text.to_owned());
+        let expected = [
+            section("KEYS", "  a:\n  b  c\n\nText: more."),
+            section("EXAMPLES", "  x"),
+        ];
+        assert_eq!(parse(help), expected);
+        assert_eq!(parse(""), []);
     }
 
     #[test]
@@ -297,7 +246,7 @@ mod tests {
 
     #[test]
     fn help_has_the_sections() {
-        let help = command().render_long_help().to_string();
+        let help = Cli::described().render_long_help().to_string();
         for text in [
             "Exit status:",
             "JSON:",

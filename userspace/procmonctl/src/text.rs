@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Text from elsewhere, made fit for a terminal.
+//! Text of unknown origin, made fit for terminals and JSON.
 //!
-//! Names of processes, users and groups, and the message, are bytes that somebody else chose. On a
-//! terminal and in CSV each of them goes through [`printable`], whatever field it is in.
+//! Names of processes, users and groups, and the message, are bytes of other users' choice. On a
+//! terminal and in CSV each of them goes through [`printable`], in every field.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use regex::Regex;
 
-/// Characters that move the cursor, change the direction of text, end a line or show as nothing:
-/// everything that is unassigned, private, a control or format character, a separator other than a
-/// space, or ignored by default, and the Braille pattern without dots.
+/// Characters that move the cursor, change the direction of text, end a line or are invisible: all
+/// that are unassigned, private, control or format characters, separators other than a space, or
+/// ignored by default, and the Braille pattern without dots.
 static HIDDEN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"[[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\x{2800}]--\x20]")
         .expect("it is valid")
 });
 
-/// Characters that combine with the one before.
+/// Characters that combine with the previous one.
 static COMBINING: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\p{M}").expect("it is valid"));
 
 /// Returns a name as one line of visible characters.
 ///
-/// Different names give different texts: what is escaped begins with a backslash, and a backslash
-/// is doubled. A space is escaped at the start and at the end only, where it could not be seen, and
-/// so is a combining character at the start, which would combine with what stands before the name.
+/// Different names give different texts: escapes begin with a backslash, and a backslash is doubled.
+/// A space is escaped at the start and at the end only, where it would be invisible. A combining
+/// character is escaped at the start only, where it would combine with the text before the name.
 pub fn printable(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     let inner = name.trim_ascii_start();
@@ -44,7 +46,7 @@ pub fn printable(name: &[u8]) -> String {
     text
 }
 
-/// Returns text with its line ends, tabs and backslashes, and otherwise visible characters.
+/// Returns text with its line ends, tabs and backslashes kept, and other characters made visible.
 pub fn printable_lines(message: &[u8]) -> String {
     let mut text = String::with_capacity(message.len());
     for part in message.split_inclusive(|byte| matches!(byte, b'\n' | b'\t')) {
@@ -59,7 +61,7 @@ pub fn printable_lines(message: &[u8]) -> String {
     text
 }
 
-/// Appends bytes, of which those that are hidden are escaped, and backslashes if it is wanted.
+/// Appends bytes. Hidden characters are escaped, and backslashes on demand.
 fn escape(text: &mut String, bytes: &[u8], backslashes: bool) {
     let start = text.len();
     for chunk in bytes.utf8_chunks() {
@@ -91,6 +93,11 @@ fn push(text: &mut String, c: char) {
     } else {
         text.push(c);
     }
+}
+
+/// Encodes bytes in base64.
+pub fn base64(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(bytes)
 }
 
 #[cfg(test)]

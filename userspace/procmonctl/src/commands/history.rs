@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `history`: what the monitor has recorded.
+//! `history`: the samples of the monitor.
 
 use std::io;
-use std::time::Duration;
 
-use clap::Args;
 use procmon::CpuUsage;
 use procmon::history::{Chosen, Sample, System};
 use procmon::snapshot::Record;
-use procmon::{Device, History, sysfs};
+use procmon::{History, sysfs};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use ratatui::symbols::Marker;
@@ -17,21 +15,25 @@ use ratatui::text::Line;
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Widget};
 use serde::Serialize;
 
-use crate::clock::{self, Clock, Moment};
-use crate::commands::ps::terminal_width;
-use crate::output::{Output, complain};
-use crate::table::columns::{Side, bytes_text, time_text};
-use crate::table::document::base64;
+use crate::clock::{self, Clock, Moment, nanoseconds};
+use crate::output::{complain, terminal_width};
+use crate::session::Session;
 use crate::table::kernel_threads::KernelNames;
-use crate::table::render::{Head, Table};
-use crate::text::printable;
+use crate::table::render::{Head, Side, Table};
+use crate::table::value::{bytes_text, time_text};
+use crate::text::{base64, printable};
 
-/// The version of the JSON. It goes up when a key goes away or changes its meaning.
+/// The version of the JSON. It increases when a key is removed or changes its meaning.
 const JSON_VERSION: u32 = 2;
 
-#[derive(Args, Debug)]
-pub struct HistoryArgs {
-    /// Draw a curve: the CPU use of the chosen process, or without one the number of running tasks
+/// Show the samples of the monitor
+///
+/// The monitor takes one sample of the system in each interval, with the process that "filter" has
+/// set as its target. When that process is gone, recording stops until "filter" is used again.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Draw a curve: the CPU use of the target, or without one the number of running tasks
     #[arg(long, conflicts_with = "csv")]
     pub plot: bool,
 
@@ -43,6 +45,14 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
     pub from: u64,
 }
+
+pub const JSON: &str = "  history  {version, boot_id, interval_ms, missed, next,
+           samples: [{sequence, time, wall_time, ...}]}";
+
+const EXAMPLES: &str = "\
+Examples:
+  procmonctl filter 4711; sleep 60; procmonctl history --plot
+  procmonctl history --json --from 100";
 
 /// A sample for programs. Times are in nanoseconds since boot, memory is in bytes.
 #[derive(Serialize)]
@@ -56,13 +66,13 @@ struct Row {
     uninterruptible: u32,
     zombies: u32,
     forks: u32,
-    /// The chosen process, if there was one.
+    /// The target, if there was one.
     pid: Option<i32>,
     comm: Option<String>,
     comm_base64: Option<String>,
     state: Option<char>,
     gone: bool,
-    /// Per cent of a CPU since the sample before.
+    /// CPU use since the previous sample, in percent of one CPU.
     cpu: Option<f64>,
     utime: Option<u64>,
     stime: Option<u64>,
@@ -123,49 +133,52 @@ impl Row {
 struct Document {
     version: u32,
     boot_id: Option<String>,
-    /// The time between two samples, in ms, as it is set now.
+    /// The present interval of the samples, in milliseconds.
     interval_ms: u64,
-    /// How many samples were lost before the first one.
+    /// Number of samples that were lost before the first one.
     missed: u64,
-    /// Where to go on.
+    /// Number of the next sample.
     next: u64,
     samples: Vec<Row>,
 }
 
-pub fn run(device: &Device, args: &HistoryArgs, out: &Output) -> anyhow::Result<()> {
-    let history = device.history(args.from)?;
-    let rows = || rows(history.samples(), Clock::read());
-    if out.is_json() {
-        return out.print_json(&Document {
-            version: JSON_VERSION,
-            boot_id: clock::boot_id(),
-            interval_ms: u64::try_from(history.interval().as_millis())?,
-            missed: history.missed(),
-            next: history.next(),
-            samples: rows(),
-        });
+impl Args {
+    pub fn run(self, session: &Session) -> anyhow::Result<()> {
+        let out = &session.out;
+        let history = session.open_to_read()?.history(self.from)?;
+        let rows = || rows(history.samples(), Clock::read());
+        if out.is_json() {
+            return out.print_json(&Document {
+                version: JSON_VERSION,
+                boot_id: clock::boot_id(),
+                interval_ms: u64::try_from(history.interval().as_millis())?,
+                missed: history.missed(),
+                next: history.next(),
+                samples: rows(),
+            });
+        }
+        if self.csv {
+            return out.bytes(&csv(&rows())?);
+        }
+        if history.samples().is_empty() {
+            complain(match sysfs::monitor()?.samples {
+                0 => "there are no samples yet".to_owned(),
+                newest => format!(
+                    "there is no sample {} yet: the newest is {newest}",
+                    self.from
+                ),
+            });
+        }
+        if !self.plot {
+            return out.bytes(table(&history, terminal_width()).as_bytes());
+        }
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+        let (width, height) = match size {
+            Some(size) if size.ws_col > 20 && size.ws_row > 10 => (size.ws_col, size.ws_row - 2),
+            _ => (80, 20),
+        };
+        out.bytes(plot(&history, width, height.min(30)).as_bytes())
     }
-    if args.csv {
-        return out.bytes(&csv(&rows())?);
-    }
-    if history.samples().is_empty() {
-        complain(match sysfs::monitor()?.samples {
-            0 => "there are no samples yet".to_owned(),
-            newest => format!(
-                "there is no sample {} yet: the newest is {newest}",
-                args.from
-            ),
-        });
-    }
-    if !args.plot {
-        return out.bytes(table(&history, terminal_width()).as_bytes());
-    }
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-    let (width, height) = match size {
-        Some(size) if size.ws_col > 20 && size.ws_row > 10 => (size.ws_col, size.ws_row - 2),
-        _ => (80, 20),
-    };
-    out.bytes(plot(&history, width, height.min(30)).as_bytes())
 }
 
 fn csv(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
@@ -197,7 +210,6 @@ fn row(sample: &Sample, cpu: Option<f64>, names: &KernelNames, clock: Clock) -> 
         forks,
         ..
     } = sample.system();
-    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let (pid, record, gone) = match sample.chosen() {
         Chosen::Process(record) => (Some(record.pid()), Some(record), false),
         Chosen::Gone { pid, .. } => (Some(pid), None, true),
@@ -230,7 +242,7 @@ fn row(sample: &Sample, cpu: Option<f64>, names: &KernelNames, clock: Clock) -> 
     }
 }
 
-/// Returns the CPU use of the chosen process since the sample before, in per cent of a CPU.
+/// Returns the CPU use of the target since the previous sample, in percent of one CPU.
 fn cpu_percents(samples: &[Sample]) -> Vec<Option<f64>> {
     let mut before = None;
     let percents = samples.iter().map(|sample| {
@@ -261,7 +273,7 @@ const HEADS: [Head; 13] = [
     Head::new("COMMAND", Side::Left),
 ];
 
-/// Returns one line for each sample, and one for those that are lost.
+/// Returns one line for each sample, and one for lost samples.
 fn table(history: &History, width: Option<usize>) -> String {
     let names = KernelNames::default();
     let cpu = cpu_percents(history.samples());
@@ -304,7 +316,7 @@ fn table(history: &History, width: Option<usize>) -> String {
     text
 }
 
-/// Returns a line chart of this size, or nothing without samples.
+/// Returns a line chart of this size, or an empty text without samples.
 fn plot(history: &History, width: u16, height: u16) -> String {
     let samples = history.samples();
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
@@ -389,12 +401,12 @@ mod tests {
     }
 
     #[test]
-    fn cpu_is_what_was_used_between_samples() {
+    fn cpu_use_is_that_between_samples() {
         assert_eq!(cpu_percents(&samples()), [None, None, Some(25.0), None]);
     }
 
     #[test]
-    fn rows_have_the_chosen_process() {
+    fn rows_have_the_target() {
         let rows = rows(&samples(), Clock::default());
         assert_eq!((rows[0].pid, rows[0].gone), (None, false));
         assert_eq!(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tests.
+//! The test cases.
 
 use std::collections::HashSet;
 use std::ffi::CStr;
@@ -14,11 +14,13 @@ use procmon::{Device, State, sysfs, uapi};
 use rustix::io::Errno;
 use rustix::ioctl::{Direction, opcode};
 
-use super::fixture::{Bench, Case, Verdict, expect_eq, expect_errno};
+use super::fixture::{Fixture, Verdict, expect_eq, expect_errno};
 use super::memory::{Page, bad_pointers};
 use super::procfs;
 
-/// Every test, with the name it is reported under.
+type Case = fn(&Fixture) -> anyhow::Result<Verdict>;
+
+/// All tests, with their names in the report.
 pub const ALL: &[(&str, Case)] = &[
     (
         "GET_COUNT gives the length of the message",
@@ -81,43 +83,47 @@ pub const ALL: &[(&str, Case)] = &[
     ),
 ];
 
-fn count_is_the_length(bench: &Bench) -> anyhow::Result<Verdict> {
+fn count_is_the_length(fixture: &Fixture) -> anyhow::Result<Verdict> {
     for message in [&b"Hello Kernel\n"[..], b"\0\xff", b""] {
         expect_eq(
             "bytes taken",
-            bench.device.write_message(message)?,
+            fixture.device.write_message(message)?,
             message.len(),
         )?;
-        expect_eq("GET_COUNT", bench.device.count()?, message.len())?;
+        expect_eq("GET_COUNT", fixture.device.count()?, message.len())?;
     }
     Ok(Verdict::Pass)
 }
 
-fn count_of_a_long_message(bench: &Bench) -> anyhow::Result<Verdict> {
+fn count_of_a_long_message(fixture: &Fixture) -> anyhow::Result<Verdict> {
     let limit = sysfs::buffer_size()? as usize;
     expect_eq(
         "bytes taken",
-        bench.device.write_message(&vec![b'x'; limit + 1])?,
+        fixture.device.write_message(&vec![b'x'; limit + 1])?,
         limit,
     )?;
-    expect_eq("GET_COUNT", bench.device.count()?, limit)?;
+    expect_eq("GET_COUNT", fixture.device.count()?, limit)?;
     Ok(Verdict::Pass)
 }
 
-fn stats_count_calls(bench: &Bench) -> anyhow::Result<Verdict> {
-    let before = bench.device.stats()?.ioctls;
-    bench.device.count()?;
-    bench.query(1)?;
-    bench.set_filter(0)?;
-    expect_errno("an unknown command", bench.ioctl_with_room(0), Errno::NOTTY)?;
-    expect_errno("SET_FILTER -1", bench.set_filter(-1), Errno::INVAL)?;
-    expect_eq("calls", bench.device.stats()?.ioctls, before + 6)?;
+fn stats_count_calls(fixture: &Fixture) -> anyhow::Result<Verdict> {
+    let before = fixture.device.stats()?.ioctls;
+    fixture.device.count()?;
+    fixture.query(1)?;
+    fixture.set_filter(0)?;
+    expect_errno(
+        "an unknown command",
+        fixture.ioctl_with_page(0),
+        Errno::NOTTY,
+    )?;
+    expect_errno("SET_FILTER -1", fixture.set_filter(-1), Errno::INVAL)?;
+    expect_eq("calls", fixture.device.stats()?.ioctls, before + 6)?;
     Ok(Verdict::Pass)
 }
 
-fn stats_count_files(bench: &Bench) -> anyhow::Result<Verdict> {
-    let before = bench.device.stats()?;
-    let other = Device::options().path(&bench.path).open()?;
+fn stats_count_files(fixture: &Fixture) -> anyhow::Result<Verdict> {
+    let before = fixture.device.stats()?;
+    let other = Device::options().path(&fixture.path).open()?;
     other.write_message(b"abc")?;
     let mut buffer = [0; 2];
     let mut sizes = Vec::new();
@@ -125,7 +131,7 @@ fn stats_count_files(bench: &Bench) -> anyhow::Result<Verdict> {
         sizes.push(other.read_at(&mut buffer, offset)?);
     }
     expect_eq("sizes of the reads", sizes, vec![2, 1, 0])?;
-    let after = bench.device.stats()?;
+    let after = fixture.device.stats()?;
     expect_eq("opens", after.opens, before.opens + 1)?;
     expect_eq("writes", after.writes, before.writes + 1)?;
     expect_eq(
@@ -136,11 +142,11 @@ fn stats_count_files(bench: &Bench) -> anyhow::Result<Verdict> {
     Ok(Verdict::Pass)
 }
 
-fn stats_padding_is_zero(bench: &Bench) -> anyhow::Result<Verdict> {
+fn stats_padding_is_zero(fixture: &Fixture) -> anyhow::Result<Verdict> {
     let size = size_of::<uapi::procmon_stats>();
     let page = Page::new()?;
     page.write(&vec![0x55; size + 8]);
-    bench.ioctl_at(&bench.device, uapi::PROCMON_GET_STATS, page.start())?;
+    fixture.ioctl_at(&fixture.device, uapi::PROCMON_GET_STATS, page.start())?;
     let answer = page.read(size + 8);
     let padding = offset_of!(uapi::procmon_stats, current_filter_pid) + size_of::<i32>();
     expect_eq(
@@ -152,46 +158,46 @@ fn stats_padding_is_zero(bench: &Bench) -> anyhow::Result<Verdict> {
     Ok(Verdict::Pass)
 }
 
-fn reset_zeroes(bench: &Bench) -> anyhow::Result<Verdict> {
-    bench.set_filter(1)?;
-    bench.device.reset()?;
-    // The one call is that of GET_STATS itself.
+fn reset_zeroes(fixture: &Fixture) -> anyhow::Result<Verdict> {
+    fixture.set_filter(1)?;
+    fixture.device.reset()?;
+    // The only call is that of GET_STATS itself.
     let expected = procmon::Stats {
         ioctls: 1,
         ..Default::default()
     };
-    expect_eq("statistics", bench.device.stats()?, expected)?;
+    expect_eq("statistics", fixture.device.stats()?, expected)?;
     Ok(Verdict::Pass)
 }
 
-fn reset_keeps(bench: &Bench) -> anyhow::Result<Verdict> {
-    bench.device.write_message(b"stays")?;
+fn reset_keeps(fixture: &Fixture) -> anyhow::Result<Verdict> {
+    fixture.device.write_message(b"stays")?;
     let before = sysfs::stats()?.per_cpu_ops;
-    bench.device.reset()?;
+    fixture.device.reset()?;
     expect_eq("per_cpu_ops", sysfs::stats()?.per_cpu_ops, before + 1)?;
-    expect_eq("GET_COUNT", bench.device.count()?, "stays".len())?;
+    expect_eq("GET_COUNT", fixture.device.count()?, "stays".len())?;
     Ok(Verdict::Pass)
 }
 
-fn filter_is_echoed(bench: &Bench) -> anyhow::Result<Verdict> {
+fn filter_is_echoed(fixture: &Fixture) -> anyhow::Result<Verdict> {
     for pid in [1, procfs::unused_pid()?, i32::MAX, 0] {
-        bench.set_filter(pid)?;
+        fixture.set_filter(pid)?;
         let expected = (pid != 0).then_some(pid);
-        expect_eq("filter of GET_STATS", bench.filter()?, expected)?;
+        expect_eq("filter of GET_STATS", fixture.filter()?, expected)?;
         expect_eq("filter of sysfs", sysfs::stats()?.totals.filter, expected)?;
     }
     Ok(Verdict::Pass)
 }
 
-fn filter_refuses_negative(bench: &Bench) -> anyhow::Result<Verdict> {
-    bench.set_filter(7)?;
+fn filter_refuses_negative(fixture: &Fixture) -> anyhow::Result<Verdict> {
+    fixture.set_filter(7)?;
     for pid in [-1, i32::MIN] {
         expect_errno(
             &format!("SET_FILTER {pid}"),
-            bench.set_filter(pid),
+            fixture.set_filter(pid),
             Errno::INVAL,
         )?;
-        expect_eq("filter", bench.filter()?, Some(7))?;
+        expect_eq("filter", fixture.filter()?, Some(7))?;
     }
     Ok(Verdict::Pass)
 }
@@ -203,30 +209,30 @@ fn name_of(query: &uapi::procmon_query) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Fails unless QUERY_PID and `/proc` agree on a process whose size does not change.
-fn same_as_proc(bench: &Bench, pid: i32) -> anyhow::Result<()> {
-    let query = bench.query(pid)?;
+fn same_as_proc(fixture: &Fixture, pid: i32) -> anyhow::Result<()> {
+    let query = fixture.query(pid)?;
     let stat = procfs::stat(pid)?;
     expect_eq("name", name_of(&query)?, stat.comm)?;
     expect_eq("state", State::from_raw(query.state).letter(), stat.state)?;
     expect_eq("vsize", query.vsize, stat.vsize)
 }
 
-fn query_self(bench: &Bench) -> anyhow::Result<Verdict> {
+fn query_self(fixture: &Fixture) -> anyhow::Result<Verdict> {
     let pid = rustix::process::getpid().as_raw_nonzero().get();
-    same_as_proc(bench, pid)?;
+    same_as_proc(fixture, pid)?;
     expect_eq(
         "state",
-        bench.query(pid)?.state,
+        fixture.query(pid)?.state,
         uapi::PROCMON_STATE_RUNNING,
     )?;
     Ok(Verdict::Pass)
 }
 
-fn query_init(bench: &Bench) -> anyhow::Result<Verdict> {
-    // It may be at work at one of the two looks.
+fn query_init(fixture: &Fixture) -> anyhow::Result<Verdict> {
+    // The process may be running at one of the two observations.
     let mut result = Ok(());
     for _ in 0..10 {
-        result = same_as_proc(bench, 1);
+        result = same_as_proc(fixture, 1);
         if result.is_ok() {
             break;
         }
@@ -235,17 +241,17 @@ fn query_init(bench: &Bench) -> anyhow::Result<Verdict> {
     result.map(|()| Verdict::Pass)
 }
 
-fn query_kernel_thread(bench: &Bench) -> anyhow::Result<Verdict> {
+fn query_kernel_thread(fixture: &Fixture) -> anyhow::Result<Verdict> {
     if procfs::stat(2).map(|stat| stat.comm).ok().as_deref() != Some(b"kthreadd") {
         return Ok(Verdict::Skip("no kernel threads in this PID namespace"));
     }
-    let query = bench.query(2)?;
+    let query = fixture.query(2)?;
     expect_eq("name", name_of(&query)?, b"kthreadd".to_vec())?;
     expect_eq("vsize", query.vsize, 0)?;
     Ok(Verdict::Pass)
 }
 
-fn query_zombie(bench: &Bench) -> anyhow::Result<Verdict> {
+fn query_zombie(fixture: &Fixture) -> anyhow::Result<Verdict> {
     let mut child = Command::new("/proc/self/exe")
         .arg("--version")
         .stdout(Stdio::null())
@@ -257,26 +263,26 @@ fn query_zombie(bench: &Bench) -> anyhow::Result<Verdict> {
         ensure!(Instant::now() < deadline, "the child does not end");
         thread::sleep(Duration::from_millis(1));
     }
-    let query = bench.query(pid);
+    let query = fixture.query(pid);
     child.wait()?;
     let query = query?;
     expect_eq("state", query.state, uapi::PROCMON_STATE_ZOMBIE)?;
     expect_eq("vsize", query.vsize, 0)?;
     expect_eq(
         "state after the wait",
-        bench.query(pid)?.state,
+        fixture.query(pid)?.state,
         uapi::PROCMON_STATE_NOT_FOUND,
     )?;
     Ok(Verdict::Pass)
 }
 
-fn query_names(bench: &Bench) -> anyhow::Result<Verdict> {
+fn query_names(fixture: &Fixture) -> anyhow::Result<Verdict> {
     let tid = rustix::thread::gettid().as_raw_nonzero().get();
     let own = procfs::stat(tid)?.comm;
     let mut result = Ok(());
     for name in [c"procmon_monitor", c"a", c"two\nlines (\xff)"] {
         rustix::thread::set_name(name)?;
-        let query = bench.query(tid)?;
+        let query = fixture.query(tid)?;
         let mut expected = [0; uapi::PROCMON_COMM_LEN as usize];
         expected[..name.to_bytes().len()].copy_from_slice(name.to_bytes());
         let got = query.comm.map(|c| c.to_ne_bytes()[0]);
@@ -286,9 +292,9 @@ fn query_names(bench: &Bench) -> anyhow::Result<Verdict> {
     result.map(|()| Verdict::Pass)
 }
 
-fn query_missing(bench: &Bench) -> anyhow::Result<Verdict> {
+fn query_missing(fixture: &Fixture) -> anyhow::Result<Verdict> {
     for pid in [procfs::unused_pid()?, i32::MAX, 0, -1, i32::MIN] {
-        let query = bench.query(pid)?;
+        let query = fixture.query(pid)?;
         let expected = uapi::procmon_query {
             pid,
             comm: [0; 16],
@@ -300,8 +306,7 @@ fn query_missing(bench: &Bench) -> anyhow::Result<Verdict> {
     Ok(Verdict::Pass)
 }
 
-/// The commands that there are. Those of 32-bit programs are not among them: to others they have
-/// the wrong sizes.
+/// Returns all commands but those of 32-bit programs, which have the wrong sizes for others.
 fn known_commands() -> HashSet<u32> {
     HashSet::from([
         uapi::PROCMON_RESET,
@@ -312,19 +317,19 @@ fn known_commands() -> HashSet<u32> {
     ])
 }
 
-fn unknown_commands(bench: &Bench) -> anyhow::Result<Verdict> {
+fn unknown_commands(fixture: &Fixture) -> anyhow::Result<Verdict> {
     let numbers = (5..=255).map(|number| opcode::none(uapi::PROCMON_MAGIC, number));
     let letters = known_commands()
         .into_iter()
         .map(|command| command ^ (1 << 8));
     for command in numbers.chain(letters).chain([0, u32::MAX]) {
         let what = format!("command {command:#010x}");
-        expect_errno(&what, bench.ioctl_with_room(command), Errno::NOTTY)?;
+        expect_errno(&what, fixture.ioctl_with_page(command), Errno::NOTTY)?;
     }
     Ok(Verdict::Pass)
 }
 
-fn wrong_shapes(bench: &Bench) -> anyhow::Result<Verdict> {
+fn wrong_shapes(fixture: &Fixture) -> anyhow::Result<Verdict> {
     let known = known_commands();
     let directions = [
         Direction::None,
@@ -340,26 +345,26 @@ fn wrong_shapes(bench: &Bench) -> anyhow::Result<Verdict> {
                     continue;
                 }
                 let what = format!("command {command:#010x}");
-                expect_errno(&what, bench.ioctl_with_room(command), Errno::NOTTY)?;
+                expect_errno(&what, fixture.ioctl_with_page(command), Errno::NOTTY)?;
             }
         }
     }
     Ok(Verdict::Pass)
 }
 
-/// Everything that a command could change by mistake.
-fn snapshot(bench: &Bench) -> anyhow::Result<(procmon::Stats, usize)> {
+/// Returns the state that a command could change by mistake.
+fn snapshot(fixture: &Fixture) -> anyhow::Result<(procmon::Stats, usize)> {
     // The number of calls grows with each of them, failed ones too.
     let stats = procmon::Stats {
         ioctls: 0,
-        ..bench.device.stats()?
+        ..fixture.device.stats()?
     };
-    Ok((stats, bench.device.count()?))
+    Ok((stats, fixture.device.count()?))
 }
 
-fn bad_pointers_change_nothing(bench: &Bench) -> anyhow::Result<Verdict> {
-    bench.set_filter(7)?;
-    let before = snapshot(bench)?;
+fn bad_pointers_change_nothing(fixture: &Fixture) -> anyhow::Result<Verdict> {
+    fixture.set_filter(7)?;
+    let before = snapshot(fixture)?;
     for (name, command, size) in [
         ("GET_COUNT", uapi::PROCMON_GET_COUNT, size_of::<i32>()),
         (
@@ -377,48 +382,48 @@ fn bad_pointers_change_nothing(bench: &Bench) -> anyhow::Result<Verdict> {
         let page = Page::new()?;
         for (pointer, argument) in bad_pointers(&page, size) {
             let what = format!("{name} at {pointer}");
-            let result = bench.ioctl_at(&bench.device, command, argument);
+            let result = fixture.ioctl_at(&fixture.device, command, argument);
             expect_errno(&what, result, Errno::FAULT)?;
         }
     }
-    expect_eq("filter and totals", snapshot(bench)?, before)?;
+    expect_eq("filter and totals", snapshot(fixture)?, before)?;
     Ok(Verdict::Pass)
 }
 
-fn read_only_memory(bench: &Bench) -> anyhow::Result<Verdict> {
+fn read_only_memory(fixture: &Fixture) -> anyhow::Result<Verdict> {
     let page = Page::new()?.read_only()?;
     for (name, command) in [
         ("GET_COUNT", uapi::PROCMON_GET_COUNT),
         ("GET_STATS", uapi::PROCMON_GET_STATS),
         ("QUERY_PID", uapi::PROCMON_QUERY_PID),
     ] {
-        let result = bench.ioctl_at(&bench.device, command, page.start());
+        let result = fixture.ioctl_at(&fixture.device, command, page.start());
         expect_errno(&format!("{name} at read-only memory"), result, Errno::FAULT)?;
     }
     // SET_FILTER only reads, and what it reads there is 0.
-    bench.ioctl_at(&bench.device, uapi::PROCMON_SET_FILTER, page.start())?;
+    fixture.ioctl_at(&fixture.device, uapi::PROCMON_SET_FILTER, page.start())?;
     Ok(Verdict::Pass)
 }
 
-fn read_only_descriptor(bench: &Bench) -> anyhow::Result<Verdict> {
-    bench.set_filter(7)?;
-    let before = snapshot(bench)?;
+fn read_only_descriptor(fixture: &Fixture) -> anyhow::Result<Verdict> {
+    fixture.set_filter(7)?;
+    let before = snapshot(fixture)?;
     let page = Page::new()?;
     for (name, command) in [
         ("RESET", uapi::PROCMON_RESET),
         ("SET_FILTER", uapi::PROCMON_SET_FILTER),
     ] {
-        let result = bench.ioctl_at(&bench.read_only, command, page.start());
+        let result = fixture.ioctl_at(&fixture.read_only, command, page.start());
         expect_errno(
             &format!("{name} on a file open for reading"),
             result,
             Errno::BADF,
         )?;
     }
-    expect_eq("filter and totals", snapshot(bench)?, before)?;
-    bench.read_only.count()?;
-    bench.read_only.stats()?;
-    if bench.read_only.query(1)?.is_none() {
+    expect_eq("filter and totals", snapshot(fixture)?, before)?;
+    fixture.read_only.count()?;
+    fixture.read_only.stats()?;
+    if fixture.read_only.query(1)?.is_none() {
         bail!("PID 1 is not found by a file open for reading");
     }
     Ok(Verdict::Pass)

@@ -1,125 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fixture of the tests.
+//! The fixture of the tests: the device, raw ioctl calls, and expectations.
 
 use std::ffi::{c_int, c_void};
-use std::fmt::{self, Display};
+use std::fmt::Debug;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
 use procmon::{Device, uapi};
 use rustix::io::Errno;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
-use serde::Serialize;
 
-use crate::Exit;
-use crate::output::Output;
-use crate::selftest::{cases, memory, memory::Ptr};
+use super::memory::{Page, Ptr};
 
-/// How a test ended well.
-pub(super) enum Verdict {
+/// The result of a test that did not fail.
+pub enum Verdict {
     Pass,
-    /// It does not apply here.
+    /// The test does not apply here, with the reason.
     Skip(&'static str),
 }
 
-pub(super) type Case = fn(&Bench) -> anyhow::Result<Verdict>;
-
-/// What the tests work with.
-pub(super) struct Bench {
-    pub(super) path: PathBuf,
+/// The device that is tested.
+pub struct Fixture {
+    pub path: PathBuf,
     /// Open for reading and writing.
-    pub(super) device: Device,
+    pub device: Device,
     /// Open for reading.
-    pub(super) read_only: Device,
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    test: usize,
-    name: &'a str,
-    ok: bool,
-    skipped: bool,
-    reason: Option<String>,
-}
-
-/// A line of the Test Anything Protocol, and the reason of a failure behind it as a comment.
-impl Display for Report<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            test,
-            name,
-            ok,
-            skipped,
-            reason,
-        } = self;
-        write!(f, "{}ok {test} - {name}", if *ok { "" } else { "not " })?;
-        match reason {
-            Some(reason) if *skipped => write!(f, " # SKIP {reason}"),
-            Some(reason) => write!(f, "\n# {}", reason.replace('\n', "\n# ")),
-            None => Ok(()),
-        }
-    }
-}
-
-pub fn run(path: &Path, out: &Output) -> anyhow::Result<ExitCode> {
-    let open = |write| Device::options().path(path).write(write).open();
-    let mut bench = Bench {
-        path: path.to_owned(),
-        device: open(true)?,
-        read_only: open(false)?,
-    };
-    let message = bench.device.read_message()?;
-    let filter = bench.device.stats()?.filter;
-
-    let mut exit = ExitCode::SUCCESS;
-    let mut printed = if out.is_json() {
-        Ok(())
-    } else {
-        out.text(&format!("1..{}", cases::ALL.len()))
-    };
-    for (index, &(name, case)) in cases::ALL.iter().enumerate() {
-        if printed.is_err() {
-            // The device is restored all the same.
-            break;
-        }
-        let mut report = Report {
-            test: index + 1,
-            name,
-            ok: true,
-            skipped: false,
-            reason: None,
-        };
-        match case(&bench) {
-            Ok(Verdict::Pass) => {}
-            Ok(Verdict::Skip(reason)) => {
-                report.skipped = true;
-                report.reason = Some(reason.to_owned());
-            }
-            Err(error) => {
-                report.ok = false;
-                report.reason = Some(format!("{error:#}"));
-                exit = Exit::Failure.into();
-            }
-        }
-        printed = out.print(&report);
-    }
-
-    bench
-        .device
-        .set_filter(filter)
-        .context("cannot put the filter back")?;
-    bench
-        .device
-        .write_message(&message)
-        .context("cannot put the message back")?;
-    // Even if the reader had enough: success would say that no test has failed.
-    if let Err(error) = printed {
-        bail!("not all results could be printed: {error:#}");
-    }
-    Ok(exit)
+    pub read_only: Device,
 }
 
 /// An ioctl call with any number and any pointer.
@@ -128,7 +36,7 @@ struct RawIoctl {
     argument: *mut c_void,
 }
 
-// SAFETY: The opcode and the pointer are handed on as they are, and no memory is looked at.
+// SAFETY: The opcode and the pointer are passed on unchanged, and no memory is accessed.
 unsafe impl Ioctl for RawIoctl {
     type Output = IoctlOutput;
 
@@ -150,30 +58,39 @@ unsafe impl Ioctl for RawIoctl {
     }
 }
 
-impl Bench {
-    pub(super) fn ioctl_at(&self, fd: impl AsFd, command: u32, argument: Ptr) -> Result<(), Errno> {
+impl Fixture {
+    pub fn open(path: &Path) -> procmon::Result<Self> {
+        let open = |write| Device::options().path(path).write(write).open();
+        Ok(Self {
+            path: path.to_owned(),
+            device: open(true)?,
+            read_only: open(false)?,
+        })
+    }
+
+    /// Calls ioctl with any command and any pointer.
+    pub fn ioctl_at(&self, fd: impl AsFd, command: u32, argument: Ptr) -> Result<(), Errno> {
         let raw = RawIoctl {
             command,
             argument: argument.as_ptr().cast(),
         };
-        // SAFETY: There is nothing behind the pointer that Rust knows of, and no command takes more
-        // than a page.
+        // SAFETY: Rust has no object behind the pointer, and no command takes more than a page.
         let output = unsafe { ioctl(fd, raw) }?;
         assert_eq!(
             output, 0,
-            "ioctl {command:#x} returned something else than 0"
+            "ioctl {command:#x} returned a number other than 0"
         );
         Ok(())
     }
 
-    /// Calls ioctl with a buffer that is far larger than what any command may fill.
-    pub(super) fn ioctl_with_room(&self, command: u32) -> Result<(), Errno> {
-        let page = memory::Page::new().expect("a page of memory can be had");
+    /// Calls ioctl with a buffer that is larger than the argument of any command.
+    pub fn ioctl_with_page(&self, command: u32) -> Result<(), Errno> {
+        let page = Page::new().expect("a page of memory can be mapped");
         self.ioctl_at(&self.device, command, page.start())
     }
 
-    /// QUERY_PID, with the bytes of the answer that are not asked for set to a pattern.
-    pub(super) fn query(&self, pid: i32) -> anyhow::Result<uapi::procmon_query> {
+    /// Calls QUERY_PID with a pattern in the output fields.
+    pub fn query(&self, pid: i32) -> anyhow::Result<uapi::procmon_query> {
         let mut query = uapi::procmon_query {
             pid,
             comm: [0x55; 16],
@@ -190,23 +107,20 @@ impl Bench {
         Ok(query)
     }
 
-    pub(super) fn set_filter(&self, pid: c_int) -> Result<(), Errno> {
-        let page = memory::Page::new().expect("a page of memory can be had");
+    /// Calls SET_FILTER with any number.
+    pub fn set_filter(&self, pid: c_int) -> Result<(), Errno> {
+        let page = Page::new().expect("a page of memory can be mapped");
         page.write(&pid.to_ne_bytes());
         self.ioctl_at(&self.device, uapi::PROCMON_SET_FILTER, page.start())
     }
 
-    pub(super) fn filter(&self) -> anyhow::Result<Option<i32>> {
+    pub fn filter(&self) -> anyhow::Result<Option<i32>> {
         Ok(self.device.stats()?.filter)
     }
 }
 
-/// Fails unless a call failed with the given errno.
-pub(super) fn expect_errno(
-    what: &str,
-    result: Result<(), Errno>,
-    expected: Errno,
-) -> anyhow::Result<()> {
+/// Fails unless a call failed with this errno.
+pub fn expect_errno(what: &str, result: Result<(), Errno>, expected: Errno) -> anyhow::Result<()> {
     match result {
         Err(errno) if errno == expected => Ok(()),
         Err(errno) => bail!("{what}: expected {expected:?}, got {errno:?}"),
@@ -215,11 +129,7 @@ pub(super) fn expect_errno(
 }
 
 /// Fails unless two values are equal.
-pub(super) fn expect_eq<T: PartialEq + fmt::Debug>(
-    what: &str,
-    got: T,
-    expected: T,
-) -> anyhow::Result<()> {
+pub fn expect_eq<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> anyhow::Result<()> {
     ensure!(
         got == expected,
         "{what}: expected {expected:?}, got {got:?}"

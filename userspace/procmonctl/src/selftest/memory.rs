@@ -10,7 +10,7 @@ const PAGE: usize = 4096;
 
 /// A pointer to hand to the kernel.
 ///
-/// It leads into a [`Page`] or to where there is no memory at all, so no command can do harm there.
+/// The target is in a [`Page`], or in no memory at all, so no command can do harm there.
 #[derive(Clone, Copy)]
 pub struct Ptr(*mut u8);
 
@@ -20,10 +20,10 @@ impl Ptr {
     }
 }
 
-/// A page of memory, and behind it one that nobody can use.
+/// A page of memory, with an inaccessible page after it.
 ///
-/// It is reached by raw pointers only, so that the compiler takes no interest in what the kernel
-/// does to it.
+/// Only raw pointers lead to the page, so that the compiler assumes nothing about its content, which
+/// the kernel changes.
 pub struct Page {
     start: *mut u8,
 }
@@ -31,12 +31,12 @@ pub struct Page {
 impl Page {
     pub fn new() -> anyhow::Result<Self> {
         let prot = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: A new mapping at an address of the kernel's choice is in nobody's way.
+        // SAFETY: A new mapping at an address of the kernel's choice overlaps no other.
         let start = unsafe { mmap_anonymous(ptr::null_mut(), 2 * PAGE, prot, MapFlags::PRIVATE) }?;
         let page = Self {
             start: start.cast(),
         };
-        // SAFETY: The second page is ours, and nothing is in it.
+        // SAFETY: The second page is ours, and there are no references into it.
         unsafe {
             mprotect(
                 page.before_end(0).as_ptr().cast(),
@@ -47,7 +47,7 @@ impl Page {
         Ok(page)
     }
 
-    /// Lets the page be read only from now on; [`Page::write`] may not be used any more.
+    /// Makes the page read-only. [`Page::write`] must not be called afterwards.
     pub fn read_only(self) -> anyhow::Result<Self> {
         // SAFETY: The page is ours, and there are no references into it.
         unsafe { mprotect(self.start.cast(), PAGE, MprotectFlags::READ) }?;
@@ -58,7 +58,7 @@ impl Page {
         Ptr(self.start)
     }
 
-    /// The place `len` bytes before the first byte that cannot be used.
+    /// Returns the place `len` bytes before the first inaccessible byte.
     pub fn before_end(&self, len: usize) -> Ptr {
         assert!(len <= PAGE);
         Ptr(self.start.wrapping_add(PAGE - len))
@@ -83,12 +83,12 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        // SAFETY: Both pages are ours, and nobody keeps a pointer longer than the Page.
+        // SAFETY: Both pages are ours, and no pointer is used after the end of the Page.
         unsafe { munmap(self.start.cast(), 2 * PAGE) }.expect("our own mapping can be removed");
     }
 }
 
-/// Pointers that are good neither for reading nor for writing `size` bytes, with their names.
+/// Returns pointers that allow neither reading nor writing `size` bytes, with their names.
 pub fn bad_pointers(page: &Page, size: usize) -> [(&'static str, Ptr); 5] {
     let nowhere = |address| Ptr(ptr::without_provenance_mut(address));
     [

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ioctl tester: every command, with good and bad input, against `/proc` and arithmetic.
+//! The tester of the ioctl commands: each with good and bad input, compared with `/proc`, sysfs and
+//! arithmetic.
 
-mod cases;
+pub mod cases;
 pub mod fixture;
 mod memory;
 mod procfs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `/proc` says of a process, to compare with.
+//! Fields of processes in `/proc`, to compare with.
 
 use std::fs;
 
@@ -12,11 +12,11 @@ pub struct Stat {
     pub vsize: u64,
 }
 
-/// Reads `/proc/PID/stat`, whose second field may hold any character, blanks and brackets too.
+/// Reads `/proc/PID/stat`, whose second field may hold any character, also blanks and brackets.
 pub fn stat(pid: i32) -> anyhow::Result<Stat> {
     let path = format!("/proc/{pid}/stat");
     let stat = fs::read(&path).with_context(|| format!("cannot read {path}"))?;
-    parse(&stat).with_context(|| format!("cannot make sense of {path}"))
+    parse(&stat).with_context(|| format!("cannot parse {path}"))
 }
 
 fn parse(stat: &[u8]) -> Option<Stat> {
@@ -34,14 +34,14 @@ fn parse(stat: &[u8]) -> Option<Stat> {
     })
 }
 
-/// A PID that no process can have: PIDs are smaller than pid_max.
+/// Returns a PID that no process can have: PIDs are smaller than pid_max.
 pub fn unused_pid() -> anyhow::Result<i32> {
     let path = "/proc/sys/kernel/pid_max";
     fs::read_to_string(path)
         .with_context(|| format!("cannot read {path}"))?
         .trim()
         .parse()
-        .with_context(|| format!("cannot make sense of {path}"))
+        .with_context(|| format!("cannot parse {path}"))
 }
 
 #[cfg(test)]

@@ -1,256 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The columns that processes can be shown in.
+//! The columns of processes. [`COLUMNS`] is the only place that a new one needs.
 
-use std::cmp::Ordering;
-use std::time::Duration;
+use procmon::snapshot::Groups;
 
-use procmon::State;
-use procmon::snapshot::{Groups, Record};
-use serde::{Serialize, Serializer};
-
-use super::kernel_threads::KernelNames;
-use super::names::Names;
-use crate::clock::{Clock, Moment};
-use crate::text::printable;
-
-/// A value in a column.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// There is none, or the caller may not see it.
-    Absent,
-    /// A number that may be negative.
-    Number(i64),
-    /// A number that may not.
-    Count(u64),
-    /// A number of bytes.
-    Bytes(u64),
-    /// A part of a hundred.
-    Percent(f64),
-    /// An amount of time.
-    Time(Duration),
-    /// A point in time.
-    Moment(Moment),
-    /// One of a set of words.
-    Word(String),
-    /// A name that somebody chose, which may have any bytes.
-    Name(Vec<u8>),
-}
-
-impl Value {
-    /// Returns it as people read it: visible characters in one line.
-    pub fn text(&self) -> String {
-        match self {
-            Self::Absent => "-".to_owned(),
-            Self::Number(number) => number.to_string(),
-            Self::Count(count) => count.to_string(),
-            Self::Bytes(bytes) => bytes_text(*bytes),
-            Self::Percent(percent) => format!("{percent:.1}"),
-            Self::Time(time) => time_text(*time),
-            Self::Moment(moment) => moment.local(),
-            Self::Word(word) => word.clone(),
-            Self::Name(name) => printable(name),
-        }
-    }
-
-    /// Returns it for CSV: with all digits, in bytes, seconds and per cent.
-    pub fn plain(&self) -> String {
-        match self {
-            Self::Absent => String::new(),
-            Self::Bytes(bytes) => bytes.to_string(),
-            Self::Percent(percent) => format!("{percent:.3}"),
-            Self::Time(time) => format!("{}.{:09}", time.as_secs(), time.subsec_nanos()),
-            Self::Moment(moment) => moment.to_string(),
-            _ => self.text(),
-        }
-    }
-
-    /// Compares two values of a column. An absent one comes first.
-    pub fn compare(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Number(a), Self::Number(b)) => a.cmp(b),
-            (Self::Count(a), Self::Count(b)) | (Self::Bytes(a), Self::Bytes(b)) => a.cmp(b),
-            (Self::Percent(a), Self::Percent(b)) => a.total_cmp(b),
-            (Self::Time(a), Self::Time(b)) => a.cmp(b),
-            (Self::Moment(a), Self::Moment(b)) => a.cmp(b),
-            (Self::Word(a), Self::Word(b)) => a.cmp(b),
-            (Self::Name(a), Self::Name(b)) => a.cmp(b),
-            _ => (*self != Self::Absent).cmp(&(*other != Self::Absent)),
-        }
-    }
-}
-
-/// Times are numbers of nanoseconds. A name that is not UTF-8 is null.
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Absent => serializer.serialize_none(),
-            Self::Number(number) => serializer.serialize_i64(*number),
-            Self::Count(count) | Self::Bytes(count) => serializer.serialize_u64(*count),
-            Self::Percent(percent) => serializer.serialize_f64(*percent),
-            Self::Time(time) => {
-                serializer.serialize_u64(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
-            }
-            Self::Moment(moment) => serializer.collect_str(moment),
-            Self::Word(word) => serializer.serialize_str(word),
-            Self::Name(name) => std::str::from_utf8(name).ok().serialize(serializer),
-        }
-    }
-}
-
-/// Three digits or four and a unit.
-pub fn bytes_text(bytes: u64) -> String {
-    const UNITS: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
-    if bytes < 1024 {
-        return format!("{bytes}B");
-    }
-    let mut value = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if value < 9.95 {
-        format!("{value:.1}{}", UNITS[unit])
-    } else {
-        format!("{value:.0}{}", UNITS[unit])
-    }
-}
-
-/// Minutes, seconds and hundredths; from an hour on hours, minutes and seconds, and so on.
-pub fn time_text(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
-    match seconds {
-        0..3600 => format!(
-            "{minutes}:{:02}.{:02}",
-            seconds % 60,
-            time.subsec_millis() / 10
-        ),
-        3600..86400 => format!("{hours}:{:02}:{:02}", minutes % 60, seconds % 60),
-        _ => format!("{days}d{:02}:{:02}", hours % 24, minutes % 60),
-    }
-}
-
-/// What computing a value takes beyond the record.
-#[derive(Debug, Default)]
-pub struct Context {
-    /// When the snapshot was begun, since boot.
-    pub now: Duration,
-    /// The names of users and groups.
-    pub names: Names,
-    /// The whole names of kernel threads.
-    pub kernel_names: KernelNames,
-    /// What the clock on the wall showed.
-    pub clock: Clock,
-}
-
-impl Context {
-    /// Creates the context of a first snapshot.
-    pub fn new(now: Duration, names: Names) -> Self {
-        Self {
-            now,
-            names,
-            kernel_names: KernelNames::default(),
-            clock: Clock::read(),
-        }
-    }
-
-    /// Makes it that of another snapshot.
-    pub fn refresh(&mut self, now: Duration) {
-        self.now = now;
-        self.names.refresh();
-        self.kernel_names.clear();
-        self.clock = Clock::read();
-    }
-}
-
-/// A process or thread that is shown.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    /// What the kernel says.
-    pub record: &'a Record,
-    /// Which part of a CPU it has used since the last time, or else in its life, in per cent.
-    pub cpu: Option<f64>,
-}
-
-impl Row<'_> {
-    /// Returns what is to stand behind the name in a table.
-    fn mark(&self) -> &'static str {
-        let record = self.record;
-        let is_process = record.pid() == record.tgid();
-        if record.is_mixed() {
-            " <exec>"
-        } else if record.state() == State::Zombie && is_process && record.threads() > 1 {
-            // Only the main thread has ended, whose state and memory are shown.
-            " <threads run>"
-        } else {
-            ""
-        }
-    }
-
-    /// Returns a letter for each flag.
-    fn flags(&self) -> String {
-        let record = self.record;
-        let flags = [
-            (record.is_kernel_thread(), 'K'),
-            (record.is_exiting(), 'E'),
-            (record.is_mixed(), 'M'),
-        ];
-        flags
-            .iter()
-            .filter(|flag| flag.0)
-            .map(|flag| flag.1)
-            .collect()
-    }
-
-    /// Returns user and system time.
-    fn cpu_time(&self) -> Option<Duration> {
-        self.record.cpu().map(|cpu| cpu.user + cpu.system)
-    }
-}
-
-/// On which side a column is flush.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Side {
-    Left,
-    Right,
-}
+use super::render::{Head, Side};
+use super::row::{Context, Row};
+use super::value::Value;
 
 /// A column.
 pub struct Column {
-    /// What it is called on the command line and in JSON.
+    /// Name on the command line and in JSON.
     pub key: &'static str,
-    /// What stands above it.
+    /// Header.
     pub title: &'static str,
-    /// What it is.
+    /// Description.
     pub help: &'static str,
-    /// What it takes to fill it.
+    /// Field groups that the value needs.
     pub groups: Groups,
-    /// How it is set.
+    /// Alignment.
     pub side: Side,
     value: fn(&Row, &Context) -> Option<Value>,
 }
 
 impl Column {
-    /// The column with this key.
+    /// Returns the column with this key.
     pub fn by_key(key: &str) -> Option<&'static Self> {
         COLUMNS.iter().find(|column| column.key == key)
     }
 
-    /// Returns its value of a process.
+    /// Returns the value of a process in this column.
     pub fn value(&self, row: &Row, context: &Context) -> Value {
         (self.value)(row, context).unwrap_or(Value::Absent)
     }
 
-    /// Returns its cell in a table, where names stand behind a prefix of the tree and before a
-    /// mark.
+    /// Returns the text of a cell. A name stands between a prefix of the tree and a mark.
     pub fn cell(&self, row: &Row, prefix: &str, context: &Context) -> String {
         let text = self.value(row, context).text();
         match self.key {
             "comm" => format!("{prefix}{text}{}", row.mark()),
             _ => text,
         }
+    }
+}
+
+impl From<&&'static Column> for Head {
+    fn from(column: &&'static Column) -> Self {
+        Self::new(column.title, column.side)
     }
 }
 
@@ -315,11 +111,11 @@ pub static COLUMNS: &[Column] = &[
     column!("state", "S", Left, BASIC, "State, as a letter of /proc/PID/stat",
         |row, _| Some(Value::Word(row.record.state().letter().to_string()))),
     column!("flags", "FLAGS", Left, BASIC,
-        "K kernel thread, E ending, M mixed: executing a program while it was described",
+        "K kernel thread, E ending, M mixed: executing a program during the snapshot",
         |row, _| Some(Value::Word(row.flags()))),
     column!("threads", "THR", Right, BASIC, "Number of threads",
         |row, _| Some(Value::Count(row.record.threads().into()))),
-    column!("cpu", "CPU%", Right, CPU, "Part of a CPU used, by top since the last refresh",
+    column!("cpu", "CPU%", Right, CPU, "CPU use in percent of one CPU; in top since the last refresh",
         |row, _| row.cpu.map(Value::Percent)),
     column!("time", "TIME", Right, CPU, "User and system time",
         |row, _| row.cpu_time().map(Value::Time)),
@@ -329,18 +125,18 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Time(row.record.cpu()?.system))),
     column!("runtime", "RUNTIME", Right, RUNTIME, "Time on CPUs, as the scheduler counts it",
         |row, _| Some(Value::Time(row.record.runtime()?))),
-    column!("start", "START", Right, CPU, "When it was started, since boot",
+    column!("start", "START", Right, CPU, "Start, as time since boot",
         |row, _| Some(Value::Time(row.record.cpu()?.start.since_boot()))),
-    column!("started", "STARTED", Left, CPU, "When it was started, by the clock on the wall",
+    column!("started", "STARTED", Left, CPU, "Start, by the wall clock",
         |row, context| Some(Value::Moment(context.clock.at(row.record.cpu()?.start.since_boot())))),
-    column!("age", "AGE", Right, CPU, "How long ago it was started",
+    column!("age", "AGE", Right, CPU, "Time since the start",
         |row, context| Some(Value::Time(
             context.now.saturating_sub(row.record.cpu()?.start.since_boot())))),
     column!("nice", "NI", Right, CPU, "Nice value, -20 to 19",
         |row, _| Some(Value::Number(row.record.cpu()?.nice.into()))),
     column!("policy", "POLICY", Left, CPU, "Scheduling policy",
         |row, _| Some(Value::Word(policy_name(row.record.cpu()?.policy)))),
-    column!("last-cpu", "LAST", Right, CPU, "CPU that it is on, or was on last",
+    column!("last-cpu", "LAST", Right, CPU, "Current or last CPU",
         |row, _| Some(Value::Count(row.record.cpu()?.last.into()))),
     column!("vsize", "VSIZE", Right, MEMORY, "Size of the address space",
         |row, _| Some(Value::Bytes(row.record.memory()?.virtual_size))),
@@ -370,12 +166,12 @@ pub static COLUMNS: &[Column] = &[
         |row, context| Some(Value::Name(context.kernel_names.name(row.record)))),
 ];
 
-/// What `ps` shows by default.
+/// The default columns of `ps`.
 pub const DEFAULT: [&str; 8] = [
     "pid", "user", "state", "threads", "cpu", "rss", "time", "comm",
 ];
 
-/// The name of a scheduling policy as sched(7) has it, without "SCHED_".
+/// Returns the name of a scheduling policy as in sched(7), without "SCHED_".
 fn policy_name(policy: u32) -> String {
     const NAMES: [(u32, &str); 7] = [
         (0, "OTHER"),
@@ -404,54 +200,6 @@ mod tests {
             assert!(Column::by_key(key).is_some(), "{key}");
         }
         assert!(Column::by_key("PID").is_none());
-    }
-
-    #[test]
-    fn bytes_take_up_to_five_characters() {
-        for (bytes, text) in [
-            (0, "0B"),
-            (1023, "1023B"),
-            (1024, "1.0K"),
-            (10 * 1024, "10K"),
-            (1_023_000, "999K"),
-            (1_023_999, "1.0M"),
-            (5_905_580_032, "5.5G"),
-            (u64::MAX, "16E"),
-        ] {
-            assert_eq!(bytes_text(bytes), text, "{bytes}");
-        }
-    }
-
-    #[test]
-    fn times_get_coarser() {
-        for (millis, text) in [
-            (0, "0:00.00"),
-            (61_230, "1:01.23"),
-            (3_599_999, "59:59.99"),
-            (3_600_000, "1:00:00"),
-            (86_399_000, "23:59:59"),
-            (90_061_000, "1d01:01"),
-        ] {
-            assert_eq!(time_text(Duration::from_millis(millis)), text, "{millis}");
-        }
-    }
-
-    #[test]
-    fn values_for_programs_have_all_digits() {
-        assert_eq!(Value::Bytes(123_456_789).plain(), "123456789");
-        assert_eq!(
-            Value::Time(Duration::from_nanos(1_000_000_001)).plain(),
-            "1.000000001"
-        );
-        assert_eq!(Value::Absent.plain(), "");
-        assert_eq!(Value::Absent.text(), "-");
-        let json = |value| serde_json::to_string(&value).unwrap();
-        assert_eq!(json(Value::Time(Duration::from_micros(3))), "3000");
-        assert_eq!(json(Value::Absent), "null");
-        assert_eq!(json(Value::Number(-5)), "-5");
-        assert_eq!(json(Value::Name(b"a\n".to_vec())), "\"a\\n\"");
-        assert_eq!(json(Value::Name(b"\xff".to_vec())), "null");
-        assert_eq!(Value::Name(b"a\n\xff".to_vec()).plain(), "a\\n\\xff");
     }
 
     fn row_of(raw: procmon::uapi::procmon_record, check: impl Fn(&Row)) {
@@ -489,13 +237,5 @@ mod tests {
         row_of(raw, |row| {
             assert_eq!(column("comm").cell(row, "", &context), "");
         });
-    }
-
-    #[test]
-    fn absent_values_sort_first() {
-        assert_eq!(Value::Absent.compare(&Value::Count(0)), Ordering::Less);
-        assert_eq!(Value::Count(0).compare(&Value::Absent), Ordering::Greater);
-        assert_eq!(Value::Absent.compare(&Value::Absent), Ordering::Equal);
-        assert_eq!(Value::Count(2).compare(&Value::Count(10)), Ordering::Less);
     }
 }

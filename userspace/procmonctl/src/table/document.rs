@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! JSON of processes.
+//! Tables in JSON.
 //!
-//! A name is a string, or null if it is not UTF-8. Beside the name of a process, and beside each
-//! other name that is not UTF-8, stand its bytes in base64, under its key with `_base64` behind.
+//! A name is a string, or null if it is not UTF-8. The name of a process, and each other name that
+//! is not UTF-8, is also there in base64, under its key with `_base64` appended.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use crate::clock::{self, Moment};
-use crate::table::columns::{Column, Context, Row, Value};
+use super::columns::Column;
+use super::row::{Context, Row};
+use super::value::Value;
+use crate::clock::Time;
+use crate::text::base64;
 
-/// The version of the JSON of `ps` and `top`. It goes up when a key goes away or changes its
+/// The version of the JSON of `ps` and `top`. It increases when a key is removed or changes its
 /// meaning.
 const VERSION: u32 = 2;
 
@@ -21,11 +22,9 @@ const VERSION: u32 = 2;
 #[derive(Serialize)]
 pub struct Document<'a> {
     version: u32,
-    /// When the snapshot was begun, in nanoseconds since boot.
-    time: u64,
-    /// The same by the clock on the wall.
-    wall_time: Moment,
-    boot_id: Option<String>,
+    /// Time of the snapshot's beginning.
+    #[serde(flatten)]
+    time: Time,
     processes: Processes<'a>,
 }
 
@@ -33,9 +32,7 @@ impl<'a> Document<'a> {
     pub fn new(rows: &'a [Row<'a>], columns: &'a [&'static Column], context: &'a Context) -> Self {
         Self {
             version: VERSION,
-            time: u64::try_from(context.now.as_nanos()).unwrap_or(u64::MAX),
-            wall_time: context.clock.at(context.now),
-            boot_id: clock::boot_id(),
+            time: Time::new(context.now, context.clock),
             processes: Processes {
                 rows,
                 columns,
@@ -86,9 +83,4 @@ impl Serialize for Process<'_> {
         }
         map.end()
     }
-}
-
-/// Encodes bytes in base64.
-pub fn base64(bytes: &[u8]) -> String {
-    BASE64_STANDARD.encode(bytes)
 }

@@ -1,30 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The selection of processes, and their order.
-
-use std::cmp::Ordering;
+//! Filters, which select the processes to show.
 
 use clap::Args;
 use procmon::snapshot::{Groups, Record};
 use procmon::{SnapshotOptions, State};
 use regex::bytes::Regex;
 
-use super::columns::{Column, Context, Row};
 use super::names::Names;
+use crate::values::{parse_parent, parse_pid};
 
-/// The letters of states, which mean different states as capitals and as small letters.
+/// The letters of states. Capitals and small letters differ.
 const STATES: &str = "RSDTtXZPI";
 
-/// Options that leave processes out.
+/// Options that select processes.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Filters {
-    /// Only these processes; the ID of a thread chooses nothing
-    #[arg(short, long, value_name = "PID,...", value_delimiter = ',',
-          value_parser = crate::cli::parse_pid)]
+    /// Only these processes; the ID of a thread matches nothing
+    #[arg(short, long, value_name = "PID,...", value_delimiter = ',', value_parser = parse_pid)]
     pub pid: Vec<i32>,
 
-    /// Only children of these processes, of 0 those without a parent
-    #[arg(long, value_name = "PID,...", value_delimiter = ',', value_parser = parse_ppid)]
+    /// Only children of these processes; 0 stands for no parent
+    #[arg(long, value_name = "PID,...", value_delimiter = ',', value_parser = parse_parent)]
     pub ppid: Vec<i32>,
 
     /// Only processes of these real users, by name or ID (with "+" before it never a name)
@@ -45,7 +42,7 @@ pub struct Filters {
     pub no_kernel_threads: bool,
 }
 
-/// The states to choose.
+/// A set of states.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct States(String);
 
@@ -70,15 +67,8 @@ fn parse_states(text: &str) -> Result<States, String> {
     Ok(States(letters))
 }
 
-fn parse_ppid(text: &str) -> Result<i32, String> {
-    match text {
-        "0" => Ok(0),
-        _ => crate::cli::parse_pid(text).map_err(|error| format!("{error}, or 0")),
-    }
-}
-
 impl Filters {
-    /// Whether there are any.
+    /// Returns whether no filter is given.
     pub fn is_empty(&self) -> bool {
         let Self {
             pid,
@@ -93,7 +83,7 @@ impl Filters {
     }
 }
 
-/// The filters with everything looked up.
+/// Filters with their users looked up.
 #[derive(Debug)]
 pub struct Selection {
     filters: Filters,
@@ -103,7 +93,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Looks up the users that the filters name.
+    /// Looks up the users that filters name.
     pub fn new(filters: Filters, threads: bool, names: &Names) -> anyhow::Result<Self> {
         let uids = filters
             .user
@@ -121,7 +111,7 @@ impl Selection {
         })
     }
 
-    /// Returns the options of a snapshot by which the kernel leaves out as much as it can.
+    /// Returns the options of a snapshot with as many of the filters as the kernel can apply.
     pub fn options(&self, groups: Groups) -> SnapshotOptions {
         let mut options = SnapshotOptions::new()
             .threads(self.threads)
@@ -141,23 +131,23 @@ impl Selection {
         options.groups(groups)
     }
 
-    /// Leaves out kernel threads, or does so no more.
+    /// Hides or shows kernel threads.
     pub fn toggle_kernel_threads(&mut self) {
         self.filters.no_kernel_threads = !self.filters.no_kernel_threads;
     }
 
-    /// The processes that the filters name by their IDs.
+    /// Returns the processes that the filters name by their IDs.
     pub fn pids(&self) -> &[i32] {
         &self.filters.pid
     }
 
-    /// Whether a process that the kernel has not left out is to be shown.
+    /// Returns whether a process of the snapshot passes the filters.
     pub fn matches(&self, record: &Record) -> bool {
         fn is_one<T: PartialEq>(wanted: &[T], value: &T) -> bool {
             wanted.is_empty() || wanted.contains(value)
         }
         let filters = &self.filters;
-        // With one user, the kernel has looked, and there may be no credentials here.
+        // A single user is matched by the kernel, and the record may have no credentials.
         let is_users = self.uids.len() < 2
             || record
                 .credentials()
@@ -175,69 +165,6 @@ impl Selection {
                 .is_none_or(|states| states.contains(record.state()))
     }
 }
-
-/// The order of rows.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Order {
-    /// The column to sort by.
-    pub column: &'static Column,
-    /// Whether the largest value comes first.
-    pub descending: bool,
-}
-
-impl Order {
-    /// Parses the key of a column, with `-` before it to have the largest one first.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (descending, key) = match text.strip_prefix('-') {
-            Some(key) => (true, key),
-            None => (false, text.strip_prefix('+').unwrap_or(text)),
-        };
-        let column = Column::by_key(key).ok_or_else(|| format!("there is no column {key:?}"))?;
-        Ok(Self { column, descending })
-    }
-
-    /// Sorts rows, and those with equal values by their IDs.
-    pub fn sort(&self, rows: &mut [Row], context: &Context) {
-        rows.sort_by_cached_key(|row| Key {
-            value: self.column.value(row, context),
-            descending: self.descending,
-            pid: row.record.pid(),
-        });
-    }
-}
-
-/// What a row is sorted by.
-struct Key {
-    value: super::columns::Value,
-    descending: bool,
-    pid: i32,
-}
-
-impl Ord for Key {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let order = self.value.compare(&other.value);
-        let order = if self.descending {
-            order.reverse()
-        } else {
-            order
-        };
-        order.then(self.pid.cmp(&other.pid))
-    }
-}
-
-impl PartialOrd for Key {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Key {}
 
 #[cfg(test)]
 mod tests {
@@ -274,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_leave_out_what_they_should() {
+    fn filters_select_processes() {
         let none = Filters::default;
         assert_eq!(selected(none()), [1, 12, 13]);
         let pid = vec![1, 13];
@@ -300,41 +227,13 @@ mod tests {
     }
 
     #[test]
-    fn parents_are_ids_or_none() {
-        assert_eq!(parse_ppid("0"), Ok(0));
-        assert_eq!(parse_ppid("2147483647"), Ok(i32::MAX));
-        for bad in ["", "-1", "2147483648", "one"] {
-            assert!(parse_ppid(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
     fn an_unknown_user_is_an_error() {
-        let user = vec!["nobody-here".to_owned()];
+        let user = vec!["no-such-user".to_owned()];
         let filters = Filters {
             user,
             ..Filters::default()
         };
         let error = Selection::new(filters, false, &Names::default()).unwrap_err();
-        assert_eq!(error.to_string(), "there is no user \"nobody-here\"");
-    }
-
-    #[test]
-    fn rows_are_sorted_by_a_column_and_then_by_their_ids() {
-        let records = [record(30, "b", 0), record(10, "a", 0), record(20, "a", 0)];
-        let mut rows: Vec<_> = records
-            .iter()
-            .map(|record| Row { record, cpu: None })
-            .collect();
-        let mut sorted = |order: &str| -> Vec<i32> {
-            let order = Order::parse(order).unwrap();
-            order.sort(&mut rows, &Context::default());
-            rows.iter().map(|row| row.record.pid()).collect()
-        };
-        assert_eq!(sorted("comm"), [10, 20, 30]);
-        assert_eq!(sorted("-comm"), [30, 10, 20]);
-        assert_eq!(sorted("+rss"), [30, 20, 10]);
-        assert_eq!(sorted("-pid"), [30, 20, 10]);
-        assert!(Order::parse("cpu%").is_err());
+        assert_eq!(error.to_string(), "there is no user \"no-such-user\"");
     }
 }

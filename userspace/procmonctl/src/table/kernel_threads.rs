@@ -2,18 +2,18 @@
 
 //! Whole names of kernel threads, each looked up once.
 //!
-//! A record has room for 15 bytes, while `/proc` gives kernel threads longer names, and to workers
-//! that of their workqueue.
+//! A record holds 15 bytes, while `/proc` has longer names of kernel threads, and for workers that
+//! of their workqueue.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use procmon::snapshot::Record;
 
-/// What a name was read for: the ID and the name in the record.
+/// The key of a name: the ID, and the name in the record.
 type Key = (i32, Vec<u8>);
 
-/// The names that were read, each at its first use.
+/// A cache of names, each of which is read at its first use.
 #[derive(Debug, Default)]
 pub struct KernelNames {
     names: RefCell<HashMap<Key, Vec<u8>>>,
@@ -33,7 +33,7 @@ impl KernelNames {
         name.clone()
     }
 
-    /// Forgets all names: workers change theirs, and IDs are used again.
+    /// Drops all names, as workers change theirs, and IDs are reused.
     pub fn clear(&mut self) {
         self.names.get_mut().clear();
     }

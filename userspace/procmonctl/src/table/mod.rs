@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Processes as rows of a table: their selection, order and columns.
+//! Tables of processes: columns, filters, order, tree, and their text and JSON.
 
+pub mod args;
 pub mod columns;
 pub mod document;
 pub mod filter;
 pub mod kernel_threads;
 pub mod names;
+pub mod order;
 pub mod render;
+pub mod row;
 pub mod style;
 pub mod tree;
+pub mod value;

@@ -1,31 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A table of text that fits in the terminal.
+//! Tables as text that fits the terminal.
 
 use std::fmt::Write;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::columns::{Column, Side};
+/// The side on which the cells of a column are flush.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    Left,
+    Right,
+}
 
 /// The head of a column.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// The title, with which the column begins.
     pub title: &'static str,
-    /// The side on which the cells are flush.
     pub side: Side,
 }
 
 impl Head {
     pub const fn new(title: &'static str, side: Side) -> Self {
         Self { title, side }
-    }
-}
-
-impl From<&&'static Column> for Head {
-    fn from(column: &&'static Column) -> Self {
-        Self::new(column.title, column.side)
     }
 }
 
@@ -58,7 +55,7 @@ impl Table {
         widths
     }
 
-    /// Returns the line with the titles, and one for each row. None is wider than `limit`.
+    /// Returns the line of titles, and one for each row. No line is wider than `limit`.
     pub fn lines(&self, limit: Option<usize>) -> impl Iterator<Item = String> {
         let widths = self.widths();
         let titles = self.heads.iter().map(|head| head.title.to_owned());
@@ -79,7 +76,7 @@ impl Table {
     }
 }
 
-/// Fills a cell up with spaces.
+/// Pads a cell with spaces.
 pub fn pad(cell: &str, width: usize, side: Side) -> String {
     let spaces = width.saturating_sub(cell.width());
     let mut text = String::with_capacity(cell.len() + spaces);
@@ -90,7 +87,7 @@ pub fn pad(cell: &str, width: usize, side: Side) -> String {
     text
 }
 
-/// Returns the part of a text that fits in this width of a terminal.
+/// Returns the beginning of a text that fits this width of a terminal.
 pub fn cut(text: &str, limit: usize) -> &str {
     let mut width = 0;
     for (index, c) in text.char_indices() {
@@ -108,10 +105,14 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_cells() {
-        let columns = ["pid", "user", "comm"].map(|key| Column::by_key(key).unwrap());
+        let heads = [
+            Head::new("PID", Side::Right),
+            Head::new("USER", Side::Left),
+            Head::new("COMMAND", Side::Left),
+        ];
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
         let cells = vec![row(["1", "root", "init"]), row(["4711", "søren", "日本 x"])];
-        let table = Table::new(&columns, cells);
+        let table = Table::new(heads, cells);
         assert_eq!(table.widths(), [4, 5, 7]);
         let lines: Vec<_> = table.lines(None).collect();
         assert_eq!(

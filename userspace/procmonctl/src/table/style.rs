@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How processes look where there are colours.
+//! Styles of processes, for terminals with colours.
 
 use anstyle::{AnsiColor, Style};
 use procmon::State;
 use procmon::snapshot::Record;
 
-/// The style of a process, by its state.
+/// Returns the style of a process, by its state.
 pub fn style_of(record: &Record) -> Style {
     match record.state() {
         State::Running => AnsiColor::Green.on_default(),

@@ -4,17 +4,16 @@
 
 use std::collections::HashMap;
 
-use super::columns::Row;
+use super::row::Row;
 
-/// How many generations are indented. Rows below that all begin alike, with their depth, as the
-/// output would otherwise grow with the square of it.
+/// The number of generations that are indented. Deeper rows begin with their depth instead, as the
+/// output would otherwise grow with its square.
 const DEEPEST: usize = 32;
 
-/// Puts rows below those of their parents, among siblings in the order in which they are given.
-/// Returns the prefix of the name in each row.
+/// Moves rows below those of their parents, and returns the prefix of the name in each row.
 ///
-/// Those whose parent is not among the rows stand at the top. With threads, those of a process
-/// stand below its main thread. Time and output grow with the number of rows only.
+/// Siblings keep their order. Rows without their parent stand at the top. Threads stand below the
+/// main thread of their process. Time and output are linear in the number of rows.
 pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
     let ids: HashMap<i32, usize> = rows
         .iter()
@@ -31,8 +30,8 @@ pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
             record.tgid()
         };
         match ids.get(&parent) {
-            // A snapshot is not atomic, so that parents may form a cycle: a subreaper may be
-            // younger than the children that it gets.
+            // A snapshot is not atomic, so parents may form a cycle: a subreaper may be younger
+            // than the children that it adopts.
             Some(&parent) if parent != index => children[parent].push(index),
             _ => top.push(index),
         }
@@ -41,7 +40,7 @@ pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
     let mut order = Vec::with_capacity(rows.len());
     let mut prefixes = Vec::with_capacity(rows.len());
     let mut is_placed = vec![false; rows.len()];
-    // The rows still to be placed, the next one last: depth, prefix, and that of its children.
+    // The rows to place, the next one last: depth, prefix, and that of their children.
     let mut stack: Vec<(usize, usize, String, String)> = Vec::new();
     for &index in top.iter().rev() {
         stack.push((index, 0, String::new(), String::new()));
@@ -49,7 +48,7 @@ pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
     let mut rest = 0..rows.len();
     loop {
         let Some((index, depth, prefix, below)) = stack.pop() else {
-            // Rows of a cycle are not below one at the top.
+            // Rows of a cycle are not below any row at the top.
             match rest.find(|&index| !is_placed[index]) {
                 Some(index) => {
                     stack.push((index, 0, String::new(), String::new()));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What happens when a key is pressed.
+//! Effects of keys.
 
 use std::collections::BTreeMap;
 
@@ -11,26 +11,28 @@ use super::keys::{self, Action, Key};
 use super::menu::{Choice, Menu, Outcome};
 use super::prompt::{Prompt, Purpose};
 use super::state::{App, Mode};
-use crate::table::columns::{COLUMNS, Column, Side};
+use crate::table::columns::{COLUMNS, Column};
+use crate::table::render::Side;
 use crate::text::printable;
+use crate::values::parse_seconds;
 
-/// How far a key scrolls the last column.
+/// The number of characters by which a key scrolls the last column.
 const STEP: usize = 8;
 
-/// What the loop is to do after a key.
+/// The next step of the loop after a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flow {
     Continue,
-    /// Ask for a snapshot at once.
+    /// Request a snapshot at once.
     Refresh,
-    /// Draw everything anew.
+    /// Draw the whole screen again.
     Redraw,
     Suspend,
     Quit,
 }
 
 impl App {
-    /// Does what an input is for.
+    /// Handles input.
     pub fn input(&mut self, input: &Input) -> Flow {
         self.message = None;
         match input {
@@ -49,7 +51,7 @@ impl App {
 
     fn key(&mut self, key: &KeyEvent) -> Flow {
         let pressed = Key::pressed(key);
-        // These work everywhere.
+        // These keys work in every mode.
         match pressed.and_then(keys::action) {
             Some(Action::Quit) if pressed == Some(Key::Control('c')) => return Flow::Quit,
             Some(Action::Suspend) => return Flow::Suspend,
@@ -112,7 +114,7 @@ impl App {
                 self.message = Some("Enter shows the fields of the process first".to_owned());
             }
             Action::DetailsUp => self.details_first = self.details_first.saturating_sub(1),
-            // How far it goes is known when it is drawn.
+            // The end is known when the details are drawn.
             Action::DetailsDown => self.details_first += 1,
             Action::Help => {
                 self.mode = Mode::Help;
@@ -139,7 +141,7 @@ impl App {
             Action::UserMenu => self.mode = Mode::Menu(self.user_menu()),
             Action::Threads => {
                 self.selection.threads = !self.selection.threads;
-                // What a process has used is not what its main thread has.
+                // The time of a process is not that of its main thread.
                 self.processes.forget();
                 return Flow::Refresh;
             }
@@ -164,7 +166,7 @@ impl App {
         Flow::Continue
     }
 
-    /// Ends what was begun last.
+    /// Closes the details, or else ends the filters.
     fn back(&mut self) {
         if self.shows_details {
             self.shows_details = false;
@@ -211,7 +213,7 @@ impl App {
         }
     }
 
-    /// Applies what is typed so far, where that shows at once.
+    /// Applies the text so far, if its effect is immediate.
     fn typed(&mut self) {
         let Mode::Prompt(prompt) = &self.mode else {
             return;
@@ -236,7 +238,7 @@ impl App {
         if let Mode::Prompt(prompt) = std::mem::take(&mut self.mode)
             && prompt.purpose == Purpose::Delay
         {
-            match crate::cli::parse_seconds(prompt.input.value()) {
+            match parse_seconds(prompt.input.value()) {
                 Ok(delay) => self.delay = delay,
                 Err(error) => self.message = Some(error),
             }
@@ -302,7 +304,7 @@ impl App {
     }
 }
 
-/// Whether the largest values of a column are what one looks for.
+/// Returns whether the largest values of a column are the interesting ones.
 fn has_largest_first(column: &Column) -> bool {
     let is_id = column.key.ends_with("id") || column.key == "cgroup";
     column.side == Side::Right && !is_id

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `top` without a screen.
+//! Batch mode: output without a screen.
 
 use std::thread;
 use std::time::Instant;
@@ -13,20 +13,20 @@ use super::usage::Process;
 use super::view;
 use super::worker::Source;
 use crate::output::Output;
-use crate::table::document as json;
+use crate::table::document::Document as TableDocument;
 
-/// What `--json` prints at each refresh: the document of `ps`, with the system.
+/// The JSON of a refresh: the document of `ps`, with the system.
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
-    list: json::Document<'a>,
+    table: TableDocument<'a>,
     system: Numbers,
 }
 
 #[derive(Serialize)]
 struct Numbers {
     load: [f64; 3],
-    /// CPU use since the refresh before, in per cent of all CPUs; null at first.
+    /// CPU use since the previous refresh, in percent of all CPUs; null at first.
     cpu: Option<f64>,
     memory: u64,
     memory_used: u64,
@@ -54,7 +54,7 @@ pub fn run(
         (buffer, system) = source.snapshot(&app.options(), buffer)?;
         app.update(&buffer, system);
         if out.is_json() {
-            document(&app, out)?;
+            print_document(&app, out)?;
         } else {
             out.bytes(view::text(&app).as_bytes())?;
         }
@@ -63,7 +63,7 @@ pub fn run(
     Ok(())
 }
 
-fn document(app: &App, out: &Output) -> anyhow::Result<()> {
+fn print_document(app: &App, out: &Output) -> anyhow::Result<()> {
     let columns = app.columns();
     let rows: Vec<_> = app
         .lines()
@@ -72,7 +72,7 @@ fn document(app: &App, out: &Output) -> anyhow::Result<()> {
         .map(Process::row)
         .collect();
     out.print_json(&Document {
-        list: json::Document::new(&rows, &columns, &app.context),
+        table: TableDocument::new(&rows, &columns, &app.context),
         system: Numbers {
             load: app.system.load,
             cpu: app.processes.has_interval().then_some(app.busy),

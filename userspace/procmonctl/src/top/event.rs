@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the loop of `top` waits for.
+//! Events, which the loop of `top` waits for.
 
 use nix::sys::signal::Signal;
+use procmon::Snapshot;
 
-use super::worker::Answer;
+use super::system::System;
 
-/// Something that happened.
+/// A snapshot with the numbers of the system at that time.
+pub type Answer = anyhow::Result<(Snapshot, System)>;
+
+/// An event from one of the threads.
 #[derive(Debug)]
 pub enum Event {
     /// The terminal sent bytes.
     Bytes(Vec<u8>),
     /// The terminal is gone.
     Hangup,
-    /// A signal came.
+    /// A signal was received.
     Signal(Signal),
-    /// There is a snapshot, or an error.
+    /// A snapshot was taken, or failed.
     Answer(Answer),
 }

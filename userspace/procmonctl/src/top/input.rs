@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keys, from the bytes that a terminal sends.
+//! Keys, parsed from the bytes that a terminal sends.
 //!
-//! A thread of its own reads the bytes, so that neither half of a sequence nor a terminal that is
-//! gone keeps the rest of the program waiting.
+//! A separate thread reads the bytes, so that neither half of a sequence nor a terminal that is gone
+//! blocks the rest of the program.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -17,40 +17,40 @@ use termina::{Event as TerminalEvent, Parser};
 
 use super::event::Event;
 
-/// How long the rest of a sequence may take. Terminals send them in one piece, but what is between
-/// the terminal and this program may cut them in two.
+/// The time for the rest of a sequence. Terminals send a sequence in one piece, but it may be split
+/// on its way to this program.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// What a user did.
+/// Input of the user.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Input {
     Key(KeyEvent),
     Paste(String),
 }
 
-/// A parser that gives up what stops in the middle of a sequence.
+/// A parser with a time limit for sequences.
 #[derive(Default)]
 pub struct Keys {
     parser: Parser,
-    /// When the bytes came that are not part of a key yet.
+    /// Arrival of the bytes that form no key yet.
     waiting_since: Option<Instant>,
 }
 
 impl Keys {
-    /// Takes bytes in, and returns what they complete.
+    /// Parses bytes, and returns the input that they complete.
     pub fn feed(&mut self, bytes: &[u8], now: Instant) -> Vec<Input> {
         self.parser.parse(bytes, true);
         self.waiting_since = Some(now);
         self.pop()
     }
 
-    /// When [`Self::give_up`] is to be called, if nothing comes before.
+    /// Returns the time to call [`Self::give_up`] if no bytes arrive before.
     pub fn deadline(&self) -> Option<Instant> {
         self.waiting_since.map(|since| since + PATIENCE)
     }
 
-    /// Takes a sequence that has begun for all there is: a lone ESC is the key of that name, and
-    /// what is no key is dropped.
+    /// Ends an incomplete sequence: a lone ESC is the key of that name, and bytes that form no key
+    /// are dropped.
     pub fn give_up(&mut self) -> Vec<Input> {
         self.waiting_since = None;
         self.parser.parse(&[], false);
@@ -73,7 +73,7 @@ impl Keys {
     }
 }
 
-/// Reads standard input in a thread until its end.
+/// Starts a thread that reads standard input until its end.
 pub fn watch(events: Sender<Event>) -> io::Result<()> {
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     thread::Builder::new()
@@ -137,7 +137,7 @@ mod tests {
         ] {
             let mut keys = Keys::default();
             assert_eq!(codes(&keys.feed(bytes, now)), expected, "{bytes:?}");
-            // Each in pieces of one byte as well.
+            // The same in pieces of one byte.
             let mut keys = Keys::default();
             let inputs: Vec<_> = bytes
                 .iter()
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_sequence_holds_up_nothing() {
+    fn half_a_sequence_blocks_nothing() {
         let now = Instant::now();
         for (half, expected) in [
             (&b"\x1b"[..], &[KeyCode::Escape][..]),

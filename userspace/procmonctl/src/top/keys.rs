@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What each key does: one table for the loop, the help and the bar at the bottom.
+//! Key bindings: one table for the loop, the help and the bar at the bottom.
 //!
-//! Keys are those of htop, and of top where htop has none.
+//! The keys are those of htop, and of top where htop has none.
 
 use termina::event::{KeyCode, KeyEvent, Modifiers};
 
-/// What a key can do.
+/// The effect of a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Action {
     Up,
@@ -42,11 +42,11 @@ pub enum Action {
     Suspend,
     Back,
     Quit,
-    /// Something that this program does not do.
+    /// No effect, for a reason.
     Refuse(&'static str),
 }
 
-/// A key as it is pressed.
+/// A key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Key {
     Code(KeyCode),
@@ -54,7 +54,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// The key that was pressed. Shift is part of the character, and Alt of nothing.
+    /// Returns the key of an event. Shift is part of the character; no key has Alt.
     pub fn pressed(event: &KeyEvent) -> Option<Self> {
         if event.modifiers.contains(Modifiers::ALT) {
             return None;
@@ -68,10 +68,10 @@ impl Key {
     }
 }
 
-/// Keys that do the same.
+/// Keys with the same effect.
 pub struct Binding {
     pub keys: &'static [Key],
-    /// The keys as the help names them.
+    /// Names of the keys in the help.
     pub names: &'static str,
     pub help: &'static str,
     pub action: Action,
@@ -139,7 +139,7 @@ pub static BINDINGS: &[Binding] = bindings! {
         => Action::Refuse(READ_ONLY);
 };
 
-/// What the bar at the bottom names, the most important first.
+/// The keys in the bar at the bottom, the most important first.
 pub const BAR: [(&str, &str); 8] = [
     ("F10", "Quit"),
     ("F1", "Help"),
@@ -151,14 +151,27 @@ pub const BAR: [(&str, &str); 8] = [
     ("Enter", "Details"),
 ];
 
-/// What a key does.
+/// Returns the help on all keys, for `--help` and the manual.
+pub fn help() -> String {
+    let mut text = String::from("Keys:\n");
+    for binding in BINDINGS {
+        text.push_str(&format!("  {:<14} {}\n", binding.names, binding.help));
+    }
+    text.push_str(
+        "\nThe arrow in the titles is at the column that the rows are sorted by. In the line for a \
+         filter or\nsearch, keys edit as in a shell.",
+    );
+    text
+}
+
+/// Returns the action of a key.
 pub fn action(key: Key) -> Option<Action> {
     let mut bindings = BINDINGS.iter();
     let binding = bindings.find(|binding| binding.keys.contains(&key))?;
     Some(binding.action)
 }
 
-/// The name of a key.
+/// Returns the name of a key.
 pub fn name(event: &KeyEvent) -> String {
     let mut name = String::new();
     if event.modifiers.contains(Modifiers::CONTROL) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `top` on a screen: the loop.
+//! The event loop of `top` on a screen.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -18,12 +18,12 @@ use super::state::App;
 use super::view;
 use super::worker::{Source, Worker};
 
-/// How long a snapshot may take before the screen says that there is none.
+/// The time for a snapshot before the screen reports a delay.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Shows processes until the user has seen enough of them.
+/// Shows processes until the user quits, or `count` refreshes are over.
 pub fn run(source: impl Source, mut app: App, count: Option<u64>) -> anyhow::Result<()> {
-    // What fails at once is told on the terminal as it was.
+    // An immediate error is printed without the screen.
     let (snapshot, system) = source.snapshot(&app.options(), Snapshot::default())?;
     app.update(&snapshot, system);
 
@@ -58,13 +58,13 @@ struct Live<'a> {
     keys: Keys,
     /// Memory for the next snapshot, unless one is being taken.
     buffer: Option<Snapshot>,
-    /// When the last one was asked for.
+    /// Time of the last request.
     asked: Instant,
-    /// Whether to ask for another one as soon as that is there.
+    /// Whether to request another snapshot as soon as the current one is complete.
     is_wanted: bool,
-    /// When the next refresh is due.
+    /// Time of the next refresh.
     next: Instant,
-    /// How many refreshes are to be shown yet.
+    /// Number of refreshes that remain.
     left: Option<u64>,
 }
 
@@ -72,7 +72,7 @@ impl Live<'_> {
     fn interact(&mut self, events: &Receiver<Event>) -> anyhow::Result<()> {
         self.draw()?;
         loop {
-            // All that is there already is shown at once.
+            // All pending events are handled before one drawing.
             let mut event = match events.recv_timeout(self.timeout()) {
                 Ok(event) => Some(event),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -85,19 +85,19 @@ impl Live<'_> {
                 }
                 event = events.try_recv().ok();
             }
-            // Keys that have come to an end by time show something else too.
+            // A sequence that ends by time may change the screen too.
             is_changed |= self.keys.deadline().is_some();
             if self.tick()? == Flow::Quit {
                 return Ok(());
             }
-            // To ask for a snapshot changes nothing yet.
+            // A request for a snapshot changes nothing yet.
             if is_changed || self.waits().is_some() {
                 self.draw()?;
             }
         }
     }
 
-    /// For how long the kernel has not answered, if that is longer than usual.
+    /// Returns the time for which the kernel has not answered, if it is longer than usual.
     fn waits(&self) -> Option<Duration> {
         let waits = self.buffer.is_none().then(|| self.asked.elapsed());
         waits.filter(|&time| time >= PATIENCE)
@@ -109,12 +109,12 @@ impl Live<'_> {
         Ok(self.screen.draw(|frame| view::draw(app, frame))?)
     }
 
-    /// How long nothing has to be done if nothing happens.
+    /// Returns the time until the next action if no event arrives.
     fn timeout(&self) -> Duration {
         let now = Instant::now();
         let mut timeout = self.next.saturating_duration_since(now);
         if self.buffer.is_none() {
-            // The refresh that is due waits for the answer, and the screen says how long.
+            // The next refresh waits for the answer, while the screen counts the seconds.
             timeout = Duration::from_secs(1);
         }
         if let Some(deadline) = self.keys.deadline() {
@@ -140,7 +140,7 @@ impl Live<'_> {
                     self.app.update(&snapshot, system);
                 }
                 self.buffer = Some(snapshot);
-                // It may be of what was asked for before a key was pressed.
+                // The snapshot may be older than the key that requested another one.
                 if self.is_wanted {
                     self.refresh();
                 }
@@ -164,7 +164,7 @@ impl Live<'_> {
         Ok(Flow::Continue)
     }
 
-    /// Does what is due.
+    /// Ends late sequences, and requests the next snapshot when it is due.
     fn tick(&mut self) -> anyhow::Result<Flow> {
         let now = Instant::now();
         if self.keys.deadline().is_some_and(|deadline| now >= deadline) {
@@ -189,7 +189,7 @@ impl Live<'_> {
         Ok(Flow::Continue)
     }
 
-    /// Asks for a snapshot, now or when the one that was asked for is there.
+    /// Requests a snapshot, now or when the current one is complete.
     fn refresh(&mut self) {
         self.is_wanted = self.buffer.is_none();
         if let Some(buffer) = self.buffer.take() {
@@ -207,7 +207,7 @@ impl Live<'_> {
         } else {
             self.signals.notice();
             if signal == Signal::SIGCONT {
-                // Somebody else had the terminal, and may have changed it.
+                // Another program had the terminal, and may have changed it.
                 self.screen.enter_again()?;
             }
         }

@@ -6,14 +6,14 @@ use termina::event::KeyCode;
 
 use crate::table::columns::Column;
 
-/// What can be chosen.
+/// The effect of an entry.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Choice {
     SortBy(&'static Column),
     User(Option<u32>),
 }
 
-/// What a key led to.
+/// The result of a key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outcome {
     Open,
@@ -30,7 +30,7 @@ pub struct Menu {
 }
 
 impl Menu {
-    /// A menu in which `current` is selected.
+    /// Creates a menu in which `current` is selected.
     pub fn new(title: &'static str, entries: Vec<(String, Choice)>, current: Choice) -> Self {
         let place = entries.iter().position(|(_, choice)| *choice == current);
         Self {
@@ -40,7 +40,7 @@ impl Menu {
         }
     }
 
-    /// Does what a key is for. A letter selects the next entry that begins with it.
+    /// Handles a key. A letter selects the next entry that begins with it.
     pub fn key(&mut self, code: KeyCode, page: usize) -> Outcome {
         let last = self.entries.len().saturating_sub(1);
         self.place = match code {

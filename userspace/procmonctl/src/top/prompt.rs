@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A line to type in.
+//! A line of input.
 
 use termina::event::{KeyCode, KeyEvent, Modifiers};
 use tui_input::{Input, InputRequest};
 
-/// What a text is for.
+/// The purpose of a text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purpose {
     Search,
@@ -23,7 +23,7 @@ impl Purpose {
     }
 }
 
-/// A text that is being typed.
+/// A text that the user edits.
 #[derive(Debug)]
 pub struct Prompt {
     pub purpose: Purpose,
@@ -38,14 +38,14 @@ impl Prompt {
         }
     }
 
-    /// Edits the text. Keys are those of the shell's line editor.
+    /// Edits the text. The keys are those of the shell's line editor.
     pub fn key(&mut self, key: &KeyEvent) {
         if let Some(request) = request(key) {
             self.input.handle(request);
         }
     }
 
-    /// Inserts a text, without what is no character of a line.
+    /// Inserts a text without its control characters.
     pub fn paste(&mut self, text: &str) {
         for c in text.chars().filter(|c| !c.is_control()) {
             self.input.handle(InputRequest::InsertChar(c));

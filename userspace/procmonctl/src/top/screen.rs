@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The terminal while `top` has all of it.
+//! The terminal in full-screen mode.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -19,10 +19,10 @@ use ratatui::crossterm::terminal::{
 use ratatui::crossterm::{execute, queue};
 use ratatui::{Frame, Terminal};
 
-/// A screen of our own, in raw mode, until this is dropped.
+/// The alternate screen, in raw mode, until the drop.
 pub struct Screen {
-    /// Not dropped, since that writes to standard error when the terminal is gone, and panics when
-    /// that is gone as well. [`leave`] does all that is needed.
+    /// Never dropped: that writes to standard error when the terminal is gone, and panics when
+    /// standard error is gone as well. [`leave`] does all that is needed.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<File>>>>,
 }
 
@@ -44,9 +44,9 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Switches to the screen again after [`leave`], or when something else may have used it.
+    /// Switches to the screen again after [`leave`], or when another program may have used it.
     pub fn enter_again(&mut self) -> io::Result<()> {
-        // What it was before counts as the state to come back to, even if we are in it still.
+        // Even in raw mode, the mode before it stays the one to restore.
         disable_raw_mode()?;
         IS_ENTERED.store(true, Ordering::Release);
         enable_raw_mode()?;
@@ -58,7 +58,7 @@ impl Screen {
         self.clear()
     }
 
-    /// Draws anew what something else may have written over.
+    /// Makes the next drawing a complete one, as other programs may have written to the screen.
     pub fn clear(&mut self) -> io::Result<()> {
         // Unlike Terminal::clear(), this does not ask the terminal where the cursor is, which the
         // thread that reads the answer would take for keys.
@@ -78,10 +78,10 @@ impl Drop for Screen {
     }
 }
 
-/// Whether the terminal shows our screen.
+/// Whether the terminal shows the alternate screen.
 static IS_ENTERED: AtomicBool = AtomicBool::new(false);
 
-/// Gives the terminal back as it was. Does nothing the second time, nor to one that is gone.
+/// Restores the terminal. Does nothing the second time, nor to a terminal that is gone.
 pub fn leave() {
     if !IS_ENTERED.swap(false, Ordering::AcqRel) {
         return;
@@ -98,7 +98,7 @@ pub fn leave() {
     calm();
 }
 
-/// Gives the terminal its mode back, without a write for which it might have no room.
+/// Restores the mode of the terminal, without a write that could block.
 pub fn calm() {
     let _ = disable_raw_mode();
 }

@@ -3,9 +3,9 @@
 //! Signals that end, stop or continue the program, and the one for a new size of the terminal.
 //!
 //! They are blocked, and a thread waits for them: nothing runs in the context of a signal handler,
-//! and the thread can still end the program when the rest of it is stuck on its terminal. Their
-//! actions stay what they were, so that an ignored signal (see nohup(1)) remains ignored, and a
-//! process group without a shell that could continue it is not stopped.
+//! and the thread can end the program even when the rest is stuck on its terminal. Their actions
+//! stay unchanged, so that an ignored signal (see nohup(1)) remains ignored, and a process group
+//! without a shell that could continue it is not stopped.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 use super::event::Event;
 use super::screen;
 
-/// Signals whose action is to end or to stop the program.
+/// The signals whose action is to end or to stop the program.
 const ACTIVE: [Signal; 5] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -29,24 +29,24 @@ const ACTIVE: [Signal; 5] = [
     Signal::SIGTSTP,
 ];
 
-/// How long the program may take to notice a signal. It takes longer only when it is stuck: in a
-/// write to a terminal that takes nothing, which cannot be left otherwise.
+/// The time for the program to notice a signal. It takes longer only when it is stuck: in a write to
+/// a terminal that accepts no output, which has no other way out.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Whether a signal is to have its usual action after the terminal was put in order.
+/// Returns whether a signal is to have its usual action after the terminal was restored.
 pub fn is_active(signal: Signal) -> bool {
     ACTIVE.contains(&signal)
 }
 
-/// The signals, blocked until this is dropped.
+/// The signals, which are blocked until the drop.
 pub struct Signals {
     set: SigSet,
-    /// How many the program has noticed.
+    /// Number of signals that the program has noticed.
     noticed: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    /// Blocks the signals in this thread and those that it will start, and passes them on.
+    /// Blocks the signals in this thread and its future ones, and turns them into events.
     pub fn watch(events: Sender<Event>) -> io::Result<Self> {
         let mut set = SigSet::empty();
         for signal in ACTIVE {
@@ -86,7 +86,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Says that a signal has been noticed.
+    /// Reports that the program has noticed a signal.
     pub fn notice(&self) {
         self.noticed.fetch_add(1, Ordering::Release);
     }
@@ -94,13 +94,13 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        // What came last acts now.
+        // The last signal acts now.
         let _ = self.set.thread_unblock();
     }
 }
 
-/// Lets a signal have its usual action, after which it is blocked again. Returns if the action is
-/// to ignore it, or when the program continues.
+/// Performs the usual action of a signal, and blocks it again. Returns if the action is to ignore
+/// the signal, or when the program continues.
 pub fn act(signal: Signal) -> nix::Result<()> {
     let set = SigSet::from_iter([signal]);
     raise(signal)?;
@@ -108,7 +108,7 @@ pub fn act(signal: Signal) -> nix::Result<()> {
     set.thread_block()
 }
 
-/// Stops the program as the terminal does for Ctrl-Z: with all others of its process group.
+/// Stops the program and its process group, as the terminal does for Ctrl-Z.
 pub fn suspend() -> nix::Result<()> {
     kill(Pid::from_raw(0), Signal::SIGTSTP)
 }

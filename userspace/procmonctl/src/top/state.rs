@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `top` shows, and which part of it.
+//! The state of `top`: settings, rows, selection and mode.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,17 +12,19 @@ use super::menu::Menu;
 use super::prompt::Prompt;
 use super::system::System;
 use super::usage::{Identity, Process, Processes};
-use crate::table::columns::{Column, Context, Row};
-use crate::table::filter::{Order, Selection};
+use crate::table::columns::Column;
+use crate::table::filter::Selection;
 use crate::table::names::Names;
+use crate::table::order::Order;
+use crate::table::row::{Context, Row};
 use crate::table::tree;
 
-/// The columns of the table by default.
+/// The default columns of the table.
 pub const COLUMNS: [&str; 9] = [
     "pid", "user", "nice", "state", "threads", "cpu", "rss", "time", "comm",
 ];
 
-/// What has the keys.
+/// The receiver of keys.
 #[derive(Debug, Default)]
 pub enum Mode {
     #[default]
@@ -36,14 +38,14 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct Line {
     pub pid: i32,
-    /// What stands before the name in a tree.
+    /// Prefix of the name in a tree.
     pub prefix: String,
 }
 
-/// The settings that the command line gives.
+/// The settings of the command line.
 pub struct Settings {
     pub selection: Selection,
-    /// The groups of fields that the module knows.
+    /// Field groups that the module knows.
     pub groups: Groups,
     pub columns: Vec<&'static Column>,
     pub order: Order,
@@ -60,20 +62,21 @@ pub struct App {
     pub is_tree: bool,
     pub delay: Duration,
     pub mode: Mode,
-    /// Only processes whose name has this in it, or with this ID.
+    /// Text in the names, or the ID, of the processes to show.
     pub filter: String,
-    /// What was searched for last.
+    /// Text of the last search.
     pub search: String,
-    /// Only processes of this user.
+    /// User whose processes to show.
     pub user: Option<u32>,
     pub is_paused: bool,
     pub shows_details: bool,
-    /// The first line of the help on the screen, and that of the details.
+    /// First line of the help on the screen.
     pub help_first: usize,
+    /// First line of the details on the screen.
     pub details_first: usize,
-    /// What to say at the bottom until the next key.
+    /// Message at the bottom until the next key.
     pub message: Option<String>,
-    /// For how long the kernel has not answered, if that is longer than usual.
+    /// Time for which the kernel has not answered, if it is longer than usual.
     pub is_late: Option<Duration>,
     tagged: HashSet<Identity>,
 
@@ -81,17 +84,18 @@ pub struct App {
     pub selected: Option<i32>,
     /// Whether the user has moved the selection, which then stays with its process.
     is_placed: bool,
-    /// The first row on the screen, and how many rows there is room for.
+    /// First row on the screen.
     pub first: usize,
+    /// Number of rows that fit the screen.
     pub height: usize,
-    /// How far the last column is scrolled.
+    /// Number of characters by which the last column is scrolled.
     pub shift: usize,
-    /// The widths of columns, which only grow.
+    /// Widths of columns, which only grow.
     pub widths: HashMap<&'static str, usize>,
 
     pub context: Context,
     pub system: System,
-    /// Use of all CPUs since the last refresh, in per cent.
+    /// Use of all CPUs since the last refresh, in percent.
     pub busy: f64,
     pub processes: Processes,
     lines: Vec<Line>,
@@ -134,22 +138,23 @@ impl App {
         }
     }
 
-    /// What to ask the kernel for: all fields, as each may be asked for before the next refresh.
+    /// Returns the options of the next snapshot. It has all fields, as the user may look at any of
+    /// them before the next refresh.
     pub fn options(&self) -> SnapshotOptions {
         self.selection.options(self.groups)
     }
 
-    /// The columns of the table. The one that counts for the order is always among them.
+    /// Returns the columns of the table. The one that rows are sorted by is always among them.
     pub fn columns(&self) -> Vec<&'static Column> {
         let mut columns = self.columns.clone();
         if !columns.contains(&self.order.column) {
-            // What is flush left and long stays last.
+            // The last column, which is flush left and long, stays the last.
             columns.insert(columns.len().saturating_sub(1), self.order.column);
         }
         columns
     }
 
-    /// Takes over a snapshot.
+    /// Shows another snapshot.
     pub fn update(&mut self, snapshot: &Snapshot, system: System) {
         self.processes.update(snapshot);
         self.context.refresh(snapshot.time().since_boot());
@@ -163,7 +168,7 @@ impl App {
         self.arrange();
     }
 
-    /// Selects and sorts the rows anew.
+    /// Filters and sorts the rows again.
     pub fn arrange(&mut self) {
         let mut rows: Vec<Row> = self
             .processes
@@ -186,7 +191,7 @@ impl App {
                 prefix,
             })
             .collect();
-        // Until it is moved, and when its process is gone, the selection is the first row.
+        // Until the user moves it, and when its process is gone, the selection is the first row.
         if !self.is_placed || self.selected_place().is_none() {
             self.is_placed = false;
             self.selected = self.lines.first().map(|line| line.pid);
@@ -203,7 +208,7 @@ impl App {
             && (self.filter.is_empty() || self.has_text(row, &self.filter))
     }
 
-    /// Whether the name of a process has a text in it, or its ID is that.
+    /// Returns whether the name of a process contains a text, or its ID equals the text.
     fn has_text(&self, row: &Row, text: &str) -> bool {
         let Some(name) = Column::by_key("comm") else {
             return false;
@@ -212,33 +217,33 @@ impl App {
         name.contains(&text.to_lowercase()) || row.record.pid().to_string() == text
     }
 
-    /// The rows in the order in which they are shown.
+    /// Returns the rows in their order on the screen.
     pub fn lines(&self) -> &[Line] {
         &self.lines
     }
 
-    /// The record behind a row.
+    /// Returns the process in a row.
     pub fn process(&self, line: &Line) -> Option<&Process> {
         self.processes.get(line.pid)
     }
 
-    /// The text in a cell.
+    /// Returns the text of a cell.
     pub fn cell(&self, row: &Row, prefix: &str, column: &Column) -> String {
         column.cell(row, prefix, &self.context)
     }
 
-    /// The selected process.
+    /// Returns the selected process.
     pub fn selected_process(&self) -> Option<&Process> {
         self.processes.get(self.selected?)
     }
 
-    /// The row of the selected process.
+    /// Returns the row of the selected process.
     pub fn selected_place(&self) -> Option<usize> {
         let selected = self.selected?;
         self.lines.iter().position(|line| line.pid == selected)
     }
 
-    /// CPU use of this program, in per cent.
+    /// Returns the CPU use of this program, in percent.
     pub fn own_cpu(&self) -> Option<f64> {
         let own = i32::try_from(std::process::id()).ok()?;
         self.processes.get(own)?.cpu
@@ -248,7 +253,7 @@ impl App {
         self.selection.threads
     }
 
-    /// Records of processes, without those of further threads.
+    /// Returns the records of processes, without those of further threads.
     pub fn leaders(&self) -> impl Iterator<Item = &Record> {
         let records = self.processes.iter().map(|process| &process.record);
         records.filter(|record| record.pid() == record.tgid())
@@ -263,7 +268,7 @@ impl App {
         self.tagged.len()
     }
 
-    /// Tags the selected process, or untags it, and goes on to the next one.
+    /// Tags the selected process, or untags it, and selects the next one.
     pub(super) fn tag(&mut self) {
         if let Some(identity) = self.selected_process().and_then(Process::identity) {
             if !self.tagged.remove(&identity) {
@@ -300,8 +305,8 @@ impl App {
         self.selected = self.lines.get(place).map(|line| line.pid);
     }
 
-    /// Selects the first row with the text that is searched for, from the selected one on, or from
-    /// the one after it. Returns whether there is one.
+    /// Selects the first row that matches the search, from the selected row on, or from the one
+    /// after it. Returns whether a row matches.
     pub(super) fn find(&mut self, after: bool) -> bool {
         let count = self.lines.len();
         let begin = self.selected_place().unwrap_or(0) + usize::from(after);

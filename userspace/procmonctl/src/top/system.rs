@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the header says of the whole system, which is in three files of /proc.
+//! Numbers of the whole system for the header, from three files of /proc.
 
 use std::fs;
 
 /// Load, memory and CPU time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct System {
-    /// Load of the last one, five and fifteen minutes.
+    /// Load averages of the last one, five and fifteen minutes.
     pub load: [f64; 3],
     /// Bytes of memory.
     pub memory: u64,
-    /// Bytes of memory that are not to be had for a program.
+    /// Bytes of memory that are not available to programs.
     pub memory_used: u64,
-    /// Ticks that the CPUs have worked.
+    /// Busy ticks of all CPUs.
     busy: u64,
-    /// Ticks that the CPUs have had.
+    /// All ticks of all CPUs.
     ticks: u64,
 }
 
 impl System {
-    /// Reads the files. What is not there remains zero.
+    /// Reads the files. Missing numbers are zero.
     pub fn read() -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         Self::parse(
@@ -64,7 +64,7 @@ impl System {
         }
     }
 
-    /// Which part of all CPUs was busy since `before`, in per cent.
+    /// Returns the use of all CPUs since `before`, in percent.
     pub fn busy_since(&self, before: &Self) -> f64 {
         match self.ticks.saturating_sub(before.ticks) {
             0 => 0.0,

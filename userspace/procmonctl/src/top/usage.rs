@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The processes that `top` knows, with what they did between refreshes.
+//! The processes of the last snapshot, with their CPU use between refreshes.
 
 use std::collections::VecDeque;
 
 use procmon::snapshot::Record;
 use procmon::{BootTime, CpuMeter, CpuUsage, Snapshot};
 
-use crate::table::columns::Row;
+use crate::table::row::Row;
 
-/// How many refreshes the past of a process goes back.
+/// The number of refreshes for which the CPU use of a process is kept.
 pub const PAST: usize = 240;
 
-/// A process, or thread, told apart from another one that had its ID before.
+/// The identity of a process or thread, as IDs are reused.
 pub type Identity = (i32, BootTime);
 
 /// A process, or thread, at the last refresh.
 #[derive(Debug)]
 pub struct Process {
     pub record: Record,
-    /// CPU use since the refresh before, in per cent of one CPU, if there was one.
+    /// CPU use since the previous refresh, in percent of one CPU.
     pub cpu: Option<f64>,
-    /// CPU use since it was started, likewise, where there is no other.
+    /// CPU use since the start, if `cpu` is `None`.
     life: Option<f64>,
     /// CPU use at all refreshes, oldest first.
     pub past: VecDeque<f64>,
 }
 
 impl Process {
-    /// Identity, which is unknown without the start time.
+    /// Returns the identity, which is unknown without the start time.
     pub fn identity(&self) -> Option<Identity> {
         Some((self.record.pid(), self.record.cpu()?.start))
     }
 
-    /// The row that a table shows.
+    /// Returns the row for a table.
     pub fn row(&self) -> Row<'_> {
         Row {
             record: &self.record,
@@ -49,14 +49,14 @@ pub struct Processes {
     /// Time of the snapshot.
     time: BootTime,
     meter: CpuMeter,
-    /// Whether CPU use counts from the snapshot before, and not from each start.
+    /// Whether CPU use is that since the previous snapshot, and not since each start.
     has_interval: bool,
-    /// Whether the next snapshot counts something else than the last one.
+    /// Whether the records of the next snapshot cannot be compared with these.
     is_forgotten: bool,
 }
 
 impl Processes {
-    /// Takes over a snapshot.
+    /// Replaces the processes by those of a snapshot.
     pub fn update(&mut self, snapshot: &Snapshot) {
         let last = std::mem::replace(&mut self.time, snapshot.time());
         let elapsed = self.time.saturating_sub(last);
@@ -100,7 +100,7 @@ impl Processes {
         }
     }
 
-    /// Forgets what was used before the next snapshot, whose records count something else.
+    /// Forgets all CPU use at the next snapshot, whose records cannot be compared with these.
     pub fn forget(&mut self) {
         self.is_forgotten = true;
     }
@@ -113,7 +113,7 @@ impl Processes {
         self.all.len()
     }
 
-    /// The process with this ID.
+    /// Returns the process with this ID.
     pub fn get(&self, pid: i32) -> Option<&Process> {
         let place = self
             .all
@@ -121,7 +121,7 @@ impl Processes {
         self.all.get(place.ok()?)
     }
 
-    /// Whether CPU use counts from the refresh before, and not from each start.
+    /// Returns whether CPU use is that since the previous refresh, and not since each start.
     pub fn has_interval(&self) -> bool {
         self.has_interval
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Snapshots, which a thread of its own takes: whatever the kernel does, keys are answered.
+//! The thread that takes snapshots, so that a slow kernel does not delay the response to keys.
 
 use std::io;
 use std::sync::mpsc::{self, Sender};
@@ -9,13 +9,10 @@ use std::thread;
 use anyhow::anyhow;
 use procmon::{Device, Snapshot, SnapshotOptions};
 
-use super::event::Event;
+use super::event::{Answer, Event};
 use super::system::System;
 
-/// A snapshot with the numbers of the system at that time.
-pub type Answer = anyhow::Result<(Snapshot, System)>;
-
-/// What snapshots come from.
+/// A source of snapshots.
 pub trait Source: Send + 'static {
     /// Takes a snapshot into the memory of an earlier one.
     fn snapshot(&self, options: &SnapshotOptions, buffer: Snapshot) -> Answer;
@@ -28,7 +25,7 @@ impl Source for Device {
     }
 }
 
-/// Says that the thread has ended, which it does by itself only if it panics.
+/// Reports the end of the thread, which ends by itself only if it panics.
 struct End(Sender<Event>);
 
 impl Drop for End {
@@ -38,13 +35,13 @@ impl Drop for End {
     }
 }
 
-/// A thread that answers requests, one at a time.
+/// The thread, which answers requests one at a time.
 pub struct Worker {
     requests: Sender<(SnapshotOptions, Snapshot)>,
 }
 
 impl Worker {
-    /// Starts the thread, which ends with this.
+    /// Starts the thread, which ends after the drop of the `Worker`.
     pub fn start(source: impl Source, events: Sender<Event>) -> io::Result<Self> {
         let (requests, receiver) = mpsc::channel::<(SnapshotOptions, Snapshot)>();
         thread::Builder::new()
@@ -61,9 +58,9 @@ impl Worker {
         Ok(Self { requests })
     }
 
-    /// Asks for a snapshot.
+    /// Requests a snapshot.
     pub fn request(&self, options: SnapshotOptions, buffer: Snapshot) {
-        // A thread that has ended has said so.
+        // A thread that has ended has sent an event.
         let _ = self.requests.send((options, buffer));
     }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs the command with random arguments, and with standard streams that are closed, full or
-//! without a reader. Whatever they are, it ends with a documented status, and so neither by a panic
-//! nor by a signal.
+//! Runs of the command with random arguments, and with standard streams that are closed, full or
+//! without a reader. Each ends with a documented status, and so neither by a panic nor by a signal.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -97,7 +96,7 @@ const VALUES: &[&str] = &[
     "\n",
 ];
 
-/// A generator of numbers: xorshift64*, by which a failure can be repeated.
+/// A generator of random numbers: xorshift64*, which makes failures reproducible.
 struct Random(u64);
 
 impl Random {
@@ -135,7 +134,7 @@ impl Random {
                 }
             }
         }
-        // These do not end otherwise.
+        // These commands would not end otherwise.
         match subcommand {
             "watch" => arguments.push("--count=1".into()),
             "top" => arguments.extend(["--batch".into(), "--count=1".into()]),

@@ -7,7 +7,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-/// What tells one state of a file from another one.
+use super::id::parse_id;
+
+/// Metadata that changes with a file: device, inode, time of the change, and size.
 type Version = (u64, u64, i64, i64, u64);
 
 /// The names in a file of lines of the form `name:password:ID:...`.
@@ -22,7 +24,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Reads a file. One that cannot be read has no names.
+    /// Reads a file. A file that cannot be read has no names.
     pub fn read(path: impl Into<PathBuf>) -> Self {
         let mut database = Self {
             path: path.into(),
@@ -49,13 +51,13 @@ impl Database {
         };
     }
 
-    /// Takes the lines that make sense. Names may have any bytes: nothing says that they are UTF-8.
+    /// Parses the lines that are well-formed. Names may have any bytes, as no rule makes them UTF-8.
     pub fn parse(bytes: &[u8]) -> Self {
         let mut database = Self::default();
         for line in bytes.split(|byte| *byte == b'\n') {
             let mut fields = line.split(|byte| *byte == b':');
             let name = fields.next().filter(|name| !name.is_empty());
-            let id = fields.nth(1).and_then(super::id);
+            let id = fields.nth(1).and_then(parse_id);
             if let (Some(name), Some(id)) = (name, id) {
                 database.names.entry(id).or_insert_with(|| name.to_owned());
                 database.ids.entry(name.to_owned()).or_insert(id);
@@ -105,7 +107,7 @@ mod tests {
         fs::write(&path, "a:x:5:\n").unwrap();
         database.refresh();
         assert_eq!(database.name(5), Some(&b"a"[..]));
-        // As vipw and useradd do it: another file in its place.
+        // vipw and useradd put another file in its place.
         let other = directory.path().join("passwd+");
         fs::write(&other, "b:x:5:\n").unwrap();
         fs::rename(&other, &path).unwrap();

@@ -2,10 +2,11 @@
 
 //! Names of users and groups.
 //!
-//! They come from the files below /etc, and those that are not there from [`sources`], as this
-//! program is linked statically: a static C library cannot load NSS modules.
+//! They come from the files below /etc, and otherwise from [`sources`], as this program is linked
+//! statically: a static C library cannot load NSS modules.
 
 mod files;
+mod id;
 mod sources;
 
 use std::cell::RefCell;
@@ -13,19 +14,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use self::files::Database;
+use self::id::{Kind, parse_id};
 use self::sources::Sources;
 
-/// How long an ID without a name stays one before the sources are asked again.
+/// The time after which the sources are asked again for an ID without a name.
 const FORGET: Duration = Duration::from_secs(60);
 
-/// Users, or groups.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
-    User,
-    Group,
-}
-
-/// The names of users and groups, with the answers of the sources as a cache.
+/// The names of users and groups, with a cache of the sources' answers.
 #[derive(Debug, Default)]
 pub struct Names {
     users: Database,
@@ -47,7 +42,7 @@ struct Answer {
 }
 
 impl Names {
-    /// Reads the files. IDs without a name are shown as numbers.
+    /// Reads the files.
     pub fn read() -> Self {
         Self {
             users: Database::read("/etc/passwd"),
@@ -59,8 +54,7 @@ impl Names {
         }
     }
 
-    /// Reads the files again if they have changed, and lets the sources be asked again. For
-    /// programs that run on.
+    /// Reads the files again if they have changed, and gives the sources their time again.
     pub fn refresh(&mut self) {
         self.users.refresh();
         self.groups.refresh();
@@ -82,15 +76,15 @@ impl Names {
         self.name(Kind::Group, id)
     }
 
-    /// Returns the ID of a user by its name, any of those that it has, or by its ID in digits. A
-    /// name of digits comes first, unless there is a `+` before it.
+    /// Returns the ID of a user by any of its names, or by its ID in digits. A name of digits has
+    /// precedence over an ID, unless `+` precedes it.
     pub fn uid(&self, user: &str) -> Option<u32> {
         if let Some(digits) = user.strip_prefix('+') {
-            return id(digits.as_bytes());
+            return parse_id(digits.as_bytes());
         }
         self.users
             .id(user.as_bytes())
-            .or_else(|| id(user.as_bytes()))
+            .or_else(|| parse_id(user.as_bytes()))
             .or_else(|| self.asked.borrow().sources.uid(user))
     }
 
@@ -132,21 +126,12 @@ impl Asked {
     }
 }
 
-/// Puts a name that consists of digits in quotes, so that it is not taken for an ID.
+/// Quotes a name that consists of digits, so that it does not look like an ID.
 fn quoted(name: Vec<u8>) -> Vec<u8> {
-    if id(&name).is_none() {
+    if parse_id(&name).is_none() {
         return name;
     }
     [b"\"", &name[..], b"\""].concat()
-}
-
-/// Parses an ID: digits, and nothing else. The largest number is no ID: it stands for "none".
-fn id(digits: &[u8]) -> Option<u32> {
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let id = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    (id != u32::MAX).then_some(id)
 }
 
 #[cfg(test)]
@@ -173,7 +158,7 @@ mod tests {
         assert_eq!(names.group(4), b"adm");
         assert_eq!(names.uid("www"), Some(33));
         assert_eq!(names.uid("1000"), Some(1000));
-        assert_eq!(names.uid("nobody"), None);
+        assert_eq!(names.uid("no-such-user"), None);
         assert_eq!(names.uid("-1"), None);
         assert_eq!(names.uid(""), None);
         assert_eq!(names.uid("4294967295"), None);

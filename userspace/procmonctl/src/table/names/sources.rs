@@ -4,10 +4,10 @@
 //! with `DynamicUser=`.
 //!
 //! systemd answers for all of these by varlink: a JSON object and a NUL each way, over a socket.
-//! Where it does not run, getent(1) does, which is linked to NSS.
+//! Where systemd does not run, getent(1) answers, which is linked to NSS.
 //!
-//! Both may ask a server that is far away. So the time that all questions of one refresh take is
-//! bounded, and who has not answered within it is left alone until the next refresh.
+//! Both may ask a remote server. So the time for all questions of one refresh is bounded. When this
+//! time is over, no more questions are asked until the next refresh.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -21,31 +21,31 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use serde_json::{Value as Json, json};
 
-use super::{Kind, id};
+use super::id::{Kind, parse_id};
 
 const MULTIPLEXER: &str = "/run/systemd/userdb/io.systemd.Multiplexer";
 
-/// Absolute, as PATH may name what is not getent.
+/// Places of getent. They are absolute, as PATH may lead to another program.
 const GETENT: [&str; 2] = ["/usr/bin/getent", "/run/current-system/sw/bin/getent"];
 
-/// The time that all questions of one refresh may take.
+/// The time for all questions of one refresh.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The time that the question for a user takes who is named on the command line: nothing can be
-/// shown before the answer.
+/// The time for the question for a user on the command line, whose answer all output has to wait
+/// for.
 const LONG_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The most bytes that an answer may have.
-const MOST: usize = 1 << 20;
+/// The maximum length of an answer.
+const MAX_ANSWER: usize = 1 << 20;
 
-/// What a user or group is looked up by.
+/// The key of a look-up.
 #[derive(Clone, Copy, Debug)]
 enum By<'a> {
     Id(Kind, u32),
     UserName(&'a str),
 }
 
-/// Where to ask. By default nowhere.
+/// The sources to ask: by default none.
 #[derive(Debug, Default)]
 pub struct Sources {
     socket: Option<PathBuf>,
@@ -64,7 +64,7 @@ impl Sources {
         }
     }
 
-    /// Gives the sources time again.
+    /// Gives the sources the time of another refresh.
     pub fn renew(&mut self) {
         self.left = PATIENCE;
     }
@@ -93,14 +93,14 @@ impl Sources {
     fn ask(&self, by: By<'_>, patience: Duration) -> Option<(Vec<u8>, u32)> {
         let deadline = Instant::now() + patience;
         let answer = match self.socket.as_ref().map(|path| varlink(path, by, deadline)) {
-            // It knows of all sources that getent would ask.
+            // systemd knows all sources that getent would ask.
             Some(Ok(answer)) => answer,
             Some(Err(_)) | None => self
                 .getent
                 .as_ref()
                 .and_then(|program| getent(program, by, deadline).ok().flatten()),
         };
-        // An answer to another question is none.
+        // An answer to another question does not count.
         answer.filter(|(name, found)| match by {
             By::Id(_, id) => id == *found,
             By::UserName(user) => user.as_bytes() == name,
@@ -108,7 +108,7 @@ impl Sources {
     }
 }
 
-/// Asks a service of io.systemd.UserDatabase. `None` says that it knows of no such user or group.
+/// Asks a service of io.systemd.UserDatabase. Returns `None` if there is no such user or group.
 fn varlink(path: &Path, by: By<'_>, deadline: Instant) -> io::Result<Option<(Vec<u8>, u32)>> {
     let (method, key, value) = match by {
         By::Id(Kind::User, id) => ("GetUserRecord", "uid", Json::from(id)),
@@ -123,7 +123,7 @@ fn varlink(path: &Path, by: By<'_>, deadline: Instant) -> io::Result<Option<(Vec
 
     let family = AddressFamily::UNIX;
     let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // For connecting too, which waits for a server that accepts nothing.
+    // This bounds connect() too, which waits for a server that accepts no connections.
     limit(&socket, Timeout::Send, deadline)?;
     connect(&socket, &SocketAddrUnix::new(path)?)?;
     let mut stream = UnixStream::from(socket);
@@ -148,7 +148,7 @@ fn varlink(path: &Path, by: By<'_>, deadline: Instant) -> io::Result<Option<(Vec
     Ok(name.as_str().map(|name| name.as_bytes().to_owned()).zip(id))
 }
 
-/// Runs getent(1), which exits without a line where there is no such user or group.
+/// Runs getent(1), which prints no line if there is no such user or group.
 fn getent(program: &Path, by: By<'_>, deadline: Instant) -> io::Result<Option<(Vec<u8>, u32)>> {
     let (database, key) = match by {
         By::Id(Kind::User, id) => ("passwd", id.to_string()),
@@ -174,12 +174,12 @@ fn getent(program: &Path, by: By<'_>, deadline: Instant) -> io::Result<Option<(V
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut fields = line.split(|byte| *byte == b':');
     let name = fields.next().filter(|name| !name.is_empty());
-    let id = fields.nth(1).and_then(id);
+    let id = fields.nth(1).and_then(parse_id);
     Ok(name.map(<[u8]>::to_owned).zip(id))
 }
 
-/// Ends a child that has said what it had to, and takes its status if it is there at once: one that
-/// cannot be killed now is not waited for.
+/// Ends a child whose output is complete, and reaps it. Gives up on a child that cannot be killed
+/// soon.
 fn end(child: &mut Child) {
     for _ in 0..20 {
         if !matches!(child.try_wait(), Ok(None)) {
@@ -190,7 +190,7 @@ fn end(child: &mut Child) {
     }
 }
 
-/// Reads up to the end or this byte, whichever comes first.
+/// Reads up to the end of the stream, or up to the byte `end`.
 fn read_until(
     stream: &mut (impl Read + AsFd),
     end: Option<u8>,
@@ -218,7 +218,7 @@ fn read_until(
         if count == 0 || is_whole {
             return Ok(bytes);
         }
-        if bytes.len() > MOST {
+        if bytes.len() > MAX_ANSWER {
             return Err(io::ErrorKind::InvalidData.into());
         }
     }
@@ -226,7 +226,7 @@ fn read_until(
 
 fn limit(socket: &OwnedFd, direction: Timeout, deadline: Instant) -> io::Result<()> {
     let left = deadline.saturating_duration_since(Instant::now());
-    // Zero would be no limit at all.
+    // Zero stands for no limit.
     let left = left.max(Duration::from_millis(1));
     Ok(set_socket_timeout(socket, direction, Some(left))?)
 }
@@ -240,7 +240,7 @@ mod tests {
 
     use super::*;
 
-    /// A long time, so that only who never answers runs out of it.
+    /// A long time, which only a source that never answers exceeds.
     const LONG: Duration = Duration::from_secs(60);
 
     fn sources(socket: Option<PathBuf>, getent: Option<PathBuf>, left: Duration) -> Sources {
@@ -262,7 +262,7 @@ mod tests {
                 questions.push(serde_json::from_slice(question).unwrap());
                 let mut bytes = serde_json::to_vec(&answer).unwrap();
                 bytes.push(0);
-                // In two parts, as sockets may do.
+                // In two parts, as sockets may split data.
                 let (first, second) = bytes.split_at(1);
                 stream.write_all(first).unwrap();
                 stream.write_all(second).unwrap();
@@ -324,10 +324,10 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_answer_is_asked_once() {
+    fn a_source_that_does_not_answer_is_asked_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
-        // Connections are taken by the kernel, and never looked at.
+        // The kernel completes connections, which no one accepts.
         let _listener = UnixListener::bind(&path).unwrap();
         let mut sources = sources(Some(path), None, Duration::from_millis(20));
         assert_eq!(sources.name(Kind::User, 7), None);
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(sources.name(Kind::Group, 70002), Some(b"wheel".to_vec()));
         assert_eq!(sources.name(Kind::User, 70003), None);
         assert_eq!(sources.uid("ldap"), Some(70001));
-        assert_eq!(sources.uid("nobody-here"), None);
+        assert_eq!(sources.uid("no-such-user"), None);
         assert_eq!(sources.uid("--help"), None);
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of `top` without a kernel: what keys do, and what is on the screen then.
+//! Tests of `top` without a kernel: effects of keys, and screens.
 
 mod pty;
 mod screens;
@@ -15,11 +15,12 @@ use super::act::Flow;
 use super::input::Input;
 use super::state::{App, COLUMNS, Mode, Settings};
 use super::system::System;
-use crate::table::columns::Column;
-use crate::table::filter::{Filters, Order, Selection};
+use crate::table::columns::{self, Column};
+use crate::table::filter::{Filters, Selection};
 use crate::table::names::Names;
+use crate::table::order::Order;
 
-/// A process with the CPU time that it has used so far, in ms.
+/// Returns a process with its CPU time so far, in ms.
 pub fn process(pid: i32, ppid: i32, comm: &str, cpu_ms: u64) -> Record {
     let mut raw = uapi::procmon_record {
         pid,
@@ -96,6 +97,25 @@ fn type_text(app: &mut App, text: &str) {
     }
 }
 
+/// Returns the selected entry of the menu on the screen.
+fn selected_entry(app: &App) -> &str {
+    let Mode::Menu(menu) = &app.mode else {
+        panic!("{:?}", app.mode);
+    };
+    &menu.entries[menu.place].0
+}
+
+/// Selects a column in the menu by its first letter, which other columns may have too.
+fn select_column(app: &mut App, key: &str) {
+    for _ in 0..columns::COLUMNS.len() {
+        press(app, &[KeyCode::Char(key.chars().next().unwrap())]);
+        if selected_entry(app).starts_with(&format!("{key} ")) {
+            return;
+        }
+    }
+    panic!("no column {key}");
+}
+
 fn processes() -> [Record; 3] {
     [
         process(1, 0, "init", 100),
@@ -105,7 +125,7 @@ fn processes() -> [Record; 3] {
 }
 
 #[test]
-fn the_cpu_column_is_what_was_used_since_the_last_refresh() {
+fn the_cpu_column_is_the_use_since_the_last_refresh() {
     let mut app = app(&processes(), 10);
     assert_eq!(cpu(&app), [None; 3]);
     let later = [
@@ -186,11 +206,9 @@ fn keys_sort() {
 fn the_menu_sorts_by_columns_that_are_not_shown_too() {
     let mut app = app(&processes(), 10);
     press(&mut app, &[KeyCode::Function(6)]);
-    let Mode::Menu(menu) = &app.mode else {
-        panic!("{:?}", app.mode);
-    };
-    assert!(menu.entries[menu.place].0.starts_with("cpu "));
-    press(&mut app, &[KeyCode::Char('m'), KeyCode::Enter]);
+    assert!(selected_entry(&app).starts_with("cpu "));
+    select_column(&mut app, "minflt");
+    press(&mut app, &[KeyCode::Enter]);
     assert_eq!(app.order, Order::parse("-minflt").unwrap());
     let keys: Vec<_> = app.columns().iter().map(|column| column.key).collect();
     assert_eq!(keys[8..], ["minflt", "comm"]);
@@ -207,7 +225,7 @@ fn a_filter_is_typed_and_edited() {
     press(&mut app, &[KeyCode::Backspace]);
     assert_eq!(pids(&app), [30]);
     assert_eq!(app.selected, Some(30));
-    // What is a command elsewhere is text here.
+    // Keys with an effect elsewhere are text here.
     control(&mut app, 'u');
     type_text(&mut app, "q");
     assert_eq!(app.filter, "q");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `top` on a terminal with processes that are made up, so that what never happens with a kernel
-//! can happen: panics, and a snapshot that does not end.
+//! Tests of `top` on a terminal with made-up processes, and with events that never happen with a
+//! kernel: panics, and a snapshot that does not end.
 
 use std::env;
 use std::fs::File;
@@ -18,19 +18,20 @@ use nix::pty::{Winsize, openpty};
 use nix::sys::termios::{Termios, tcgetattr};
 use procmon::{Snapshot, SnapshotOptions};
 
-use super::super::live;
-use super::super::screen::Screen;
-use super::super::system::System;
-use super::super::worker::{Answer, Source};
 use super::{empty_app, process};
+use crate::top::event::Answer;
+use crate::top::live;
+use crate::top::screen::Screen;
+use crate::top::system::System;
+use crate::top::worker::Source;
 
-/// Which of the programs below runs, in the environment.
+/// The environment variable with the name of one of the programs below.
 const PROGRAM: &str = "PROCMONCTL_TEST_PROGRAM";
 
-/// How long something may take that has to happen, on a machine that is busy with other things.
+/// The time for an expected event, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One snapshot, and then none.
+/// A source of one snapshot only.
 struct Once {
     asked: AtomicUsize,
     second: fn(),
@@ -47,7 +48,7 @@ impl Source for Once {
     }
 }
 
-/// The program on the terminal, which the tests below start in a process of its own.
+/// The program on the terminal, which the tests below start as another process.
 #[test]
 #[ignore = "a part of the other tests here"]
 fn program() {
@@ -76,7 +77,7 @@ fn program() {
     }
 }
 
-/// A terminal with the program, and what it has written.
+/// A terminal with the program, and its output.
 struct Pty {
     child: Child,
     /// Keeps the terminal, and its mode, after the program has ended.
@@ -137,7 +138,7 @@ impl Pty {
         }
     }
 
-    /// Takes in what the program writes until a text is among it.
+    /// Reads output of the program until it contains a text.
     fn wait_for(&mut self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.output.contains(text) {
@@ -153,7 +154,7 @@ impl Pty {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits for the end, after which the terminal has to be as it was before.
+    /// Waits for the end, after which the terminal has to be in its initial mode.
     fn end(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
@@ -167,7 +168,7 @@ impl Pty {
             thread::sleep(Duration::from_millis(10));
         };
         assert_eq!(tcgetattr(&self.terminal).unwrap(), self.before);
-        // What is left of it comes at once.
+        // The rest of the output arrives soon.
         while let Ok(piece) = self.pieces.recv_timeout(Duration::from_millis(500)) {
             self.output.push_str(&String::from_utf8_lossy(&piece));
         }
@@ -186,7 +187,7 @@ impl Pty {
     }
 }
 
-/// What is written after the screen was left.
+/// Returns the output after the end of the screen.
 fn after_the_screen(output: &str) -> &str {
     output.split_once("\x1b[?1049l").unwrap().1
 }
@@ -206,7 +207,7 @@ fn keys_work_though_the_kernel_does_not_answer() {
     let mut pty = Pty::start("hang");
     pty.wait_for("the kernel has not answered for ");
     pty.press("?");
-    // One word of the help: blanks that were there before are not written again.
+    // One word of the help: blanks that are on the screen already are not written again.
     pty.wait_for("Ctrl-C");
     pty.press("xq");
     let (status, _) = pty.end();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is on screens of different sizes.
+//! Tests of screens of different sizes.
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -8,10 +8,10 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use termina::event::KeyCode;
 
-use super::super::state::App;
-use super::super::{keys, view};
-use super::{app, press, process, show, type_text};
+use super::{app, press, process, select_column, show, type_text};
 use crate::table::columns::COLUMNS;
+use crate::top::state::App;
+use crate::top::{keys, view};
 
 fn buffer(app: &mut App, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -30,7 +30,7 @@ fn screen(app: &mut App, width: u16, height: u16) -> Vec<String> {
         .collect()
 }
 
-/// A PID that no process has, this one neither.
+/// A PID that no process has.
 const HIGHEST: i32 = 4_194_304;
 
 fn shown() -> App {
@@ -79,14 +79,14 @@ fn the_busiest_comes_first() {
 }
 
 #[test]
-fn the_first_screen_says_what_its_cpu_column_is() {
+fn the_first_screen_explains_its_cpu_column() {
     let mut app = app(&[process(1, 0, "init", 0)], 60);
     assert!(screen(&mut app, 80, 24)[2].contains("whole lifetimes"));
     show(&mut app, &[process(1, 0, "init", 0)], 61);
     assert!(!screen(&mut app, 80, 24)[2].contains("lifetimes"));
 }
 
-/// The columns stay where they are whatever comes and goes.
+/// The columns stay in their places when processes come and go.
 #[test]
 fn columns_do_not_jump() {
     let mut app = many(5);
@@ -121,10 +121,9 @@ fn the_order_is_visible() {
         assert_eq!(titles.matches(['▲', '▼']).count(), 1, "{titles:?}");
     }
     // By a column that is not among those shown.
-    press(
-        &mut app,
-        &[KeyCode::Char('.'), KeyCode::Char('m'), KeyCode::Enter],
-    );
+    press(&mut app, &[KeyCode::Char('.')]);
+    select_column(&mut app, "minflt");
+    press(&mut app, &[KeyCode::Enter]);
     let titles = screen(&mut app, 80, 24)[3].clone();
     assert!(titles.contains("MINFLT▼"), "{titles:?}");
     // On a narrow screen as well.
@@ -132,49 +131,55 @@ fn the_order_is_visible() {
     assert!(titles.contains("MINFLT▼"), "{titles:?}");
 }
 
-/// Each column's key and value can be read at the size that terminals have at least.
+/// Opens the details, scrolls them to their end, and returns all screens on the way, on which each
+/// column's key and value have to be.
+fn scrolled_details(app: &mut App, width: u16, height: u16) -> String {
+    press(app, &[KeyCode::Enter]);
+    let mut seen = screen(app, width, height).join("\n");
+    for _ in COLUMNS {
+        press(app, &[KeyCode::Char(']')]);
+        seen.push_str(&screen(app, width, height).join("\n"));
+    }
+    for column in COLUMNS {
+        let row = app.selected_process().unwrap().row();
+        let field = format!("{} {}", column.key, column.value(&row, &app.context).text());
+        assert!(seen.contains(&field), "{field:?}, {width}x{height}\n{seen}");
+    }
+    seen
+}
+
 #[test]
 fn details_have_all_fields() {
     for (width, height) in [(80, 24), (110, 24), (120, 40), (200, 60), (132, 30)] {
         let mut app = shown();
-        press(&mut app, &[KeyCode::Enter]);
-        let text = screen(&mut app, width, height).join("\n");
-        for column in COLUMNS {
-            let value = column
-                .value(&app.selected_process().unwrap().row(), &app.context)
-                .text();
-            let field = format!("{} {value}", column.key);
-            assert!(text.contains(&field), "{field:?}, {width}x{height}\n{text}");
-        }
-        assert!(text.contains("CPU, up to 50.0 %"), "{text}");
+        let text = scrolled_details(&mut app, width, height);
         assert!(text.contains(&format!(" {HIGHEST} sh ")), "{text}");
         // Some of the table remains.
         assert!(text.lines().any(|line| line.ends_with("init")), "{text}");
         press(&mut app, &[KeyCode::Enter]);
         let text = screen(&mut app, width, height).join("\n");
-        assert!(!text.contains("CPU, up to"), "{text}");
+        assert!(!text.contains(&format!(" {HIGHEST} sh ")), "{text}");
     }
 }
 
-/// Where not all of them fit, the rest is a few keys away, and that is said.
+/// On a large screen the details need no keys, and have a graph: below or beside the fields.
+#[test]
+fn large_screens_show_all_details_at_once() {
+    for (width, height) in [(80, 60), (120, 60), (200, 60)] {
+        let mut app = shown();
+        let text = scrolled_details(&mut app, width, height);
+        assert!(!text.contains("scroll"), "{text}");
+        assert!(text.contains("CPU, up to 50.0 %"), "{text}");
+    }
+}
+
+/// Where not all of them fit, keys scroll to the rest, as the border tells.
 #[test]
 fn details_scroll_on_small_screens() {
     for (width, height) in [(40, 10), (80, 12), (60, 16)] {
         let mut app = shown();
-        press(&mut app, &[KeyCode::Enter]);
-        let mut seen = screen(&mut app, width, height).join("\n");
-        assert!(seen.contains("scroll"), "{width}x{height}\n{seen}");
-        for _ in COLUMNS {
-            press(&mut app, &[KeyCode::Char(']')]);
-            seen.push_str(&screen(&mut app, width, height).join("\n"));
-        }
-        for column in COLUMNS {
-            let value = column
-                .value(&app.selected_process().unwrap().row(), &app.context)
-                .text();
-            let field = format!("{} {value}", column.key);
-            assert!(seen.contains(&field), "{field:?}, {width}x{height}\n{seen}");
-        }
+        let text = scrolled_details(&mut app, width, height);
+        assert!(text.contains("scroll"), "{width}x{height}\n{text}");
         let last = app.details_first;
         press(&mut app, &[KeyCode::Char('[')]);
         assert_eq!(app.details_first, last - 1, "it does not go beyond the end");
@@ -227,7 +232,7 @@ fn a_small_screen_is_scrolled() {
     assert_eq!(ends(&mut app), ('█', '║'));
 }
 
-/// Whatever the size, the process that is selected can be seen, and nothing panics.
+/// On screens of all sizes the selected process is visible.
 #[test]
 fn small_screens_show_the_selection() {
     let mut app = many(50);
@@ -292,7 +297,7 @@ fn names_are_scrolled() {
 }
 
 #[test]
-fn states_filters_and_tags_are_said() {
+fn states_filters_and_tags_are_in_the_footer() {
     let mut app = shown();
     press(&mut app, &[KeyCode::Char('p'), KeyCode::Char(' ')]);
     press(&mut app, &[KeyCode::Char('\\')]);
@@ -314,7 +319,7 @@ fn states_filters_and_tags_are_said() {
     assert!(footer.starts_with("the kernel has not answered for 5 s"));
 }
 
-/// The colours are those of `ps`; what is selected or tagged shows without them too.
+/// The colours are those of `ps`. Selected and tagged rows differ without colours too.
 #[test]
 fn rows_have_styles() {
     let mut raw = procmon::uapi::procmon_record {

@@ -9,23 +9,23 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph, Sparkline};
 use unicode_width::UnicodeWidthStr;
 
-use super::super::state::App;
-use super::super::usage::Process;
-use crate::table::columns::{COLUMNS, Column, Side};
-use crate::table::render::pad;
+use crate::table::columns::{COLUMNS, Column};
+use crate::table::render::{Side, pad};
+use crate::top::state::App;
+use crate::top::usage::Process;
 
-/// The fields that are looked for most. The others follow in the order of the columns.
+/// The most important fields. The others follow in the order of the columns.
 const FIRST: [&str; 10] = [
     "cpu", "rss", "time", "state", "user", "threads", "read", "write", "cgroup", "ppid",
 ];
 
-/// How many lines the graph has, with its title, where it is below the fields.
+/// The height of the graph below the fields, with its title.
 const GRAPH: u16 = 3;
 
-/// How wide the screen must be for a graph beside the fields.
+/// The least width of a screen with the graph beside the fields.
 const WIDE: u16 = 110;
 
-/// What there is to say of a process: names and values.
+/// Returns the names and values of all fields of a process.
 fn fields(app: &App, process: &Process) -> Vec<(&'static str, String)> {
     let first = FIRST.iter().filter_map(|key| Column::by_key(key));
     let others = COLUMNS.iter().filter(|column| !FIRST.contains(&column.key));
@@ -36,7 +36,7 @@ fn fields(app: &App, process: &Process) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// Fields in lines, as many beside each other as fit.
+/// Arranges fields in lines, as many beside each other as fit.
 fn lines(fields: &[(&str, String)], width: usize) -> Vec<String> {
     let name = fields.iter().map(|(key, _)| key.width()).max().unwrap_or(0);
     let value = fields.iter().map(|(_, value)| value.width()).max();
@@ -60,7 +60,7 @@ fn has_graph_beside(width: u16) -> bool {
     width >= WIDE
 }
 
-/// The width that fields have inside of the border.
+/// Returns the width of the fields inside the border.
 fn fields_width(width: u16) -> u16 {
     let inner = width.saturating_sub(2);
     if has_graph_beside(width) {
@@ -70,8 +70,8 @@ fn fields_width(width: u16) -> u16 {
     }
 }
 
-/// How many of `rest` lines the details take: as many as they need, but for some rows of the
-/// table.
+/// Returns the number of lines, of `rest`, that the details take: all that they need, except for
+/// some rows of the table.
 pub fn height(app: &App, width: u16, rest: u16) -> u16 {
     let Some(process) = app.selected_process() else {
         return 0;
@@ -99,7 +99,7 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
         let [left, right] = Layout::horizontal([width, Constraint::Min(0)]).areas(inner);
         (left, right)
     } else {
-        // The graph has what the fields leave.
+        // The graph takes the lines that the fields leave.
         let height = u16::try_from(count).unwrap_or(u16::MAX).min(inner.height);
         let [above, below] =
             Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(inner);
@@ -123,13 +123,13 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     app.details_first = first;
 }
 
-/// CPU use at the last refreshes. The newest one is on the right.
+/// Draws the CPU use at the last refreshes. The newest one is on the right.
 fn draw_graph(process: &Process, frame: &mut Frame, area: Rect) {
     if area.height < 2 {
         return;
     }
     let width = usize::from(area.width);
-    // In tenths of a per cent.
+    // In tenths of a percent.
     let past = process.past.iter();
     let data: Vec<u64> = past.map(|percent| (percent * 10.0) as u64).collect();
     let data = &data[data.len().saturating_sub(width)..];

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How `top` looks.
+//! The view: the screen of `top`, and its text in batch mode.
 
 mod details;
 mod popup;
 mod table;
 
 use procmon::State;
-use procmon::snapshot::Record;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Style, Stylize};
+use ratatui::style::Stylize;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
@@ -18,11 +17,11 @@ use unicode_width::UnicodeWidthStr;
 use super::keys::BAR;
 use super::prompt::Prompt;
 use super::state::{App, Mode};
-use crate::table::columns::{bytes_text, time_text};
 use crate::table::render::{Table, cut};
+use crate::table::value::{bytes_text, time_text};
 use crate::text::printable;
 
-/// Draws everything. A screen that is too small for all has the table first.
+/// Draws the screen. On a small one, the table has precedence.
 pub fn draw(app: &mut App, frame: &mut Frame) {
     let area = frame.area();
     let header_height = match area.height {
@@ -57,7 +56,7 @@ pub fn draw(app: &mut App, frame: &mut Frame) {
     }
 }
 
-/// What is said of the system, in lines of parts.
+/// Returns the lines on the system, in parts.
 fn header(app: &App) -> [Vec<String>; 3] {
     let [one, five, fifteen] = app.system.load;
     let mut first = vec![
@@ -73,7 +72,7 @@ fn header(app: &App) -> [Vec<String>; 3] {
         let records = app.processes.iter().map(|process| process.record.state());
         records.filter(|&state| is_counted(state)).count()
     };
-    // With a record for each thread, each has the number of all.
+    // Each record of a thread has the number of all threads of its process.
     let threads: u64 = app
         .leaders()
         .map(|record| u64::from(record.threads()))
@@ -102,7 +101,7 @@ fn header(app: &App) -> [Vec<String>; 3] {
     [first, second, third]
 }
 
-/// As many whole parts as there is room for.
+/// Joins as many whole parts as fit.
 fn join(parts: &[String], width: usize) -> String {
     let mut text = String::new();
     for part in parts {
@@ -121,11 +120,6 @@ fn draw_header(app: &App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(lines.to_vec()), area);
 }
 
-/// The style of a process, which is that of `ps`.
-fn style_of(record: &Record) -> Style {
-    Style::from(crate::table::style::style_of(record))
-}
-
 fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
     if let Mode::Prompt(prompt) = &app.mode {
         return draw_prompt(prompt, app.message.as_deref(), frame, area);
@@ -138,7 +132,7 @@ fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
     });
     let message = app.message.as_deref().or(late.as_deref());
     if let Some(message) = message {
-        // The message matters more than where the selection is.
+        // The message has precedence over the status.
         if message.width() + 1 + status.width() > width {
             status.clear();
         }
@@ -159,8 +153,8 @@ fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
 
 fn draw_prompt(prompt: &Prompt, message: Option<&str>, frame: &mut Frame, area: Rect) {
     let title = prompt.purpose.title();
-    let room = usize::from(area.width).saturating_sub(title.width() + 1);
-    let scroll = prompt.input.visual_scroll(room);
+    let width = usize::from(area.width).saturating_sub(title.width() + 1);
+    let scroll = prompt.input.visual_scroll(width);
     let mut column = 0;
     let text = prompt.input.value().chars().filter(|c| {
         column += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
@@ -177,7 +171,7 @@ fn draw_prompt(prompt: &Prompt, message: Option<&str>, frame: &mut Frame, area: 
     frame.set_cursor_position((area.x + column.min(last), area.y));
 }
 
-/// What is not as usual, and which of how many rows is selected.
+/// Returns the settings that are not the usual ones, and the number of the selected row.
 fn status(app: &App) -> String {
     let mut parts = Vec::new();
     if app.is_paused {
@@ -203,7 +197,7 @@ fn status(app: &App) -> String {
     parts.join("  ")
 }
 
-/// The keys that matter most, as many as there is room for.
+/// Returns as many of the most important keys as fit.
 fn key_bar(width: usize) -> Line<'static> {
     let mut line = Line::default();
     for (key, text) in BAR {
@@ -218,7 +212,7 @@ fn key_bar(width: usize) -> Line<'static> {
     line
 }
 
-/// The same as text, with all rows.
+/// Returns the screen as text, with all rows.
 pub fn text(app: &App) -> String {
     let mut text = String::new();
     for parts in header(app) {

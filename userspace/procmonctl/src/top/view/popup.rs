@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is shown over the table: the help, and menus.
+//! The help and menus, which cover the table.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -9,12 +9,11 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, List, ListState, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use super::super::keys::BINDINGS;
-use super::super::menu::Menu;
-use crate::table::columns::Side;
-use crate::table::render::pad;
+use crate::table::render::{Side, pad};
+use crate::top::keys::BINDINGS;
+use crate::top::menu::Menu;
 
-/// An area in the middle that has room for so much text, if the screen has.
+/// Returns an area in the middle for text of this size, as far as it fits the screen.
 fn middle(frame: &Frame, width: usize, height: usize) -> Rect {
     let area = frame.area();
     let with_border = |size: usize| u16::try_from(size).unwrap_or(u16::MAX).saturating_add(2);
@@ -28,7 +27,7 @@ fn middle(frame: &Frame, width: usize, height: usize) -> Rect {
     }
 }
 
-/// The keys, from line `first` on, which does not remain beyond the last page.
+/// Draws the keys, from line `first` on, which is limited to the last page.
 pub fn draw_help(frame: &mut Frame, first: &mut usize) {
     let names = BINDINGS.iter().map(|binding| binding.names.width()).max();
     let lines: Vec<_> = BINDINGS

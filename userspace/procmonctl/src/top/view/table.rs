@@ -11,18 +11,19 @@ use ratatui::widgets::{
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::super::state::App;
-use super::super::usage::Process;
-use crate::table::columns::{Column, Side};
+use crate::table::columns::Column;
+use crate::table::render::Side;
+use crate::table::style::style_of;
+use crate::top::state::{self, App};
+use crate::top::usage::Process;
 
-/// Columns that a narrow screen does without, the first one first. Those that are not named here
-/// go before.
+/// The columns that a narrow screen leaves out, the first one first. All others go before them.
 const SPARE: [&str; 7] = ["nice", "threads", "time", "user", "state", "rss", "cpu"];
 
-/// How much of the name is to be seen before other columns get room.
+/// The width of the name that has precedence over other columns.
 const NAME: usize = 12;
 
-/// How wide a column is at least, so that it need not grow when there is more to show.
+/// Returns the least width of a column, with which it rarely has to grow.
 fn least_width(column: &Column) -> usize {
     let usual = match column.key {
         // See PID_MAX_LIMIT of the kernel.
@@ -34,11 +35,11 @@ fn least_width(column: &Column) -> usize {
         _ if column.side == Side::Right => 5,
         _ => 1,
     };
-    // There is room for the arrow.
+    // With space for the arrow.
     usual.max(column.title.width() + 1)
 }
 
-/// The columns that fit, with their widths. The last one has what is left.
+/// Returns the columns that fit, with their widths. The last one takes the rest.
 fn fitting(app: &App, width: usize) -> Vec<(&'static Column, usize)> {
     let mut columns: Vec<_> = app
         .columns()
@@ -124,7 +125,7 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     }
 }
 
-/// Makes columns as wide as what is on the screen. They do not shrink when that goes away.
+/// Makes columns as wide as their cells on the screen. They never shrink.
 fn grow(app: &mut App) {
     let columns = app.columns();
     let mut widths = std::mem::take(&mut app.widths);
@@ -141,7 +142,7 @@ fn grow(app: &mut App) {
 
 fn row(
     app: &App,
-    line: &super::super::state::Line,
+    line: &state::Line,
     process: &Process,
     columns: &[(&'static Column, usize)],
 ) -> Row<'static> {
@@ -154,7 +155,7 @@ fn row(
             Cell::from(aligned(text, column.side))
         }
     });
-    let style = super::style_of(&process.record);
+    let style = Style::from(style_of(&process.record));
     Row::new(cells).style(if app.is_tagged(process) {
         style.fg(Color::Yellow).bold().underlined()
     } else {
@@ -169,7 +170,7 @@ fn aligned(text: String, side: Side) -> Line<'static> {
     })
 }
 
-/// The title of a column, with an arrow at the one that the rows are sorted by.
+/// Returns the title of a column, with an arrow if the rows are sorted by it.
 fn title(app: &App, column: &Column) -> Cell<'static> {
     let mut text = column.title.to_owned();
     if *column == *app.order.column {
@@ -183,7 +184,7 @@ fn title(app: &App, column: &Column) -> Cell<'static> {
     })
 }
 
-/// A text without what is scrolled out on the left.
+/// Returns a text without the characters that are scrolled out on the left.
 fn scrolled(text: &str, shift: usize) -> String {
     let mut column = 0;
     let rest = text.chars().filter(|c| {

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `top`: processes, again and again.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use anyhow::bail;
+
+use crate::session::Session;
+use crate::table::args::TableArgs;
+use crate::table::filter::Selection;
+use crate::table::names::Names;
+use crate::top::state::{self, App, Settings};
+use crate::top::{batch, keys, live};
+use crate::values::parse_seconds;
+
+/// Show a live, full-screen process list
+///
+/// CPU use is that since the last refresh, and on the first screen that of whole lifetimes. Signals
+/// that end or stop the program have their usual effect after the terminal was put in order.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_long_help = format!("{}\n\n{EXAMPLES}", keys::help()),
+    mut_arg("columns", |columns| columns.default_values(state::COLUMNS).hide_possible_values(true)),
+    mut_arg("sort", |sort| sort.default_value("-cpu")),
+)]
+pub struct Args {
+    /// Seconds from one refresh to the next
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
+    delay: Duration,
+
+    /// Batch mode: print text, or with --json one object a refresh, and read no keys
+    #[arg(short, long)]
+    pub batch: bool,
+
+    /// Exit after N refreshes
+    #[arg(short = 'n', long, value_name = "N")]
+    count: Option<u64>,
+
+    #[command(flatten)]
+    pub table: TableArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  procmonctl top --sort -rss -u www-data
+  procmonctl top --batch -n 2 -d 5 >processes.txt";
+
+impl Args {
+    pub fn run(self, session: &Session) -> anyhow::Result<()> {
+        let device = session.open_to_read()?;
+        let names = Names::read();
+        let selection = Selection::new(self.table.filters, self.table.threads, &names)?;
+        let settings = Settings {
+            selection,
+            groups: device.info()?.groups,
+            columns: self.table.columns,
+            order: self.table.sort,
+            is_tree: self.table.tree,
+            delay: self.delay,
+        };
+        let app = App::new(settings, names);
+        if self.batch {
+            return batch::run(&device, app, self.count, &session.out);
+        }
+        if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+            bail!("top needs a terminal; use --batch for pipes and files");
+        }
+        if env::var_os("TERM").is_some_and(|kind| kind == "dumb") {
+            bail!("the terminal cannot move its cursor (TERM=dumb); use --batch");
+        }
+        live::run(device, app, self.count)
+    }
+}

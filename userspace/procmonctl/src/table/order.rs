@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The order of rows.
+
+use std::cmp::Ordering;
+
+use super::columns::Column;
+use super::row::{Context, Row};
+use super::value::Value;
+
+/// A column to sort by, and the direction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Order {
+    pub column: &'static Column,
+    /// Whether the largest value comes first.
+    pub descending: bool,
+}
+
+impl Order {
+    /// Parses the key of a column, with `-` before it for the largest value first.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (descending, key) = match text.strip_prefix('-') {
+            Some(key) => (true, key),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let column = Column::by_key(key).ok_or_else(|| format!("there is no column {key:?}"))?;
+        Ok(Self { column, descending })
+    }
+
+    /// Sorts rows. Those with equal values are in the order of their IDs.
+    pub fn sort(&self, rows: &mut [Row], context: &Context) {
+        rows.sort_by_cached_key(|row| Key {
+            value: self.column.value(row, context),
+            descending: self.descending,
+            pid: row.record.pid(),
+        });
+    }
+}
+
+/// The sort key of a row.
+struct Key {
+    value: Value,
+    descending: bool,
+    pid: i32,
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = self.value.compare(&other.value);
+        let order = if self.descending {
+            order.reverse()
+        } else {
+            order
+        };
+        order.then(self.pid.cmp(&other.pid))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Key {}
+
+#[cfg(test)]
+mod tests {
+    use procmon::snapshot::{Groups, Record};
+    use procmon::uapi;
+
+    use super::*;
+
+    fn record(pid: i32, comm: u8) -> Record {
+        let mut raw = uapi::procmon_record {
+            pid,
+            groups: Groups::all().bits(),
+            rss_anon: 100 - pid as u64,
+            ..Default::default()
+        };
+        raw.comm[0] = comm as std::ffi::c_char;
+        raw.into()
+    }
+
+    #[test]
+    fn rows_are_sorted_by_a_column_and_then_by_their_ids() {
+        let records = [record(30, b'b'), record(10, b'a'), record(20, b'a')];
+        let mut rows: Vec<_> = records
+            .iter()
+            .map(|record| Row { record, cpu: None })
+            .collect();
+        let mut sorted = |order: &str| -> Vec<i32> {
+            let order = Order::parse(order).unwrap();
+            order.sort(&mut rows, &Context::default());
+            rows.iter().map(|row| row.record.pid()).collect()
+        };
+        assert_eq!(sorted("comm"), [10, 20, 30]);
+        assert_eq!(sorted("-comm"), [30, 10, 20]);
+        assert_eq!(sorted("+rss"), [30, 20, 10]);
+        assert_eq!(sorted("-pid"), [30, 20, 10]);
+        assert!(Order::parse("cpu%").is_err());
+    }
+}

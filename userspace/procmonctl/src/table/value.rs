@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Values of columns, as text, in JSON and in CSV.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::clock::{self, Moment};
+use crate::text::printable;
+
+/// A value in a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// No value, or one that the caller may not see.
+    Absent,
+    /// A signed number.
+    Number(i64),
+    /// An unsigned number.
+    Count(u64),
+    /// A number of bytes.
+    Bytes(u64),
+    /// A percentage.
+    Percent(f64),
+    /// An amount of time.
+    Time(Duration),
+    /// A point in time.
+    Moment(Moment),
+    /// One of a set of words.
+    Word(String),
+    /// A name of a user's choice, which may have any bytes.
+    Name(Vec<u8>),
+}
+
+impl Value {
+    /// Formats the value for people: visible characters in one line.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Absent => "-".to_owned(),
+            Self::Number(number) => number.to_string(),
+            Self::Count(count) => count.to_string(),
+            Self::Bytes(bytes) => bytes_text(*bytes),
+            Self::Percent(percent) => format!("{percent:.1}"),
+            Self::Time(time) => time_text(*time),
+            Self::Moment(moment) => moment.local(),
+            Self::Word(word) => word.clone(),
+            Self::Name(name) => printable(name),
+        }
+    }
+
+    /// Formats the value for CSV: with all digits, in bytes, seconds and percent.
+    pub fn plain(&self) -> String {
+        match self {
+            Self::Absent => String::new(),
+            Self::Bytes(bytes) => bytes.to_string(),
+            Self::Percent(percent) => format!("{percent:.3}"),
+            Self::Time(time) => format!("{}.{:09}", time.as_secs(), time.subsec_nanos()),
+            Self::Moment(moment) => moment.to_string(),
+            _ => self.text(),
+        }
+    }
+
+    /// Compares two values of a column. Absent ones come first.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => a.cmp(b),
+            (Self::Count(a), Self::Count(b)) | (Self::Bytes(a), Self::Bytes(b)) => a.cmp(b),
+            (Self::Percent(a), Self::Percent(b)) => a.total_cmp(b),
+            (Self::Time(a), Self::Time(b)) => a.cmp(b),
+            (Self::Moment(a), Self::Moment(b)) => a.cmp(b),
+            (Self::Word(a), Self::Word(b)) => a.cmp(b),
+            (Self::Name(a), Self::Name(b)) => a.cmp(b),
+            _ => (*self != Self::Absent).cmp(&(*other != Self::Absent)),
+        }
+    }
+}
+
+/// Times are numbers of nanoseconds. A name that is not UTF-8 is null.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Absent => serializer.serialize_none(),
+            Self::Number(number) => serializer.serialize_i64(*number),
+            Self::Count(count) | Self::Bytes(count) => serializer.serialize_u64(*count),
+            Self::Percent(percent) => serializer.serialize_f64(*percent),
+            Self::Time(time) => serializer.serialize_u64(clock::nanoseconds(*time)),
+            Self::Moment(moment) => serializer.collect_str(moment),
+            Self::Word(word) => serializer.serialize_str(word),
+            Self::Name(name) => std::str::from_utf8(name).ok().serialize(serializer),
+        }
+    }
+}
+
+/// Formats a number of bytes with at most four digits and a unit.
+pub fn bytes_text(bytes: u64) -> String {
+    const UNITS: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if value < 9.95 {
+        format!("{value:.1}{}", UNITS[unit])
+    } else {
+        format!("{value:.0}{}", UNITS[unit])
+    }
+}
+
+/// Formats a time: minutes, seconds and hundredths; from an hour on hours, minutes and seconds; from
+/// a day on days, hours and minutes.
+pub fn time_text(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match seconds {
+        0..3600 => format!(
+            "{minutes}:{:02}.{:02}",
+            seconds % 60,
+            time.subsec_millis() / 10
+        ),
+        3600..86400 => format!("{hours}:{:02}:{:02}", minutes % 60, seconds % 60),
+        _ => format!("{days}d{:02}:{:02}", hours % 24, minutes % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_take_up_to_five_characters() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (1023, "1023B"),
+            (1024, "1.0K"),
+            (10 * 1024, "10K"),
+            (1_023_000, "999K"),
+            (1_023_999, "1.0M"),
+            (5_905_580_032, "5.5G"),
+            (u64::MAX, "16E"),
+        ] {
+            assert_eq!(bytes_text(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn times_get_coarser() {
+        for (millis, text) in [
+            (0, "0:00.00"),
+            (61_230, "1:01.23"),
+            (3_599_999, "59:59.99"),
+            (3_600_000, "1:00:00"),
+            (86_399_000, "23:59:59"),
+            (90_061_000, "1d01:01"),
+        ] {
+            assert_eq!(time_text(Duration::from_millis(millis)), text, "{millis}");
+        }
+    }
+
+    #[test]
+    fn values_for_programs_have_all_digits() {
+        assert_eq!(Value::Bytes(123_456_789).plain(), "123456789");
+        assert_eq!(
+            Value::Time(Duration::from_nanos(1_000_000_001)).plain(),
+            "1.000000001"
+        );
+        assert_eq!(Value::Absent.plain(), "");
+        assert_eq!(Value::Absent.text(), "-");
+        let json = |value| serde_json::to_string(&value).unwrap();
+        assert_eq!(json(Value::Time(Duration::from_micros(3))), "3000");
+        assert_eq!(json(Value::Absent), "null");
+        assert_eq!(json(Value::Number(-5)), "-5");
+        assert_eq!(json(Value::Name(b"a\n".to_vec())), "\"a\\n\"");
+        assert_eq!(json(Value::Name(b"\xff".to_vec())), "null");
+        assert_eq!(Value::Name(b"a\n\xff".to_vec()).plain(), "a\\n\\xff");
+    }
+
+    #[test]
+    fn absent_values_sort_first() {
+        assert_eq!(Value::Absent.compare(&Value::Count(0)), Ordering::Less);
+        assert_eq!(Value::Count(0).compare(&Value::Absent), Ordering::Greater);
+        assert_eq!(Value::Absent.compare(&Value::Absent), Ordering::Equal);
+        assert_eq!(Value::Count(2).compare(&Value::Count(10)), Ordering::Less);
+    }
+}
