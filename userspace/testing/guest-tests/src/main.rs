@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs the test programs in the guest, each test in a process of its own, and reports by the Test
-//! Anything Protocol.
+//! The runner of the test programs in the guest: each test in a process of its own, with a report
+//! by the Test Anything Protocol.
 //!
 //! A test that hangs or crashes is a failure like any other, and the next ones still get a turn.
 
@@ -20,12 +20,13 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use wait_timeout::ChildExt;
 
-/// What a test has printed.
+/// File with the output of the last test.
 const OUTPUT: &str = "/tmp/test-output";
 
 #[derive(Parser)]
 struct Arguments {
-    /// Run only tests with this in their names, or one of several
+    /// Run only the tests of the program with this name, or else those with this in their names.
+    /// Of several, each adds its tests, and has to have one
     #[arg(long)]
     filter: Vec<String>,
 
@@ -33,7 +34,7 @@ struct Arguments {
     #[arg(long, default_value_t = 120)]
     timeout: u64,
 
-    /// See at the end that the module has not lost any memory, of which the kernel keeps account
+    /// Verify at the end, by the kernel's account, that the module has not lost any memory
     #[arg(long)]
     leaks: bool,
 
@@ -42,14 +43,32 @@ struct Arguments {
     programs: Vec<PathBuf>,
 }
 
-/// What became of a test.
+/// Result of a test.
 enum Outcome {
     Passed,
     Skipped(String),
     Failed(String),
 }
 
-/// What was reported so far.
+/// A test and the program that has it.
+struct Test {
+    program: PathBuf,
+    program_name: String,
+    name: String,
+}
+
+impl Test {
+    /// Whether a filter selects it. `is_program` tells whether the filter is a program's name.
+    fn matches(&self, filter: &str, is_program: bool) -> bool {
+        if is_program {
+            self.program_name == filter
+        } else {
+            self.name.contains(filter)
+        }
+    }
+}
+
+/// The results so far, each of which is printed at once.
 #[derive(Default)]
 struct Report {
     count: u32,
@@ -79,21 +98,38 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut report = Report::default();
     let kmemleak = arguments.leaks.then(Kmemleak::new);
-    for program in &arguments.programs {
-        let name = program
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        for test in tests_of(program) {
-            let filters = &arguments.filter;
-            if !filters.is_empty() && !filters.iter().any(|filter| test.contains(filter)) {
-                continue;
+    let tests: Vec<_> = arguments
+        .programs
+        .iter()
+        .flat_map(|program| tests_of(program))
+        .collect();
+    let mut is_selected = vec![arguments.filter.is_empty(); tests.len()];
+    for filter in &arguments.filter {
+        let is_program = tests.iter().any(|test| test.program_name == *filter);
+        let mut found = false;
+        for (test, is_selected) in tests.iter().zip(&mut is_selected) {
+            if test.matches(filter, is_program) {
+                *is_selected = true;
+                found = true;
             }
-            // If this is the last line, then the test has taken the machine down.
-            println!("# {name}: {test}");
-            let start = Instant::now();
-            let outcome = run(program, &test, Duration::from_secs(arguments.timeout));
-            report.add(&format!("{name}: {test}"), start.elapsed(), outcome);
         }
+        if !found {
+            let name = format!("no program and no test: {filter}");
+            let reason = "the selection matches none".to_owned();
+            report.add(&name, Duration::ZERO, Outcome::Failed(reason));
+        }
+    }
+    for (test, is_selected) in tests.iter().zip(is_selected) {
+        if !is_selected {
+            continue;
+        }
+        let name = format!("{}: {}", test.program_name, test.name);
+        // If this is the last line, then the test has taken the machine down.
+        println!("# {name}");
+        let start = Instant::now();
+        let timeout = Duration::from_secs(arguments.timeout);
+        let outcome = run(&test.program, &test.name, timeout);
+        report.add(&name, start.elapsed(), outcome);
     }
     if let Some(kmemleak) = kmemleak {
         let start = Instant::now();
@@ -112,8 +148,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The names of the tests in a program.
-fn tests_of(program: &Path) -> Vec<String> {
+/// Lists the tests of a program.
+fn tests_of(program: &Path) -> Vec<Test> {
+    let program_name = program.file_name().unwrap_or_default().to_string_lossy();
     let list = Command::new(program)
         .args(["--list", "--format", "terse"])
         .output()
@@ -127,7 +164,11 @@ fn tests_of(program: &Path) -> Vec<String> {
     String::from_utf8_lossy(&list.stdout)
         .lines()
         .filter_map(|line| line.strip_suffix(": test"))
-        .map(str::to_owned)
+        .map(|name| Test {
+            program: program.to_owned(),
+            program_name: program_name.clone().into_owned(),
+            name: name.to_owned(),
+        })
         .collect()
 }
 
@@ -144,18 +185,18 @@ fn run(program: &Path, test: &str, timeout: Duration) -> Outcome {
         Ok(Some(failure)) => failure,
         Err(error) => error.to_string(),
     };
-    // The next test finds things as it expects them, if that can be had.
+    // So that the next test can load the module, if possible.
     let _ = module::try_unload();
     Outcome::Failed(format!("{failure}\n{}", output()))
 }
 
-/// Runs a test and tells how it has failed, if it has.
+/// Runs a test and returns the reason of its failure, if it fails.
 fn try_run(program: &Path, test: &str, timeout: Duration) -> io::Result<Option<String>> {
     kernel_log::rearm()?;
     let mut log = KernelLog::from_now();
     let tainted = kernel_log::trouble();
     let status = wait_for(program, test, timeout)?;
-    // Whatever the test itself has found, or has not come to look for.
+    // Complaints of the kernel come first: they also explain most failures of the test itself.
     Ok(if let Some(splat) = log.splat() {
         Some(format!("the kernel complained: {splat}"))
     } else if kernel_log::trouble() != tainted {
@@ -168,7 +209,7 @@ fn try_run(program: &Path, test: &str, timeout: Duration) -> io::Result<Option<S
     })
 }
 
-/// Runs a test to its end, or gives it up.
+/// Runs a test to its end, or kills it after the time limit and returns `None`.
 fn wait_for(program: &Path, test: &str, timeout: Duration) -> io::Result<Option<ExitStatus>> {
     let output = File::create(OUTPUT)?;
     let mut child = Command::new(program)
@@ -179,10 +220,10 @@ fn wait_for(program: &Path, test: &str, timeout: Duration) -> io::Result<Option<
         .spawn()?;
     let status = child.wait_timeout(timeout)?;
     if status.is_none() {
-        // The kernel's log tells where in the kernel it hangs.
+        // So that the kernel's log shows where in the kernel it hangs.
         fs::write("/proc/sysrq-trigger", "w")?;
         let group = i32::try_from(child.id()).map_err(io::Error::other)?;
-        // Nobody waits for the end: it may not be possible to kill it.
+        // Its end is not awaited: a process that hangs in the kernel cannot be killed.
         killpg(Pid::from_raw(group), Signal::SIGKILL)?;
     }
     Ok(status)

@@ -170,7 +170,7 @@ fn set_in_a_pid_namespace() {
 
 /// A number that stands for no process is one in the namespace that it was given in.
 #[test]
-fn a_number_of_no_process() {
+fn a_pid_of_no_process() {
     let (_kernel, _module) = loaded(FAST);
     let device = Device::open().unwrap();
     let pid = procfs::unused_pid();
@@ -220,7 +220,7 @@ fn end_of_process(device: &Device, next: u64) -> Chosen<'static> {
 /// A process that gets the number of the chosen one at once is another one, and the number is shown
 /// until the filter is set again.
 #[test]
-fn the_number_is_taken_again() {
+fn a_reused_pid_is_another_process() {
     for was_seen in [true, false] {
         let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
         let device = Device::open().unwrap();

@@ -141,7 +141,7 @@ fn started() -> u64 {
 
 /// Every process and thread that is started counts once.
 #[test]
-fn forks() {
+fn forks_count_once() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
     let outer = started();
@@ -168,7 +168,7 @@ fn forks() {
 
 /// When the numbers of processes begin anew, those that are in use are not taken for new ones.
 #[test]
-fn forks_when_ids_begin_anew() {
+fn forks_when_pids_wrap() {
     const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 
     let (_kernel, _module) = loaded(&format!("{} history=20000", fast()));
@@ -228,7 +228,7 @@ fn the_oldest_samples_are_lost() {
 /// The chosen process is in each sample, as a snapshot shows it, until it is gone. Then nothing is
 /// recorded any more, until somebody chooses again.
 #[test]
-fn the_chosen_process() {
+fn the_target_is_in_each_sample() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
     let child = sleeper();
@@ -273,7 +273,7 @@ fn the_chosen_process() {
 
 /// RESET ends the choice too, as it takes the filter away.
 #[test]
-fn reset_ends_the_choice() {
+fn reset_takes_the_target_away() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
     device.set_filter(Some(1)).unwrap();
@@ -287,7 +287,7 @@ fn reset_ends_the_choice() {
 
 /// Nobody has this ID.
 #[test]
-fn nobody_is_chosen() {
+fn a_target_that_does_not_exist() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
     let pid = procfs::unused_pid();
@@ -298,7 +298,7 @@ fn nobody_is_chosen() {
 
 /// A process that executes another program stays the same one.
 #[test]
-fn another_program() {
+fn a_target_that_executes_a_program() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
     let (reader, writer) = nix::unistd::pipe().unwrap();
@@ -325,7 +325,7 @@ fn another_program() {
 
 /// An ID of the caller's PID namespace is that of another number for the monitor.
 #[test]
-fn chosen_in_a_pid_namespace() {
+fn a_target_named_in_a_pid_namespace() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
     in_pid_namespace(|| {
@@ -348,7 +348,7 @@ fn chosen_in_a_pid_namespace() {
 
 /// Whoever has no rights over a process is told no more than by `/proc`.
 #[test]
-fn who_may_ask() {
+fn rights_over_the_target() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
     device.set_filter(Some(1)).unwrap();
@@ -378,7 +378,7 @@ fn ready(device: &Device, timeout: u16) -> PollFlags {
 
 /// poll(2) tells of samples that a file has not asked for.
 #[test]
-fn polling() {
+fn poll_tells_of_new_samples() {
     let (_kernel, _module) = loaded("monitor_interval_ms=500");
     let device = Device::open().unwrap();
     let always =
@@ -493,7 +493,7 @@ fn call(arguments: &mut uapi::procmon_history) -> nix::Result<i32> {
 
 /// Arguments that are not as they should be are refused, each for its reason.
 #[test]
-fn bad_arguments() {
+fn history_refuses_bad_arguments() {
     let (_kernel, _module) = loaded(&fast());
     wait_for(&Device::open().unwrap(), 0, |_| true);
     let region = Region::new(4 * PAGE);
@@ -542,7 +542,7 @@ fn bad_arguments() {
 
 /// Any capacity, strides of later versions, and a buffer that ends early.
 #[test]
-fn rooms() {
+fn capacities_and_strides() {
     let (_kernel, _module) = loaded("history=100 monitor_interval_ms=10");
     let device = Device::open().unwrap();
     wait_for(&device, 0, |sample| sample.sequence() == 100);
@@ -610,7 +610,7 @@ fn rooms() {
 
 /// 32-bit programs get the same, and later versions may pass more.
 #[test]
-fn other_callers() {
+fn callers_of_32_bits_and_of_later_versions() {
     let (_kernel, _module) = loaded(&fast());
     wait_for(&Device::open().unwrap(), 0, |_| true);
     let region = Region::new_low(PAGE);

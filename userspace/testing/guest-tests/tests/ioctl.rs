@@ -56,7 +56,7 @@ fn long_at(region: &Region, offset: usize) -> u64 {
 /// T35: RESET zeroes the totals, its own call included, and the filter. The message and
 /// per_cpu_ops stay.
 #[test]
-fn t35_reset() {
+fn reset_zeroes_the_totals_and_the_filter() {
     let (_kernel, _module) = loaded("");
     let mut device = Device::open().unwrap();
     device.write_message(b"stays").unwrap();
@@ -84,7 +84,7 @@ fn t35_reset() {
 
 /// T35: GET_COUNT is the length of the message.
 #[test]
-fn t35_get_count() {
+fn get_count_is_the_length_of_the_message() {
     let (_kernel, _module) = loaded("buffer_size=100");
     let device = Device::open().unwrap();
     let answer = Region::new(PAGE);
@@ -99,7 +99,7 @@ fn t35_get_count() {
 
 /// T35: GET_STATS counts itself, and gives every byte of its structure a value.
 #[test]
-fn t35_get_stats() {
+fn get_stats_counts_itself() {
     let (_kernel, _module) = loaded("");
     let file = open();
     let device = Device::open().unwrap();
@@ -133,7 +133,7 @@ fn t35_get_stats() {
 /// T35, T42: SET_FILTER takes 0 and every positive number, whether there is such a process or not,
 /// and refuses negative ones.
 #[test]
-fn t35_t42_set_filter() {
+fn set_filter_refuses_negative_numbers() {
     let (_kernel, _module) = loaded("");
     let file = open();
     for pid in [1, procfs::unused_pid(), i32::MAX, 0, 7] {
@@ -149,7 +149,7 @@ fn t35_t42_set_filter() {
 
 /// T35: QUERY_PID fills its structure; tests/query.rs has what with.
 #[test]
-fn t35_query_pid() {
+fn query_pid_fills_its_structure() {
     let (_kernel, _module) = loaded("");
     let file = open();
     for pattern in [0xaa, 0x55] {
@@ -207,7 +207,7 @@ fn the_header_is_the_spec() {
 /// T36: unknown commands, each of which counts. Bits that do not fit in a command are cut off by
 /// the system call.
 #[test]
-fn t36_unknown_commands() {
+fn unknown_commands_are_refused() {
     let (_kernel, _module) = loaded("");
     let file = open();
     let page = Region::new(PAGE);
@@ -236,7 +236,7 @@ fn t36_unknown_commands() {
 
 /// T37: a known number with another size or direction is unknown; those of 32-bit processes too.
 #[test]
-fn t37_wrong_size_or_direction() {
+fn wrong_sizes_and_directions_are_refused() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     device.write_message(b"kept").unwrap();
@@ -262,7 +262,7 @@ fn t37_wrong_size_or_direction() {
 
 /// T38: a bad pointer is EFAULT, and nothing happens.
 #[test]
-fn t38_bad_pointers() {
+fn commands_refuse_bad_pointers() {
     let (_kernel, _module) = loaded("");
     let file = open();
     set_filter(&file, 7).unwrap();
@@ -295,7 +295,7 @@ fn t38_bad_pointers() {
 
 /// T38, T39: the structures may lie anywhere, at odd addresses too, up to the last byte.
 #[test]
-fn t38_unaligned_pointers() {
+fn structures_lie_at_any_address() {
     let (_kernel, _module) = loaded("");
     let file = open();
     let region = Region::new(PAGE);
@@ -312,7 +312,7 @@ fn t38_unaligned_pointers() {
 
 /// T42: any number may be asked for; what is no PID is not found.
 #[test]
-fn t42_integer_edges() {
+fn any_number_may_be_queried() {
     let (_kernel, _module) = loaded("");
     let file = open();
     for pid in [0, -1, i32::MIN, i32::MAX, procfs::unused_pid()] {
@@ -329,7 +329,7 @@ fn t42_integer_edges() {
 /// T43: what changes something takes a file that is open for writing, and says so before it looks
 /// at the argument; the rest works with any file.
 #[test]
-fn t43_access_mode() {
+fn changes_take_a_file_open_for_writing() {
     let (_kernel, _module) = loaded("");
     set_filter(open(), 7).unwrap();
     let read_only = File::open(DEVICE_PATH).unwrap();
@@ -354,7 +354,7 @@ fn t43_access_mode() {
 
 /// T44: whoever inherits an open file can do with it what it was opened for, as with any file.
 #[test]
-fn t44_inherited_file() {
+fn an_inherited_file_keeps_its_rights() {
     let (_kernel, _module) = loaded("");
     let file = open();
     let read_only = File::open(DEVICE_PATH).unwrap();
@@ -494,7 +494,7 @@ impl WriteAtStart for File {
 
 /// T47: a 32-bit process has all five commands, with its own numbers and layouts.
 #[test]
-fn t47_32_bit_commands() {
+fn commands_of_32_bit_processes() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     device.write_message(b"Hello Kernel\n").unwrap();
@@ -547,7 +547,7 @@ fn t47_32_bit_commands() {
 
 /// T47: a size that a 32-bit process has no number for is given as the largest it has.
 #[test]
-fn t47_values_that_do_not_fit_saturate() {
+fn values_that_do_not_fit_saturate() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     // Address space costs nothing as long as it is not used.
@@ -578,7 +578,7 @@ fn t47_values_that_do_not_fit_saturate() {
 
 /// T47: bad input from a 32-bit process gets the same errors.
 #[test]
-fn t47_32_bit_errors() {
+fn errors_of_32_bit_processes() {
     let (_kernel, _module) = loaded("");
     let file = open();
     set_filter(&file, 7).unwrap();
@@ -612,10 +612,7 @@ fn t47_32_bit_errors() {
         );
     }
     let read_only = File::open(DEVICE_PATH).unwrap();
-    assert_eq!(
-        ia32::ioctl(&read_only, RESET, Ptr::NULL),
-        Err(Errno::EBADF)
-    );
+    assert_eq!(ia32::ioctl(&read_only, RESET, Ptr::NULL), Err(Errno::EBADF));
     assert_eq!(
         ia32::ioctl(&read_only, SET_FILTER, page.start()),
         Err(Errno::EBADF)
@@ -626,7 +623,7 @@ fn t47_32_bit_errors() {
 
 /// T47: reading and writing of a 32-bit process.
 #[test]
-fn t47_32_bit_reading_and_writing() {
+fn reading_and_writing_of_32_bit_processes() {
     let (_kernel, _module) = loaded("");
     let file = open();
     let page = Region::new_low(PAGE);

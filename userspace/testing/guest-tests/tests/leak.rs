@@ -87,7 +87,7 @@ fn no_growing_memory() {
 
 /// T01: 200 times loaded and unloaded, which leaves the kernel with the memory that it had.
 #[test]
-fn t01_loading_and_unloading_200_times() {
+fn loading_and_unloading_loses_no_memory() {
     let _kernel = KernelGuard::new();
     let cycles = |count| {
         for cycle in 0..count {

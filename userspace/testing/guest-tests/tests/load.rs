@@ -131,7 +131,7 @@ fn a_node_made_by_hand_works() {
 
 /// T02
 #[test]
-fn t02_loading_twice() {
+fn a_second_module_is_refused() {
     let (_kernel, module) = loaded("");
     assert_eq!(Module::load("").unwrap_err(), Errno::EEXIST);
     Device::open().unwrap().count().unwrap();
@@ -164,7 +164,7 @@ fn refused(parameter: Parameter, value: &str) {
 
 /// T03: values of parameters that are refused.
 #[test]
-fn t03_bad_parameters() {
+fn bad_parameters_are_refused() {
     let _kernel = KernelGuard::new();
     // The kernel drops lines about parameters when there are too many in five seconds.
     fs::write("/proc/sys/kernel/printk_ratelimit", "0").unwrap();
@@ -181,7 +181,7 @@ fn t03_bad_parameters() {
 
 /// T03: values that are taken, the limits among them, and the defaults.
 #[test]
-fn t03_good_parameters() {
+fn good_parameters_are_taken() {
     let _kernel = KernelGuard::new();
     let check = |parameters: &str, expected: &[(Parameter, u32)]| {
         let _module = Module::load(parameters).unwrap_or_else(|e| panic!("{parameters}: {e}"));
@@ -220,7 +220,7 @@ fn t03_good_parameters() {
 
 /// T03: a parameter that there is not is only warned of, as with any module.
 #[test]
-fn t03_unknown_parameter() {
+fn an_unknown_parameter_is_warned_of() {
     let mut log = KernelLog::from_now();
     let (_kernel, _module) = loaded("size=5");
     let lines = log.module_lines();
@@ -235,7 +235,7 @@ fn t03_unknown_parameter() {
 /// T04: the parameters are files, which root may write and all users may read. The library knows
 /// all of them.
 #[test]
-fn t04_parameters_are_in_sysfs() {
+fn parameters_are_in_sysfs() {
     let (_kernel, _module) = loaded("");
     let files: BTreeSet<_> = fs::read_dir(sysfs::PARAMETERS)
         .unwrap()
@@ -258,7 +258,7 @@ fn t04_parameters_are_in_sysfs() {
 
 /// T05: while the device is open the module stays, and works.
 #[test]
-fn t05_unloading_while_open() {
+fn an_open_file_keeps_the_module() {
     let (_kernel, module) = loaded("");
     assert_eq!(module::use_count(), Some(0));
     let first = Device::open().unwrap();
@@ -288,7 +288,7 @@ fn in_use(how: &str) {
 /// T06: what keeps an open file keeps the module: a duplicate, another process, a file under way
 /// in a socket, another program.
 #[test]
-fn t06_open_file_in_other_hands() {
+fn a_file_in_other_hands_keeps_the_module() {
     let (_kernel, module) = loaded("");
 
     let file = open();
@@ -399,7 +399,7 @@ fn while_loading_and_unloading(
 /// T07: unloading races with opening and closing in 8 processes; T10: and so does loading. A device
 /// that can be opened works.
 #[test]
-fn t07_t10_opening_while_the_module_comes_and_goes() {
+fn opening_while_the_module_comes_and_goes() {
     let is_enough = |unloaded, refused| unloaded > 0 && refused > 0;
     while_loading_and_unloading(8, is_enough, || {
         match File::options().read(true).write(true).open(DEVICE_PATH) {
@@ -422,7 +422,7 @@ fn t07_t10_opening_while_the_module_comes_and_goes() {
 
 /// T08: unloading races with reading and writing in sysfs, which it waits for.
 #[test]
-fn t08_sysfs_while_the_module_comes_and_goes() {
+fn sysfs_while_the_module_comes_and_goes() {
     let is_enough = |unloaded, refused| unloaded > 0 && refused == 0;
     while_loading_and_unloading(4, is_enough, || {
         for path in [
@@ -450,7 +450,7 @@ fn t08_sysfs_while_the_module_comes_and_goes() {
 /// T09: unloading does not take longer because the monitor sleeps for an hour, and leaves nothing
 /// behind.
 #[test]
-fn t09_unloading_is_quick_and_thorough() {
+fn unloading_is_quick_and_thorough() {
     let _kernel = KernelGuard::new();
     let unload = |interval| {
         let module = Module::load(&format!("monitor_interval_ms={interval}")).unwrap();
@@ -482,7 +482,7 @@ fn t09_unloading_is_quick_and_thorough() {
 
 /// T57: whoever hears of the device finds its attributes, as udev needs.
 #[test]
-fn t57_attributes_are_there_with_the_uevent() {
+fn attributes_are_there_with_the_uevent() {
     use nix::sys::socket::{NetlinkAddr, SockProtocol, bind, recv, setsockopt, socket, sockopt};
 
     let _kernel = KernelGuard::new();
@@ -543,7 +543,7 @@ fn lsmod_shows_the_module() {
 
 /// A process that waits in the middle of using the device and is killed lets the module go.
 #[test]
-fn t17_killed_and_ended_users_let_go() {
+fn killed_and_ended_users_let_go() {
     let (_kernel, module) = loaded("");
     let child = Child::spawn(|| {
         let _file = open();

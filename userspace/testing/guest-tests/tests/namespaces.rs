@@ -164,7 +164,7 @@ fn cgroup_of(pid: i32) -> String {
 
 /// Whoever is in a cgroup namespace is told of the cgroups below its root, and of no other ones.
 #[test]
-fn cgroups() {
+fn cgroups_outside_of_the_namespace() {
     let (_kernel, _module) = loaded("");
     let root = PathBuf::from("/tmp/cgroups");
     fs::create_dir_all(&root).unwrap();

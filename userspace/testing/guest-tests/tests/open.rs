@@ -19,7 +19,7 @@ use procmon::{DEVICE_PATH, Device, ErrorKind as ClientErrorKind, uapi};
 
 /// T13: a thousand files open at once, then no more of them, and all is well after.
 #[test]
-fn t13_as_many_files_as_allowed() {
+fn as_many_files_as_allowed() {
     let (_kernel, module) = loaded("");
     in_child(|| {
         setrlimit(Resource::RLIMIT_NOFILE, 1100, 1100).unwrap();
@@ -57,7 +57,7 @@ fn stats_by(file: &File) -> uapi::procmon_stats {
 
 /// T14: what the flags of open(2) do, and which of the opens count.
 #[test]
-fn t14_flags() {
+fn flags_of_open() {
     let (_kernel, _module) = loaded("");
     Device::open().unwrap().write_message(b"kept").unwrap();
     let mut expected = 1;
@@ -116,7 +116,7 @@ fn t14_flags() {
 
 /// T15: the node belongs to root, and nobody else gets in, not even as root of a user namespace.
 #[test]
-fn t15_the_node_is_for_root() {
+fn the_node_is_for_root() {
     let (_kernel, _module) = loaded("");
     let metadata = fs::metadata(DEVICE_PATH).unwrap();
     assert_eq!(metadata.mode(), libc::S_IFCHR | 0o600);
@@ -156,7 +156,7 @@ fn t15_the_node_is_for_root() {
 
 /// T16: each open file has an offset of its own; message, filter and counters are everybody's.
 #[test]
-fn t16_what_open_files_share() {
+fn open_files_share_all_but_the_offset() {
     let (_kernel, _module) = loaded("");
     let (mut first, mut second) = (open(), open());
     let writer = Device::open().unwrap();
@@ -183,7 +183,7 @@ fn t16_what_open_files_share() {
 
 /// T16: the message and the settings outlive the file that set them.
 #[test]
-fn t16_state_outlives_the_file() {
+fn settings_outlive_the_file() {
     let (_kernel, _module) = loaded("");
     in_child(|| {
         let device = Device::open().unwrap();
@@ -198,7 +198,7 @@ fn t16_state_outlives_the_file() {
 
 /// T18: no open is lost when many processes and threads open at once.
 #[test]
-fn t18_the_count_of_opens_is_exact() {
+fn the_count_of_opens_is_exact() {
     const PROCESSES: u64 = 4;
     const THREADS: u64 = 2;
     const OPENS: u64 = 200;

@@ -234,7 +234,7 @@ fn terminals_and_pipes() {
 
 /// The past of a process as a table, as JSON, as CSV and as a plot.
 #[test]
-fn history() {
+fn history_in_all_formats() {
     let (_kernel, _module) = loaded("monitor_interval_ms=50");
     let bee = busy(c"busybee");
     let pid = bee.pid();

@@ -53,14 +53,14 @@ fn same_as_proc(pid: i32) -> Process {
 
 /// T50: the thread that asks.
 #[test]
-fn t50_self() {
+fn a_thread_finds_itself() {
     let (_kernel, _module) = loaded("");
     assert_eq!(same_as_proc(gettid().as_raw()).state, State::Running);
 }
 
 /// T50: PID 1, a kernel thread, and every other process: the same as in `/proc`.
 #[test]
-fn t50_every_process_is_as_in_proc() {
+fn every_process_is_as_in_proc() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     let (mut kernel_threads, mut programs) = (0, 0);
@@ -103,7 +103,7 @@ fn t50_every_process_is_as_in_proc() {
 
 /// T50: threads are found by their own IDs, and so is the first one, whose ID is the process's.
 #[test]
-fn t50_threads() {
+fn threads_are_found_by_their_ids() {
     let (_kernel, _module) = loaded("");
     let tid = AtomicI32::new(0);
     let (named, done) = (Barrier::new(2), Barrier::new(2));
@@ -131,7 +131,7 @@ fn t50_threads() {
 
 /// T50: a process in each state that there is, up to the moment when it is gone.
 #[test]
-fn t50_states() {
+fn a_process_in_each_state() {
     let (_kernel, _module) = loaded("");
     let child = Child::spawn(|| {
         loop {
@@ -168,7 +168,7 @@ fn t50_states() {
 /// T50: one that computes, and one that cannot be disturbed: the parent in vfork(2), which waits
 /// for its child to end or to become another program.
 #[test]
-fn t50_running_and_disk_sleep() {
+fn running_and_disk_sleep() {
     let (_kernel, _module) = loaded("");
     let child = Child::spawn(|| {
         loop {
@@ -197,7 +197,7 @@ fn t50_running_and_disk_sleep() {
 
 /// T50: kernel threads that wait for work are idle, which is not the same as sleeping.
 #[test]
-fn t50_idle_kernel_threads() {
+fn kernel_threads_are_idle() {
     let (_kernel, _module) = loaded("");
     // Workqueues' rescuers have nothing to do unless memory is short.
     let idle = procfs::pids().into_iter().find(|&pid| {
@@ -211,7 +211,7 @@ fn t50_idle_kernel_threads() {
 
 /// T50: what has been waited for is gone, and so is what never was.
 #[test]
-fn t50_missing() {
+fn reaped_processes_are_not_found() {
     let (_kernel, _module) = loaded("");
     let child = Child::spawn(|| {});
     let pid = child.pid();
@@ -231,7 +231,7 @@ fn t50_missing() {
 
 /// T51: names of all lengths up to 15 and with any bytes, as the process gave them to itself.
 #[test]
-fn t51_names() {
+fn names_of_any_bytes() {
     let (_kernel, _module) = loaded("");
     in_child(|| {
         let device = Device::open().unwrap();
@@ -260,7 +260,7 @@ fn t51_names() {
 
 /// T51: a name that changes all the time is always one of its values, whole and terminated.
 #[test]
-fn t51_a_changing_name() {
+fn a_changing_name_is_whole() {
     const NAMES: [&CStr; 2] = [c"aaaaaaaaaaaaaaa", c"b"];
 
     let (_kernel, _module) = loaded("");
@@ -288,7 +288,7 @@ fn t51_a_changing_name() {
 
 /// T52: in a PID namespace its own numbers count, and the processes outside do not exist.
 #[test]
-fn t52_pid_namespace() {
+fn a_pid_namespace_has_its_own_numbers() {
     let (_kernel, _module) = loaded("");
     let outer_pid = own_pid();
     assert!(
@@ -318,7 +318,7 @@ fn t52_pid_namespace() {
 /// T52: seen from outside, a process in a namespace has its outer number. The namespace is that of
 /// who asks, not that of who opened the device.
 #[test]
-fn t52_seen_from_outside() {
+fn the_namespace_is_that_of_the_caller() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     in_pid_namespace(|| {
@@ -347,7 +347,7 @@ fn t52_seen_from_outside() {
 /// Processes and their memory come and go while they are asked for; the answer is always of one
 /// that there was.
 #[test]
-fn t54_processes_that_come_and_go() {
+fn processes_that_come_and_go() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     let stop = AtomicBool::new(false);

@@ -42,7 +42,7 @@ fn position(file: &File) -> u64 {
 
 /// T19: buffers of all sizes; reads that give nothing do not count.
 #[test]
-fn t19_sizes() {
+fn reads_of_all_sizes() {
     let (_kernel, _module) = loaded("");
     let buffer = Region::new(2 * PAGE);
     assert_eq!(
@@ -82,7 +82,7 @@ fn t19_sizes() {
 
 /// T19: the same through a buffer as large as the largest message.
 #[test]
-fn t19_largest_message() {
+fn the_largest_message_is_read() {
     let (_kernel, _module) = loaded("buffer_size=1048576");
     let message = write_counting(1_048_576);
     assert_eq!(Device::open().unwrap().read_message().unwrap(), message);
@@ -93,7 +93,7 @@ fn t19_largest_message() {
 
 /// T20: short reads go on where the one before ended, until 0 says that this is the end.
 #[test]
-fn t20_piece_by_piece() {
+fn short_reads_go_on() {
     let (_kernel, _module) = loaded("");
     let message = write_counting(10);
     let mut file = open();
@@ -112,7 +112,7 @@ fn t20_piece_by_piece() {
 
 /// T21: pread and preadv read anywhere, and leave the position where it is.
 #[test]
-fn t21_at_an_offset() {
+fn reads_at_an_offset() {
     let (_kernel, _module) = loaded("");
     let message = write_counting(10);
     let mut file = open();
@@ -158,7 +158,7 @@ fn t21_at_an_offset() {
 
 /// T22: the device is a stream.
 #[test]
-fn t22_no_seeking() {
+fn the_device_is_a_stream() {
     let (_kernel, _module) = loaded("");
     write_counting(10);
     let file = open();
@@ -169,7 +169,7 @@ fn t22_no_seeking() {
 
 /// T23: a bad pointer is EFAULT, moves nothing and counts nothing, not even on an empty device.
 #[test]
-fn t23_bad_pointers() {
+fn reading_to_bad_pointers_moves_nothing() {
     let (_kernel, _module) = loaded("");
     let message = write_counting(100);
     let mut file = open();
@@ -208,7 +208,7 @@ fn t23_bad_pointers() {
 
 /// T24: a buffer that ends in the middle: what fits is read, and the rest is there for the next.
 #[test]
-fn t24_fault_in_the_middle() {
+fn a_read_stops_at_a_fault() {
     let (_kernel, _module) = loaded("buffer_size=10000");
     let message = write_counting(10_000);
     let region = Region::new(PAGE);
@@ -227,7 +227,7 @@ fn t24_fault_in_the_middle() {
 
 /// T25: readv fills its segments in order, counts as one read, and stops at a bad one.
 #[test]
-fn t25_segments() {
+fn readv_fills_segments_in_order() {
     let (_kernel, _module) = loaded("buffer_size=4096");
     let message = write_counting(2000);
     let region = Region::new(PAGE);
@@ -274,7 +274,7 @@ fn t25_segments() {
 
 /// T26: ways of reading that the device does not offer fail with the usual errno.
 #[test]
-fn t26_other_ways_of_reading() {
+fn other_ways_of_reading_are_refused() {
     let (_kernel, _module) = loaded("");
     write_counting(10);
     let file = open();
@@ -288,7 +288,7 @@ fn t26_other_ways_of_reading() {
 
 /// T26: splice and sendfile read as read does, piece by piece and to the end.
 #[test]
-fn t26_splice() {
+fn splice_reads_as_read_does() {
     let (_kernel, _module) = loaded("buffer_size=100000");
     let message = write_counting(100_000);
     let writer = Device::open().unwrap();
@@ -351,7 +351,7 @@ fn tempfile(name: &str) -> File {
 
 /// T26: io_uring reads as pread does.
 #[test]
-fn t26_io_uring() {
+fn io_uring_reads_as_pread_does() {
     use io_uring::{IoUring, opcode, types};
 
     let (_kernel, _module) = loaded("");
@@ -378,7 +378,7 @@ fn t26_io_uring() {
 
 /// T26: and so does Linux's own asynchronous I/O.
 #[test]
-fn t26_aio() {
+fn aio_reads_as_pread_does() {
     /// struct iocb of linux/aio_abi.h, little endian.
     #[repr(C)]
     #[derive(Default)]
@@ -469,7 +469,7 @@ fn pages_that_are_not_there_yet() {
 
 /// T27: a file that is open for writing only.
 #[test]
-fn t27_write_only() {
+fn a_write_only_file_cannot_be_read() {
     let (_kernel, _module) = loaded("");
     write_counting(10);
     let file = File::options().write(true).open(DEVICE_PATH).unwrap();
@@ -481,7 +481,7 @@ fn t27_write_only() {
 
 /// T28: a pass of reads keeps to the message it began with; the next one gets the new message.
 #[test]
-fn t28_a_pass_keeps_its_message() {
+fn a_pass_keeps_its_message() {
     let (_kernel, _module) = loaded("");
     let writer = Device::open().unwrap();
     let mut file = open();
@@ -527,7 +527,7 @@ fn t28_a_pass_keeps_its_message() {
 
 /// T28: writers change the message all the time, and no reader sees a mix of two.
 #[test]
-fn t28_no_reader_sees_a_mix() {
+fn no_reader_sees_a_mix() {
     const MESSAGES: [(u8, usize); 4] = [(b'a', 3000), (b'b', 700), (b'c', 4096), (b'd', 1)];
 
     let (_kernel, _module) = loaded("buffer_size=4096");

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use fixture::child::{Child, as_nobody, in_pid_namespace, in_user_namespace};
 use fixture::memory::{PAGE, Ptr, Region, bad_pointers};
-use fixture::{ia32, eventually, is_own_kernel, loaded, open, procfs, raw, stats};
+use fixture::{eventually, ia32, is_own_kernel, loaded, open, procfs, raw, stats};
 use nix::errno::Errno;
 use nix::sys::prctl::{self, set_name};
 use nix::sys::ptrace;
@@ -152,7 +152,7 @@ fn same_as_proc(record: &Record) {
 
 /// The header says what the module can do, and so does the module.
 #[test]
-fn info() {
+fn info_has_the_limits_of_the_header() {
     let (_kernel, _module) = loaded("");
     let region = Region::new(PAGE);
     region.fill(0, &[0xaa; 64]);
@@ -236,7 +236,7 @@ fn a_process_that_was_at_work() {
 
 /// Stopped and traced processes, and zombies.
 #[test]
-fn states() {
+fn states_are_those_of_proc() {
     let (_kernel, _module) = loaded("");
     let child = sleeper();
     child.signal(Signal::SIGSTOP);
@@ -284,7 +284,7 @@ fn all_processes_in_order() {
 
 /// A cursor goes on where the last call has stopped, whatever the capacity.
 #[test]
-fn pieces() {
+fn pieces_make_the_whole() {
     let (_kernel, _module) = loaded("");
     let count = if is_own_kernel() { 70 } else { 150 };
     let children: Vec<_> = (0..count).map(|_| sleeper()).collect();
@@ -362,7 +362,7 @@ fn pid_in(region: &Region, index: u32, stride: usize) -> i32 {
 
 /// Arguments that are not as they should be are refused, each for its reason.
 #[test]
-fn bad_arguments() {
+fn snapshot_refuses_bad_arguments() {
     let (_kernel, _module) = loaded("");
     let region = Region::new(10 * RECORD);
     type Change = fn(&mut uapi::procmon_snapshot);
@@ -410,7 +410,7 @@ fn bad_arguments() {
 
 /// Arguments of a later version: the unknown part must be zero.
 #[test]
-fn longer_arguments() {
+fn arguments_of_later_versions() {
     let (_kernel, _module) = loaded("");
     let records = Region::new(10 * RECORD);
     let size = size_of::<uapi::procmon_snapshot>();
@@ -444,7 +444,7 @@ fn longer_arguments() {
 
 /// What there is no room for is left out, and what there is too much room for is zero.
 #[test]
-fn strides() {
+fn records_of_all_strides() {
     let (_kernel, _module) = loaded("");
     let child = sleeper();
     let full = record_of(child.pid());
@@ -523,7 +523,7 @@ fn a_buffer_that_ends_early() {
 
 /// 32-bit programs get the same.
 #[test]
-fn compat() {
+fn callers_of_32_bits() {
     let (_kernel, _module) = loaded("");
     let child = sleeper();
     let region = Region::new_low(PAGE);
@@ -551,7 +551,7 @@ fn compat() {
 
 /// Each filter lets through what it should, and all of them together.
 #[test]
-fn filters() {
+fn filters_select_records() {
     let (_kernel, _module) = loaded("");
     let child = sleeper();
     let only = |options: SnapshotOptions| -> Vec<_> {
@@ -577,7 +577,7 @@ fn filters() {
 
 /// A record for each thread.
 #[test]
-fn threads() {
+fn a_record_for_each_thread() {
     let (_kernel, _module) = loaded("");
     let (ready, done) = (Barrier::new(4), Barrier::new(4));
     thread::scope(|scope| {
@@ -681,7 +681,7 @@ fn many_threads() {
 
 /// In a PID namespace there is what is in it, by the numbers that it has there.
 #[test]
-fn pid_namespace() {
+fn pids_are_those_of_the_namespace() {
     let (_kernel, _module) = loaded("");
     in_pid_namespace(|| {
         let child = sleeper();
@@ -697,7 +697,7 @@ fn pid_namespace() {
 
 /// In a user namespace, users that are not in it are the overflow user.
 #[test]
-fn user_namespace() {
+fn users_of_another_namespace() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     in_user_namespace(|| {
@@ -731,7 +731,7 @@ fn io_is_for_those_who_may_trace() {
 
 /// The ID of a cgroup is the number of its directory.
 #[test]
-fn cgroups() {
+fn cgroup_ids_are_inode_numbers() {
     let (_kernel, _module) = loaded("");
     let root = "/tmp/cgroup";
     fs::create_dir_all(root).unwrap();
@@ -771,7 +771,7 @@ fn complete(records: &[Record], stay: &[Child]) {
 
 /// Whatever is started, replaced and ended meanwhile: those who stay are seen once each.
 #[test]
-fn in_a_storm() {
+fn snapshots_in_a_storm() {
     let (_kernel, _module) = loaded("");
     let stay: Vec<_> = (0..100).map(|_| sleeper()).collect();
     let stop = AtomicBool::new(false);
@@ -813,7 +813,7 @@ fn parent((name, uid, nice): (&'static CStr, u32, i32)) -> Child {
 
 /// When numbers of processes are soon given again, no record is about two processes.
 #[test]
-fn ids_that_are_given_again() {
+fn reused_pids_mix_no_records() {
     let (_kernel, _module) = loaded("");
     in_pid_namespace(|| {
         // Each namespace has a limit of its own. The lowest 300 are given but once.
@@ -859,15 +859,20 @@ const PROGRAMS: [(&str, u32); 2] = [("/program-a", 0), ("/program-b", 65534)];
 
 /// Executes the other program of [`PROGRAMS`], by a thread which is not the first one.
 #[test]
-#[ignore = "it is run by the test `programs`"]
-fn program() {
+#[ignore = "it is run by `programs_mix_no_records`"]
+fn execute_the_other_program() {
     let name = std::env::args_os().next().unwrap();
     let other = PROGRAMS
         .iter()
         .map(|(path, _)| path)
         .find(|&&path| path != name);
     let error = Command::new(other.unwrap())
-        .args(["--exact", "program", "--ignored", "--test-threads=2"])
+        .args([
+            "--exact",
+            "execute_the_other_program",
+            "--ignored",
+            "--test-threads=2",
+        ])
         .exec();
     panic!("{error}");
 }
@@ -875,7 +880,7 @@ fn program() {
 /// While a process executes programs that are of different users, it is seen with the name of the
 /// one as the user of the other never.
 #[test]
-fn programs() {
+fn programs_mix_no_records() {
     let (_kernel, _module) = loaded("");
     for (path, uid) in PROGRAMS {
         fs::copy("/proc/self/exe", path).unwrap();
@@ -883,7 +888,12 @@ fn programs() {
         fs::set_permissions(path, Permissions::from_mode(0o4755)).unwrap();
     }
     let mut child = Command::new(PROGRAMS[0].0)
-        .args(["--exact", "program", "--ignored", "--test-threads=2"])
+        .args([
+            "--exact",
+            "execute_the_other_program",
+            "--ignored",
+            "--test-threads=2",
+        ])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
@@ -917,7 +927,7 @@ fn programs() {
 
 /// A bomb that goes off all the time, of at most so many processes.
 #[test]
-fn in_a_fork_bomb() {
+fn snapshots_in_a_fork_bomb() {
     let (_kernel, _module) = loaded("");
     let (most, least) = if is_own_kernel() {
         (60, 30)
@@ -1025,7 +1035,7 @@ impl Drop for Crowd {
 
 /// Very many processes are seen by few calls, once each.
 #[test]
-fn a_crowd() {
+fn a_crowd_takes_few_calls() {
     const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
 
     let (_kernel, _module) = loaded("");

@@ -25,7 +25,7 @@ fn attribute(name: &str) -> String {
 
 /// T56: the text of the attributes, to the letter.
 #[test]
-fn t56_format() {
+fn attributes_have_their_format() {
     let (_kernel, _module) = loaded("buffer_size=4096 monitor_interval_ms=3600000");
     let read = |name| fs::read_to_string(attribute(name)).unwrap();
     assert_eq!(
@@ -83,7 +83,7 @@ fn t56_format() {
 
 /// T56: everybody may read the attributes, and nobody can write them.
 #[test]
-fn t56_attributes_are_read_only() {
+fn attributes_are_read_only() {
     let (_kernel, _module) = loaded("");
     for name in ATTRIBUTES {
         let path = attribute(name);
@@ -115,7 +115,7 @@ fn t56_attributes_are_read_only() {
 /// T56: a parameter that is out of range or no number is refused when it is written, with a line in
 /// the log, and keeps its value.
 #[test]
-fn t56_bad_parameters_at_run_time() {
+fn bad_parameters_keep_their_values() {
     let (_kernel, _module) = loaded("");
     fs::write("/proc/sys/kernel/printk_ratelimit", "0").unwrap();
     let mut log = KernelLog::from_now();
@@ -214,7 +214,7 @@ fn buffer_size_changes_under_writers() {
 /// T58: whatever is below the device and the module in sysfs can be read, and have its mode and
 /// owner changed, without harm.
 #[test]
-fn t58_sweep() {
+fn a_sweep_of_sysfs_does_no_harm() {
     fn sweep(path: &std::path::Path, files: &mut usize) {
         let metadata = fs::symlink_metadata(path).unwrap();
         if metadata.is_dir() {
@@ -244,7 +244,7 @@ fn t58_sweep() {
 
 /// T59: sysfs and GET_STATS agree, and the totals only grow.
 #[test]
-fn t59_same_values_as_ioctl() {
+fn sysfs_and_get_stats_agree() {
     let (_kernel, _module) = loaded("");
     let mut device = Device::open().unwrap();
     let mut before = stats();

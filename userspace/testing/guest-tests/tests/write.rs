@@ -24,7 +24,7 @@ fn message() -> Vec<u8> {
 
 /// T29: at most buffer_size bytes are taken, and no size does the kernel harm.
 #[test]
-fn t29_sizes() {
+fn writes_of_all_sizes() {
     let (_kernel, _module) = loaded("buffer_size=4096");
     let source = Region::with(&(0..=255).cycle().take(2 * PAGE).collect::<Vec<u8>>());
     let file = open();
@@ -49,7 +49,7 @@ fn t29_sizes() {
 
 /// T29: the limits of buffer_size itself.
 #[test]
-fn t29_smallest_and_largest_limit() {
+fn smallest_and_largest_buffer_size() {
     let (least, most) = Parameter::BufferSize.range().into_inner();
     for limit in [least, most] {
         let (_kernel, _module) = loaded(&format!("buffer_size={limit}"));
@@ -64,7 +64,7 @@ fn t29_smallest_and_largest_limit() {
 /// T30: a bad pointer leaves the message and the counters as they were. With nothing to write it
 /// does not matter.
 #[test]
-fn t30_bad_pointers() {
+fn writing_from_bad_pointers_changes_nothing() {
     let (_kernel, _module) = loaded("");
     let mut file = open();
     file.write_all(b"old message").unwrap();
@@ -90,7 +90,7 @@ fn t30_bad_pointers() {
 
 /// T31: a source that ends in the middle is EFAULT as a whole.
 #[test]
-fn t31_fault_in_the_middle() {
+fn a_write_that_faults_changes_nothing() {
     let (_kernel, _module) = loaded("buffer_size=10000");
     let mut file = open();
     file.write_all(b"old message").unwrap();
@@ -130,7 +130,7 @@ fn t31_fault_in_the_middle() {
 
 /// T32: writev writes one message; pwrite and O_APPEND replace it like any other write.
 #[test]
-fn t32_other_ways_of_writing() {
+fn other_ways_of_writing() {
     let (_kernel, _module) = loaded("buffer_size=10");
     let mut file = open();
     let region = Region::with(b"abcdefghijklmnop");
@@ -181,7 +181,7 @@ fn t32_other_ways_of_writing() {
 /// A pass of reads in another file, and writes with other flags of open, are no hindrance: O_TRUNC
 /// alone empties nothing.
 #[test]
-fn t32_opening_for_writing_changes_nothing() {
+fn opening_for_writing_changes_nothing() {
     let (_kernel, _module) = loaded("");
     open().write_all(b"kept").unwrap();
     drop(
@@ -203,7 +203,7 @@ fn t32_opening_for_writing_changes_nothing() {
 
 /// T33: a file that is open for reading only.
 #[test]
-fn t33_read_only() {
+fn a_read_only_file_cannot_be_written() {
     let (_kernel, _module) = loaded("");
     open().write_all(b"kept").unwrap();
     let file = File::open(DEVICE_PATH).unwrap();
@@ -216,7 +216,7 @@ fn t33_read_only() {
 
 /// T34: every byte comes back as it went.
 #[test]
-fn t34_any_byte() {
+fn every_byte_comes_back() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     let every: Vec<u8> = (0..=255).collect();
@@ -306,7 +306,7 @@ fn splice_writes_messages() {
 /// A reader that waits for its own memory, as when another process serves its page faults, holds up
 /// nobody, and gets the message that it began with.
 #[test]
-fn a_stalled_reader_holds_up_nobody() {
+fn a_stalled_reader_holds_up_no_other() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     device.write_message(b"old").unwrap();
@@ -330,7 +330,7 @@ fn a_stalled_reader_holds_up_nobody() {
 
 /// Nor does a writer; its message appears when it is complete.
 #[test]
-fn a_stalled_writer_holds_up_nobody() {
+fn a_stalled_writer_holds_up_no_other() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     device.write_message(b"old").unwrap();
