@@ -148,11 +148,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// Lists the tests of a program.
+/// Lists the tests of a program, but for the parts of tests that are marked as ignored.
 fn tests_of(program: &Path) -> Vec<Test> {
     let program_name = program.file_name().unwrap_or_default().to_string_lossy();
+    let ignored = list(program, &["--ignored"]);
+    list(program, &[])
+        .into_iter()
+        .filter(|name| !ignored.contains(name))
+        .map(|name| Test {
+            program: program.to_owned(),
+            program_name: program_name.clone().into_owned(),
+            name,
+        })
+        .collect()
+}
+
+/// Returns the names of tests that a program lists.
+fn list(program: &Path, options: &[&str]) -> Vec<String> {
     let list = Command::new(program)
         .args(["--list", "--format", "terse"])
+        .args(options)
         .output()
         .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
     assert!(
@@ -164,11 +179,7 @@ fn tests_of(program: &Path) -> Vec<Test> {
     String::from_utf8_lossy(&list.stdout)
         .lines()
         .filter_map(|line| line.strip_suffix(": test"))
-        .map(|name| Test {
-            program: program.to_owned(),
-            program_name: program_name.clone().into_owned(),
-            name: name.to_owned(),
-        })
+        .map(str::to_owned)
         .collect()
 }
 

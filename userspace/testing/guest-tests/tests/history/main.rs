@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `PROCMON_HISTORY`: the samples of the monitor.
+
+mod arguments;
+mod polling;
+mod samples;
+mod target;
+
+use fixture::child::Child;
+use fixture::{eventually, is_own_kernel, procfs};
+use nix::unistd::pause;
+use procmon::Device;
+use procmon::history::Sample;
+
+/// In ms, as short as lets the kernel do something else too: a sample takes long on our own.
+fn interval() -> u64 {
+    if is_own_kernel() { 100 } else { 10 }
+}
+
+/// The parameter for a monitor that leaves many samples.
+fn fast() -> String {
+    format!("monitor_interval_ms={}", interval())
+}
+
+/// A process that sleeps until it is killed.
+fn sleeper() -> Child {
+    let child = Child::spawn(|| {
+        loop {
+            pause();
+        }
+    });
+    procfs::wait_for_state(child.pid(), 'S');
+    child
+}
+
+/// Waits for samples from a number on, until there is one that is wanted.
+fn wait_for(device: &Device, mut next: u64, wanted: impl Fn(&Sample) -> bool) -> Sample {
+    let mut found = None;
+    eventually("a sample", || {
+        let history = device.history(next).unwrap();
+        next = history.next();
+        found = history.samples().iter().copied().find(&wanted);
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+fn newest(device: &Device) -> u64 {
+    device.history(0).unwrap().next() - 1
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Samples of the system, and their numbers.
+
+use std::time::Duration;
+use std::{fs, thread};
+
+use fixture::child::{Child, in_child};
+use fixture::{eventually, is_own_kernel, loaded, procfs};
+use procmon::Device;
+use procmon::history::Chosen;
+use procmon::sysfs::{self, Parameter};
+
+use crate::{fast, interval, newest, sleeper, wait_for};
+
+/// Samples have numbers without gaps, and there is no more than one for each deadline.
+#[test]
+fn samples_are_numbered() {
+    let (_kernel, _module) = loaded(&fast());
+    let device = Device::open().unwrap();
+    wait_for(&device, 0, |sample| sample.sequence() == 20);
+    let history = device.history(0).unwrap();
+    assert_eq!(history.missed(), 0);
+    assert_eq!(history.interval(), Duration::from_millis(interval()));
+    for (sample, expected) in history.samples().iter().zip(1..) {
+        assert_eq!(sample.sequence(), expected);
+        assert_eq!(sample.chosen(), Chosen::None);
+    }
+    assert_eq!(history.next(), history.samples().len() as u64 + 1);
+    // Any sample may be late, but the next one but two is due two intervals after the next one.
+    let times = history.samples().windows(4);
+    for time in times.map(|window| window[3].time() - window[0].time()) {
+        assert!(time > Duration::from_millis(2 * interval()), "{time:?}");
+    }
+    let boot = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).unwrap();
+    let last = history.samples().last().unwrap().time();
+    let age = Duration::from(boot).checked_sub(last.since_boot()).unwrap();
+    assert!(age < fixture::PATIENCE, "{age:?}");
+}
+
+/// The numbers of the system are those of `/proc`, and those of sysfs.
+#[test]
+fn the_system_is_that_of_proc() {
+    let (_kernel, _module) = loaded(&fast());
+    let device = Device::open().unwrap();
+    let children: Vec<_> = (0..70).map(|_| sleeper()).collect();
+    let zombies: Vec<_> = (0..3)
+        .map(|_| {
+            let child = Child::spawn(|| {});
+            procfs::wait_for_state(child.pid(), 'Z');
+            child
+        })
+        .collect();
+    eventually("the same numbers", || {
+        let before = (procfs::pids().len(), procfs::thread_count());
+        let next = newest(&device) + 1;
+        let sample = wait_for(&device, next, |_| true);
+        let system = sample.system();
+        let attribute = sysfs::monitor().unwrap();
+        assert!(attribute.samples >= sample.sequence());
+        assert!(system.zombies >= 3 && system.running >= 1, "{system:?}");
+        assert!(system.threads >= system.processes, "{system:?}");
+        (system.processes as usize, system.threads as usize) == before
+    });
+    let before = zombies_of_proc();
+    zombies.into_iter().for_each(Child::join);
+    eventually("no zombies of this test", || {
+        let next = newest(&device) + 1;
+        let zombies = wait_for(&device, next, |_| true).system().zombies as usize;
+        zombies == zombies_of_proc() && zombies + 3 <= before
+    });
+    children.into_iter().for_each(Child::kill);
+}
+
+/// The processes that have ended and were not waited for.
+fn zombies_of_proc() -> usize {
+    let pids = procfs::pids().into_iter();
+    pids.filter(|&pid| procfs::stat(pid).is_some_and(|stat| stat.state == 'Z'))
+        .count()
+}
+
+/// What has been started since boot, by `/proc/stat`.
+fn started() -> u64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap();
+    let line = stat
+        .lines()
+        .find_map(|line| line.strip_prefix("processes "));
+    line.unwrap().parse().unwrap()
+}
+
+/// Every process and thread that is started counts once.
+#[test]
+fn forks_count_once() {
+    let (_kernel, _module) = loaded(&fast());
+    let device = Device::open().unwrap();
+    let outer = started();
+    let first = wait_for(&device, newest(&device) + 1, |_| true).sequence() + 1;
+    let inner = started();
+    for _ in 0..30 {
+        in_child(|| thread::scope(|scope| drop(scope.spawn(|| {}))));
+    }
+    let inner = started() - inner;
+    wait_for(&device, newest(&device) + 2, |_| true);
+    let history = device.history(first).unwrap();
+    let outer = started() - outer;
+    let forks = history
+        .samples()
+        .iter()
+        .map(|sample| u64::from(sample.system().forks));
+    let forks: u64 = forks.sum();
+    assert!(inner >= 60, "{inner}");
+    assert!(
+        (inner..=outer).contains(&forks),
+        "{forks} of {inner} to {outer}"
+    );
+}
+
+/// When the numbers of processes begin anew, those that are in use are not taken for new ones.
+#[test]
+fn forks_when_pids_wrap() {
+    const PID_MAX: &str = "/proc/sys/kernel/pid_max";
+
+    let (_kernel, _module) = loaded(&format!("{} history=20000", fast()));
+    let device = Device::open().unwrap();
+    let old = fs::read_to_string(PID_MAX).unwrap();
+    let highest = procfs::pids().into_iter().max().unwrap();
+    let sleepers: Vec<_> = (0..20).map(|_| sleeper()).collect();
+    // Fewer where each takes long.
+    let (room, count) = if is_own_kernel() {
+        (20, 40)
+    } else {
+        (400, 1200)
+    };
+    fs::write(PID_MAX, (highest + room).max(300 + room).to_string()).unwrap();
+    let outer = started();
+    let first = wait_for(&device, newest(&device) + 1, |_| true).sequence() + 1;
+    let inner = started();
+    for _ in 0..count {
+        Child::spawn(|| {}).join();
+    }
+    let inner = started() - inner;
+    wait_for(&device, newest(&device) + 2, |_| true);
+    let history = device.history(first).unwrap();
+    let outer = started() - outer;
+    fs::write(PID_MAX, old).unwrap();
+    assert_eq!(history.missed(), 0);
+    let forks = history
+        .samples()
+        .iter()
+        .map(|sample| u64::from(sample.system().forks));
+    let forks: u64 = forks.sum();
+    // Processes that ended just before a sample were passed over, but are not there to be seen.
+    assert!(
+        (inner..=outer + 5).contains(&forks),
+        "{forks} of {inner} to {outer}"
+    );
+    sleepers.into_iter().for_each(Child::kill);
+}
+
+/// As many samples are kept as the parameter says, and who comes late is told.
+#[test]
+fn the_oldest_samples_are_lost() {
+    let (_kernel, _module) = loaded("history=3 monitor_interval_ms=10");
+    assert_eq!(Parameter::History.get().unwrap(), 3);
+    Parameter::History.set(5).unwrap_err();
+    let device = Device::open().unwrap();
+    wait_for(&device, 0, |sample| sample.sequence() >= 10);
+    let history = device.history(0).unwrap();
+    assert_eq!(history.samples().len(), 3);
+    assert_eq!(history.missed(), 0, "nothing was asked for that is lost");
+    let history = device.history(2).unwrap();
+    let first = history.samples()[0].sequence();
+    assert!(first >= 8, "{first}");
+    assert_eq!(history.missed(), first - 2);
+}

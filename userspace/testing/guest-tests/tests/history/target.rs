@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Samples of the target.
+
+use std::os::unix::ffi::OsStrExt;
+use std::thread;
+use std::time::Duration;
+
+use fixture::child::{Child, as_nobody, in_pid_namespace, in_user_namespace};
+use fixture::{eventually, loaded, procfs};
+use procmon::Device;
+use procmon::history::{Chosen, Sample};
+use procmon::snapshot::{Groups, SnapshotOptions};
+use procmon::sysfs;
+
+use crate::{fast, newest, sleeper, wait_for};
+
+/// The chosen process is in each sample, as a snapshot shows it, until it is gone. Then nothing is
+/// recorded any more, until somebody chooses again.
+#[test]
+fn the_target_is_in_each_sample() {
+    let (_kernel, _module) = loaded(&fast());
+    let device = Device::open().unwrap();
+    let child = sleeper();
+    let pid = child.pid();
+    device.set_filter(Some(pid)).unwrap();
+    let next = newest(&device) + 2;
+    let sample = wait_for(&device, next, |_| true);
+    let Chosen::Process(record) = sample.chosen() else {
+        panic!("{sample:?}");
+    };
+    let options = SnapshotOptions::new().groups(Groups::all()).tgid(pid);
+    assert_eq!(device.snapshot(&options).unwrap().records(), [*record]);
+    let stat = procfs::stat(pid).unwrap();
+    assert_eq!(record.comm().as_bytes(), stat.comm);
+    assert_eq!(record.memory().unwrap().virtual_size, stat.vsize);
+    let start = record.cpu().unwrap().start;
+
+    child.kill();
+    let gone = wait_for(&device, next, |sample| {
+        matches!(sample.chosen(), Chosen::Gone { .. })
+    });
+    let start = Some(start);
+    assert_eq!(gone.chosen(), Chosen::Gone { pid, start });
+    // Its past is there, sample after sample, and nothing comes after its end.
+    let samples = sysfs::monitor().unwrap().samples;
+    eventually("the monitor goes on", || {
+        sysfs::monitor().unwrap().samples > samples + 5
+    });
+    let history = device.history(next).unwrap();
+    let (last, past) = history.samples().split_last().unwrap();
+    assert_eq!(last, &gone);
+    for (sample, expected) in past.iter().zip(next..) {
+        assert_eq!(sample.sequence(), expected);
+        assert!(matches!(sample.chosen(), Chosen::Process(record) if record.pid() == pid));
+    }
+
+    device.set_filter(None).unwrap();
+    let sample = wait_for(&device, gone.sequence() + 1, |_| true);
+    assert_eq!(sample.sequence(), gone.sequence() + 1);
+    assert_eq!(sample.chosen(), Chosen::None);
+}
+
+/// RESET ends the choice too, as it takes the filter away.
+#[test]
+fn reset_takes_the_target_away() {
+    let (_kernel, _module) = loaded(&fast());
+    let device = Device::open().unwrap();
+    device.set_filter(Some(1)).unwrap();
+    wait_for(&device, 0, |sample| {
+        matches!(sample.chosen(), Chosen::Process(_))
+    });
+    device.reset().unwrap();
+    let next = newest(&device) + 2;
+    assert_eq!(wait_for(&device, next, |_| true).chosen(), Chosen::None);
+}
+
+/// Nobody has this ID.
+#[test]
+fn a_target_that_does_not_exist() {
+    let (_kernel, _module) = loaded(&fast());
+    let device = Device::open().unwrap();
+    let pid = procfs::unused_pid();
+    device.set_filter(Some(pid)).unwrap();
+    let gone = wait_for(&device, 0, |sample| sample.chosen() != Chosen::None);
+    assert_eq!(gone.chosen(), Chosen::Gone { pid, start: None });
+}
+
+/// A process that executes another program stays the same one.
+#[test]
+fn a_target_that_executes_a_program() {
+    let (_kernel, _module) = loaded(&fast());
+    let device = Device::open().unwrap();
+    let (reader, writer) = nix::unistd::pipe().unwrap();
+    let child = Child::spawn(|| {
+        nix::unistd::read(&reader, &mut [0]).unwrap();
+        let sleep = [c"/bin/sleep", c"1000"];
+        nix::unistd::execv(sleep[0], &sleep).unwrap();
+    });
+    device.set_filter(Some(child.pid())).unwrap();
+    let is_named = |sample: &Sample, name: &str| match sample.chosen() {
+        Chosen::Process(record) => record.comm() == name,
+        _ => false,
+    };
+    let sample = wait_for(&device, 0, |sample| {
+        matches!(sample.chosen(), Chosen::Process(_))
+    });
+    assert!(!is_named(&sample, "sleep"));
+    nix::unistd::write(&writer, b"x").unwrap();
+    wait_for(&device, sample.sequence(), |sample| {
+        is_named(sample, "sleep")
+    });
+    child.kill();
+}
+
+/// An ID of the caller's PID namespace is that of another number for the monitor.
+#[test]
+fn a_target_named_in_a_pid_namespace() {
+    let (_kernel, _module) = loaded(&fast());
+    let device = Device::open().unwrap();
+    in_pid_namespace(|| {
+        nix::sys::prctl::set_name(c"chosen one").unwrap();
+        device.set_filter(Some(1)).unwrap();
+        // PIDs of the namespace that samples are in are not for it.
+        let error = device.history(0).unwrap_err();
+        assert_eq!(error.kind(), procmon::ErrorKind::NoPermission);
+        thread::sleep(Duration::from_millis(200));
+    });
+    let sample = wait_for(&device, 0, |sample| {
+        matches!(sample.chosen(), Chosen::Process(_))
+    });
+    let Chosen::Process(record) = sample.chosen() else {
+        unreachable!();
+    };
+    assert_eq!(record.comm(), "chosen one");
+    assert!(record.pid() > 1);
+}
+
+/// Whoever has no rights over a process is told no more than by `/proc`.
+#[test]
+fn rights_over_the_target() {
+    let (_kernel, _module) = loaded(&fast());
+    let device = Device::open().unwrap();
+    device.set_filter(Some(1)).unwrap();
+    let sample = wait_for(&device, 0, |sample| {
+        matches!(sample.chosen(), Chosen::Process(_))
+    });
+    let io = |sample: &Sample| match sample.chosen() {
+        Chosen::Process(record) => record.io(),
+        _ => panic!("{sample:?}"),
+    };
+    assert!(io(&sample).is_some());
+    as_nobody(|| {
+        let history = device.history(sample.sequence()).unwrap();
+        assert_eq!(io(&history.samples()[0]), None);
+    });
+    in_user_namespace(|| {
+        let error = device.history(0).unwrap_err();
+        assert_eq!(error.kind(), procmon::ErrorKind::NoPermission);
+    });
+}

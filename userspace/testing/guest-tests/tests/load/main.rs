@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loading and unloading the module.
+
+mod appearance;
+mod parameters;
+mod races;
+mod users;

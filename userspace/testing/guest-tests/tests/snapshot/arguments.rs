@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Arguments, strides and buffers of `PROCMON_SNAPSHOT`, and `PROCMON_INFO`.
+
+use fixture::child::Child;
+use fixture::memory::{PAGE, Ptr, Region, bad_pointers};
+use fixture::{ia32, loaded, open, raw};
+use nix::errno::Errno;
+use procmon::snapshot::Groups;
+use procmon::uapi;
+
+use crate::{RECORD, arguments, call, own_pid, pid_in, record_of, sleeper};
+
+/// The header says what the module can do, and so does the module.
+#[test]
+fn info_has_the_limits_of_the_header() {
+    let (_kernel, _module) = loaded("");
+    let region = Region::new(PAGE);
+    region.fill(0, &[0xaa; 64]);
+    let command = u64::from(uapi::PROCMON_INFO);
+    assert_eq!(raw::ioctl(open(), command, region.start()), Ok(0));
+    let words: Vec<u32> = region
+        .bytes(0, 32)
+        .chunks(4)
+        .map(|bytes| u32::from_ne_bytes(bytes.try_into().unwrap()))
+        .collect();
+    let flags = uapi::PROCMON_SNAPSHOT_THREADS
+        | uapi::PROCMON_SNAPSHOT_NO_KTHREADS
+        | uapi::PROCMON_SNAPSHOT_BY_UID
+        | uapi::PROCMON_SNAPSHOT_BY_PPID
+        | uapi::PROCMON_SNAPSHOT_BY_TGID;
+    let expected = [
+        uapi::PROCMON_ABI_VERSION,
+        Groups::all().bits(),
+        flags,
+        size_of::<uapi::procmon_snapshot>() as u32,
+        RECORD as u32,
+        4096,
+        size_of::<uapi::procmon_sample>() as u32,
+        size_of::<uapi::procmon_history>() as u32,
+    ];
+    assert_eq!(words, expected);
+    assert_eq!(region.bytes(32, 32), [0xaa; 32]);
+    for (name, pointer) in bad_pointers(&region, 32) {
+        assert_eq!(
+            raw::ioctl(open(), command, pointer),
+            Err(Errno::EFAULT),
+            "{name}"
+        );
+    }
+}
+
+/// Arguments that are not as they should be are refused, each for its reason.
+#[test]
+fn snapshot_refuses_bad_arguments() {
+    let (_kernel, _module) = loaded("");
+    let region = Region::new(10 * RECORD);
+    const UNKNOWN: u32 = Groups::all().bits() + 1;
+    type Change = fn(&mut uapi::procmon_snapshot);
+    let cases: [(&str, Change, Errno); 17] = [
+        ("size 0", |a| a.size = 0, Errno::EINVAL),
+        ("size 55", |a| a.size = 55, Errno::EINVAL),
+        ("a huge size", |a| a.size = 1 << 20, Errno::E2BIG),
+        ("an unknown flag", |a| a.flags = 1 << 5, Errno::EINVAL),
+        ("all flags", |a| a.flags = u32::MAX, Errno::EINVAL),
+        ("an unknown group", |a| a.groups = UNKNOWN, Errno::EINVAL),
+        ("a negative cursor", |a| a.cursor = -1, Errno::EINVAL),
+        ("no capacity", |a| a.capacity = 0, Errno::EINVAL),
+        ("no stride", |a| a.stride = 0, Errno::EINVAL),
+        ("a short stride", |a| a.stride = 40, Errno::EINVAL),
+        ("an odd stride", |a| a.stride = 196, Errno::EINVAL),
+        ("a long stride", |a| a.stride = 4104, Errno::EINVAL),
+        ("a uid that is not used", |a| a.uid = 1, Errno::EINVAL),
+        ("a ppid that is not used", |a| a.ppid = 1, Errno::EINVAL),
+        ("a tgid that is not used", |a| a.tgid = -1, Errno::EINVAL),
+        ("NULL", |a| a.records = 0, Errno::EFAULT),
+        (
+            "a kernel address",
+            |a| a.records = Ptr::KERNEL.as_ptr() as u64,
+            Errno::EFAULT,
+        ),
+    ];
+    for (name, change, errno) in cases {
+        let mut arguments = arguments(&region, 10);
+        change(&mut arguments);
+        assert_eq!(call(&mut arguments), Err(errno), "{name}");
+        assert!(
+            region.bytes(0, region.size()).iter().all(|&byte| byte == 0),
+            "{name}"
+        );
+    }
+    let size = size_of::<uapi::procmon_snapshot>();
+    for (name, pointer) in bad_pointers(&region, size) {
+        let result = raw::ioctl(open(), uapi::PROCMON_SNAPSHOT.into(), pointer);
+        assert!(
+            matches!(result, Err(Errno::EFAULT | Errno::EINVAL)),
+            "{name}: {result:?}"
+        );
+    }
+}
+
+/// Arguments of a later version: the unknown part must be zero.
+#[test]
+fn arguments_of_later_versions() {
+    let (_kernel, _module) = loaded("");
+    let records = Region::new(10 * RECORD);
+    let size = size_of::<uapi::procmon_snapshot>();
+    for (len, tail, expected) in [
+        (size + 8, 0, Ok(0)),
+        (size + 8, 1, Err(Errno::E2BIG)),
+        (size + 1, 1, Err(Errno::E2BIG)),
+        (PAGE, 0, Ok(0)),
+        (PAGE, 1, Err(Errno::E2BIG)),
+        (PAGE + 1, 0, Err(Errno::E2BIG)),
+    ] {
+        let region = Region::new(2 * PAGE);
+        let arguments = uapi::procmon_snapshot {
+            size: u32::try_from(len).unwrap(),
+            ..arguments(&records, 10)
+        };
+        // SAFETY: There are no gaps between the fields.
+        let bytes =
+            unsafe { std::slice::from_raw_parts((&raw const arguments).cast::<u8>(), size) };
+        region.fill(0, bytes);
+        region.fill(len - 1, &[tail]);
+        // The number holds the size that the caller knows.
+        let command =
+            u64::from(uapi::PROCMON_SNAPSHOT) & !(0x3fff << 16) | ((len as u64 & 0x3fff) << 16);
+        let result = raw::ioctl(open(), command, region.start());
+        assert_eq!(result, expected, "{len} bytes that end with {tail}");
+        let count = u32::from_ne_bytes(region.bytes(32, 4).try_into().unwrap());
+        assert_eq!(count, if expected.is_ok() { 10 } else { 0 });
+    }
+}
+
+/// What there is no room for is left out, and what there is too much room for is zero.
+#[test]
+fn records_of_all_strides() {
+    let (_kernel, _module) = loaded("");
+    let child = sleeper();
+    let full = record_of(child.pid());
+    // Each that ends in the record, and longer ones.
+    for stride in (48..=RECORD).step_by(8).chain([256, 4096]) {
+        let region = Region::new(2 * stride);
+        region.fill(0, &vec![0xaa; 2 * stride]);
+        let mut arguments = uapi::procmon_snapshot {
+            flags: uapi::PROCMON_SNAPSHOT_BY_TGID,
+            groups: Groups::all().bits(),
+            tgid: child.pid(),
+            stride: u32::try_from(stride).unwrap(),
+            ..arguments(&region, 2)
+        };
+        call(&mut arguments).unwrap();
+        assert_eq!((arguments.count, arguments.cursor), (1, 0));
+        let bytes = region.bytes(0, stride);
+        // SAFETY: There are no gaps between the fields.
+        let expected =
+            unsafe { std::slice::from_raw_parts((&raw const full).cast::<u8>(), RECORD) };
+        let groups = Groups::from_bits(u32::from_ne_bytes(bytes[..4].try_into().unwrap())).unwrap();
+        assert_eq!(groups.bits(), arguments.groups);
+        let len = stride.min(RECORD);
+        if stride >= RECORD {
+            assert_eq!(groups, Groups::all());
+            assert_eq!(bytes[..len], expected[..len]);
+            assert!(bytes[len..].iter().all(|&byte| byte == 0));
+        } else {
+            assert_ne!(groups, Groups::all());
+            assert_eq!(groups.contains(Groups::RUNTIME), stride >= 192);
+            assert_eq!(groups.contains(Groups::CGROUP), stride >= 184);
+            assert_eq!(groups.contains(Groups::CPU), stride >= 80);
+            assert_eq!(groups.contains(Groups::MEMORY), stride >= 144);
+            assert_eq!(bytes[4..44], expected[4..44]);
+        }
+        assert!(
+            region
+                .bytes(stride, stride)
+                .iter()
+                .all(|&byte| byte == 0xaa)
+        );
+    }
+    child.kill();
+}
+
+/// A buffer that ends early has all complete records, and the cursor is at the next one.
+#[test]
+fn a_buffer_that_ends_early() {
+    let (_kernel, _module) = loaded("");
+    let children: Vec<_> = (0..100).map(|_| sleeper()).collect();
+    let expected: Vec<_> = children.iter().map(Child::pid).collect();
+    for stride in [RECORD, 256] {
+        for fit in [1, 3, 64, 65, 99] {
+            let region = Region::new(100 * 256);
+            let room = fit * stride + stride / 2;
+            let mut arguments = uapi::procmon_snapshot {
+                flags: uapi::PROCMON_SNAPSHOT_BY_PPID,
+                ppid: own_pid(),
+                stride: u32::try_from(stride).unwrap(),
+                records: region.before_end(room).as_ptr() as u64,
+                capacity: u32::MAX,
+                ..arguments(&region, 1)
+            };
+            call(&mut arguments).unwrap();
+            assert_eq!(arguments.count as usize, fit);
+            assert_eq!(arguments.cursor, expected[fit]);
+        }
+        let region = Region::new(PAGE);
+        let mut arguments = uapi::procmon_snapshot {
+            stride: u32::try_from(stride).unwrap(),
+            records: region.before_end(stride - 8).as_ptr() as u64,
+            ..arguments(&region, 1000)
+        };
+        assert_eq!(call(&mut arguments), Err(Errno::EFAULT));
+    }
+    children.into_iter().for_each(Child::kill);
+}
+
+/// 32-bit programs get the same.
+#[test]
+fn callers_of_32_bits() {
+    let (_kernel, _module) = loaded("");
+    let child = sleeper();
+    let region = Region::new_low(PAGE);
+    let records = Region::new_low(PAGE);
+    let mut expected = arguments(&records, 4);
+    expected.flags = uapi::PROCMON_SNAPSHOT_BY_TGID;
+    expected.tgid = child.pid();
+    // SAFETY: There are no gaps between the fields.
+    let bytes = unsafe {
+        std::slice::from_raw_parts((&raw const expected).cast::<u8>(), size_of_val(&expected))
+    };
+    region.fill(0, bytes);
+    assert_eq!(
+        ia32::ioctl(open(), uapi::PROCMON_SNAPSHOT, region.start()),
+        Ok(0)
+    );
+    assert_eq!(pid_in(&records, 0, RECORD), child.pid());
+    assert_eq!(
+        ia32::ioctl(open(), uapi::PROCMON_INFO, region.start()),
+        Ok(0)
+    );
+    assert_eq!(region.bytes(0, 4), 2u32.to_ne_bytes());
+    child.kill();
+}

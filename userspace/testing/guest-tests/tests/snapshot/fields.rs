@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The fields of a record, compared with `/proc`.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::thread;
+use std::time::Duration;
+
+use fixture::child::Child;
+use fixture::memory::PAGE;
+use fixture::{eventually, loaded, procfs};
+use nix::sys::prctl;
+use nix::sys::ptrace;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
+use nix::unistd::{Pid, pause, pipe};
+use procmon::State;
+use procmon::snapshot::{Groups, Record};
+
+use crate::{all, own_pid, record_of, sleeper, snapshot};
+
+/// The numbers behind a name in `/proc/PID/FILE`.
+fn numbers(pid: i32, file: &str, name: &str) -> Vec<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("{name} in {text}"))
+        .trim_start_matches(':')
+        .split_ascii_whitespace()
+        .map(|number| number.parse().unwrap())
+        .collect()
+}
+
+fn ticks(time: Duration) -> i64 {
+    // USER_HZ is 100 on all machines that there are.
+    i64::try_from(time.as_nanos() / 10_000_000).unwrap()
+}
+
+/// Fails unless all that a record says is what `/proc` says, of a process that does nothing.
+fn same_as_proc(record: &Record) {
+    let pid = record.pid();
+    let stat = procfs::stat(pid).unwrap();
+    let field = |number| procfs::number::<i64>(pid, number).unwrap();
+    assert_eq!(record.tgid(), pid);
+    assert_eq!(record.comm().as_bytes(), stat.comm, "name of {pid}");
+    assert_eq!(record.state().letter(), stat.state, "state of {pid}");
+    assert_eq!(i64::from(record.ppid()), field(4), "parent of {pid}");
+    assert_eq!(i64::from(record.threads()), field(20), "threads of {pid}");
+    assert_eq!(record.is_kernel_thread(), stat.kernel_thread);
+
+    let cpu = record.cpu().unwrap();
+    assert_eq!(ticks(cpu.user), field(14), "user time of {pid}");
+    assert_eq!(ticks(cpu.system), field(15), "system time of {pid}");
+    assert_eq!(ticks(cpu.start.since_boot()), field(22), "start of {pid}");
+    assert_eq!(i64::from(cpu.nice), field(19), "nice value of {pid}");
+    assert_eq!(i64::from(cpu.last), field(39), "CPU of {pid}");
+    assert_eq!(i64::from(cpu.policy), field(41), "policy of {pid}");
+
+    let faults = record.faults().unwrap();
+    assert_eq!(faults.minor, u64::try_from(field(10)).unwrap());
+    assert_eq!(faults.major, u64::try_from(field(12)).unwrap());
+
+    let credentials = record.credentials().unwrap();
+    let uids = numbers(pid, "status", "Uid");
+    let gids = numbers(pid, "status", "Gid");
+    assert_eq!(u64::from(credentials.uid), uids[0]);
+    assert_eq!(u64::from(credentials.euid), uids[1]);
+    assert_eq!(u64::from(credentials.gid), gids[0]);
+    assert_eq!(u64::from(credentials.egid), gids[1]);
+
+    match record.memory() {
+        Some(memory) => {
+            assert_eq!(memory.virtual_size, stat.vsize, "size of {pid}");
+            let pages = memory.resident() / PAGE as u64;
+            assert_eq!(i64::try_from(pages).unwrap(), field(24), "RSS of {pid}");
+        }
+        None => assert_eq!((stat.vsize, field(24)), (0, 0), "memory of {pid}"),
+    }
+
+    let switches = record.switches().unwrap();
+    let of = |name| numbers(pid, "status", name)[0];
+    assert_eq!(switches.voluntary, of("voluntary_ctxt_switches"));
+    assert_eq!(switches.involuntary, of("nonvoluntary_ctxt_switches"));
+
+    let io = record.io().unwrap();
+    assert_eq!(io.read, numbers(pid, "io", "read_bytes")[0]);
+    assert_eq!(io.written, numbers(pid, "io", "write_bytes")[0]);
+}
+
+/// A process that sleeps, a kernel thread, and one of another user.
+#[test]
+fn fields_are_those_of_proc() {
+    let (_kernel, _module) = loaded("");
+    let child = sleeper();
+    same_as_proc(&record_of(child.pid()));
+    assert_eq!(record_of(child.pid()).ppid(), own_pid());
+    child.kill();
+
+    let nobody = Child::spawn(|| {
+        fixture::child::drop_privileges();
+        loop {
+            pause();
+        }
+    });
+    procfs::wait_for_state(nobody.pid(), 'S');
+    eventually("nobody", || {
+        record_of(nobody.pid()).credentials().unwrap().uid == 65534
+    });
+    same_as_proc(&record_of(nobody.pid()));
+    nobody.kill();
+
+    let kthreadd = record_of(2);
+    same_as_proc(&kthreadd);
+    assert!(kthreadd.is_kernel_thread());
+    assert_eq!(kthreadd.memory(), None);
+    assert_eq!(kthreadd.groups(), Groups::all() - Groups::MEMORY);
+}
+
+/// A process that has used both CPUs' time, memory and the disk's cache.
+#[test]
+fn a_process_that_was_at_work() {
+    let (_kernel, _module) = loaded("");
+    let child = Child::spawn(|| {
+        // With huge pages there would be few faults.
+        prctl::set_thp_disable(true).unwrap();
+        let mut sum = 0u64;
+        let memory = vec![1u8; 4 << 20];
+        for _ in 0..5 {
+            sum += memory.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+            fs::read_to_string("/proc/self/maps").unwrap();
+        }
+        assert!(sum > 0);
+        loop {
+            pause();
+        }
+    });
+    eventually("4 MiB", || {
+        record_of(child.pid())
+            .memory()
+            .is_some_and(|memory| memory.resident() > 4 << 20)
+    });
+    procfs::wait_for_state(child.pid(), 'S');
+    let record = record_of(child.pid());
+    same_as_proc(&record);
+    assert!(record.faults().unwrap().minor > 500);
+    assert!(record.cpu().unwrap().user + record.cpu().unwrap().system > Duration::ZERO);
+    child.kill();
+}
+
+/// Stopped and traced processes, and zombies.
+#[test]
+fn states_are_those_of_proc() {
+    let (_kernel, _module) = loaded("");
+    let child = sleeper();
+    child.signal(Signal::SIGSTOP);
+    procfs::wait_for_state(child.pid(), 'T');
+    assert_eq!(record_of(child.pid()).state(), State::Stopped);
+    same_as_proc(&record_of(child.pid()));
+    let pid = Pid::from_raw(child.pid());
+    child.signal(Signal::SIGCONT);
+    procfs::wait_for_state(child.pid(), 'S');
+    ptrace::seize(pid, ptrace::Options::empty()).unwrap();
+    ptrace::interrupt(pid).unwrap();
+    procfs::wait_for_state(child.pid(), 't');
+    assert_eq!(record_of(child.pid()).state(), State::Traced);
+    same_as_proc(&record_of(child.pid()));
+    waitpid(pid, None).unwrap();
+    ptrace::detach(pid, None).unwrap();
+    child.signal(Signal::SIGKILL);
+    waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+    let zombie = record_of(child.pid());
+    assert_eq!(zombie.state(), State::Zombie);
+    assert!(zombie.is_exiting());
+    assert_eq!(zombie.memory(), None);
+    child.kill();
+}
+
+/// A process of many threads, some of which have ended, is the sum of all.
+#[test]
+fn many_threads() {
+    const THREADS: u32 = 100;
+    const ENDED: u64 = 20;
+
+    let (_kernel, _module) = loaded("");
+    let (reader, writer) = pipe().unwrap();
+    let child = Child::spawn(move || {
+        let writer: &'static OwnedFd = Box::leak(Box::new(writer));
+        thread::scope(|scope| {
+            for _ in 0..ENDED {
+                scope.spawn(|| {
+                    fs::read_to_string("/proc/self/maps").unwrap();
+                    // Gives up the CPU at least once.
+                    thread::sleep(Duration::from_millis(1));
+                });
+            }
+        });
+        // Threads whose work is known to be done may still be ending.
+        eventually("one thread", || {
+            fs::read_dir("/proc/self/task").unwrap().count() == 1
+        });
+        for _ in 0..THREADS {
+            thread::spawn(move || {
+                fs::read_to_string("/proc/self/maps").unwrap();
+                nix::unistd::write(writer, b".").unwrap();
+                pause();
+            });
+        }
+        pause();
+    });
+    for _ in 0..THREADS {
+        assert_eq!(nix::unistd::read(&reader, &mut [0]), Ok(1));
+    }
+    for entry in fs::read_dir(format!("/proc/{}/task", child.pid())).unwrap() {
+        let thread = entry.unwrap().file_name().into_string().unwrap();
+        procfs::wait_for_state(thread.parse().unwrap(), 'S');
+    }
+    let record = record_of(child.pid());
+    assert_eq!(record.threads(), THREADS + 1);
+    let stat = procfs::stat(child.pid()).unwrap();
+    let field = |number| procfs::number::<i64>(child.pid(), number).unwrap();
+    let minor = i64::try_from(record.faults().unwrap().minor).unwrap();
+    assert_eq!(field(20), i64::from(THREADS + 1));
+    assert_eq!(minor, field(10));
+    assert_eq!(ticks(record.cpu().unwrap().user), field(14));
+    assert_eq!(ticks(record.cpu().unwrap().system), field(15));
+    assert_eq!(record.memory().unwrap().virtual_size, stat.vsize);
+    let io = record.io().unwrap();
+    assert_eq!(io.read, numbers(child.pid(), "io", "read_bytes")[0]);
+    // Those of status are the leader's alone; those who have ended count as well.
+    let threads = snapshot(&all().threads(true).tgid(child.pid()));
+    assert_eq!(threads.len(), THREADS as usize + 1);
+    let sum: u64 = threads
+        .iter()
+        .map(|thread| thread.switches().unwrap().voluntary)
+        .sum();
+    let voluntary = record.switches().unwrap().voluntary;
+    assert!(voluntary >= sum + ENDED, "{voluntary}, {sum}");
+    child.kill();
+}
+
+/// The ID of a cgroup is the number of its directory.
+#[test]
+fn cgroup_ids_are_inode_numbers() {
+    let (_kernel, _module) = loaded("");
+    let root = "/tmp/cgroup";
+    fs::create_dir_all(root).unwrap();
+    let mount = nix::mount::mount(
+        Some("none"),
+        root,
+        Some("cgroup2"),
+        nix::mount::MsFlags::empty(),
+        None::<&str>,
+    );
+    if let Err(errno) = mount {
+        return fixture::skip(format!("cgroup2: {errno}"));
+    }
+    let child = sleeper();
+    let directory = format!("{root}/procmon");
+    fs::create_dir(&directory).unwrap();
+    fs::write(format!("{directory}/cgroup.procs"), child.pid().to_string()).unwrap();
+    let id = record_of(child.pid()).cgroup_id();
+    let own = record_of(own_pid()).cgroup_id();
+    assert_eq!(id, Some(fs::metadata(&directory).unwrap().ino()));
+    assert_eq!(own, Some(fs::metadata(root).unwrap().ino()));
+    child.kill();
+    eventually("the cgroup is empty", || fs::remove_dir(&directory).is_ok());
+    nix::mount::umount(root).unwrap();
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `PROCMON_SNAPSHOT`: records of many processes at once.
+
+mod arguments;
+mod fields;
+mod rights;
+mod storm;
+mod walk;
+
+use fixture::child::Child;
+use fixture::memory::{PAGE, Region};
+use fixture::{open, procfs, raw};
+use nix::unistd::pause;
+use procmon::snapshot::{Groups, Record, SnapshotOptions};
+use procmon::{Device, uapi};
+
+const RECORD: usize = size_of::<uapi::procmon_record>();
+
+fn own_pid() -> i32 {
+    i32::try_from(std::process::id()).unwrap()
+}
+
+fn snapshot(options: &SnapshotOptions) -> Vec<Record> {
+    let device = Device::open().unwrap();
+    device.snapshot(options).unwrap().records().to_vec()
+}
+
+fn all() -> SnapshotOptions {
+    SnapshotOptions::new().groups(Groups::all())
+}
+
+fn find(records: &[Record], pid: i32) -> Option<Record> {
+    records.iter().copied().find(|record| record.pid() == pid)
+}
+
+fn record_of(pid: i32) -> Record {
+    find(&snapshot(&all().tgid(pid)), pid).unwrap_or_else(|| panic!("there is no PID {pid}"))
+}
+
+/// A process that sleeps until it is killed.
+fn sleeper() -> Child {
+    let child = Child::spawn(|| {
+        loop {
+            pause();
+        }
+    });
+    procfs::wait_for_state(child.pid(), 'S');
+    child
+}
+
+fn arguments(region: &Region, capacity: usize) -> uapi::procmon_snapshot {
+    uapi::procmon_snapshot {
+        size: size_of::<uapi::procmon_snapshot>() as u32,
+        records: region.start().as_ptr() as u64,
+        stride: RECORD as u32,
+        capacity: u32::try_from(capacity).unwrap(),
+        ..Default::default()
+    }
+}
+
+/// Makes the call, whose arguments are their own buffer.
+fn call(arguments: &mut uapi::procmon_snapshot) -> nix::Result<i32> {
+    let size = size_of_val(arguments);
+    let region = Region::new(PAGE);
+    // SAFETY: There are no gaps between the fields.
+    let bytes = unsafe { std::slice::from_raw_parts((&raw const *arguments).cast::<u8>(), size) };
+    region.fill(0, bytes);
+    let result = raw::ioctl(open(), uapi::PROCMON_SNAPSHOT.into(), region.start());
+    let bytes = region.bytes(0, size);
+    if result.is_ok() {
+        // SAFETY: Any bytes will do, and there are as many.
+        *arguments = unsafe {
+            bytes
+                .as_ptr()
+                .cast::<uapi::procmon_snapshot>()
+                .read_unaligned()
+        };
+    } else {
+        // SAFETY: As above.
+        let before = unsafe {
+            std::slice::from_raw_parts((&raw const *arguments).cast::<u8>(), size).to_vec()
+        };
+        assert_eq!(bytes, before, "an error changes nothing");
+    }
+    result
+}
+
+fn pid_in(region: &Region, index: u32, stride: usize) -> i32 {
+    let bytes = region.bytes(index as usize * stride + 4, 4);
+    i32::from_ne_bytes(bytes.try_into().unwrap())
+}

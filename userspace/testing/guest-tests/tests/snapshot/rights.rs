@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Records as callers in namespaces and without privileges get them.
+
+use std::fs;
+
+use fixture::child::{as_nobody, in_pid_namespace, in_user_namespace};
+use fixture::loaded;
+use procmon::Device;
+use procmon::snapshot::Record;
+
+use crate::{all, find, own_pid, sleeper, snapshot};
+
+/// In a PID namespace there is what is in it, by the numbers that it has there.
+#[test]
+fn pids_are_those_of_the_namespace() {
+    let (_kernel, _module) = loaded("");
+    in_pid_namespace(|| {
+        let child = sleeper();
+        let records = snapshot(&all());
+        let pids: Vec<_> = records.iter().map(Record::pid).collect();
+        assert_eq!(pids, [1, child.pid()]);
+        assert_eq!(records[0].ppid(), 0);
+        assert_eq!(records[1].ppid(), 1);
+        assert_eq!((records[0].tgid(), records[1].tgid()), (1, child.pid()));
+        child.kill();
+    });
+}
+
+/// In a user namespace, users that are not in it are the overflow user.
+#[test]
+fn users_of_another_namespace() {
+    let (_kernel, _module) = loaded("");
+    let device = Device::open().unwrap();
+    in_user_namespace(|| {
+        let snapshot = device.snapshot(&all()).unwrap();
+        let own = find(snapshot.records(), own_pid()).unwrap();
+        assert_eq!(own.credentials().unwrap().uid, 65534);
+        let init = find(snapshot.records(), 1).unwrap();
+        assert_eq!(init.credentials().unwrap().euid, 65534);
+        // A capability in a namespace of one's own is none over others.
+        assert_eq!(init.io(), None);
+        assert!(own.io().is_some());
+    });
+}
+
+/// Whoever has no rights over a process is told no more than by `/proc`.
+#[test]
+fn io_is_for_those_who_may_trace() {
+    let (_kernel, _module) = loaded("");
+    let device = Device::open().unwrap();
+    let child = sleeper();
+    as_nobody(|| {
+        let snapshot = device.snapshot(&all()).unwrap();
+        let record = find(snapshot.records(), child.pid()).unwrap();
+        assert!(fs::read(format!("/proc/{}/io", child.pid())).is_err());
+        assert_eq!(record.io(), None);
+        let own = find(snapshot.records(), own_pid()).unwrap();
+        assert!(own.io().is_some());
+    });
+    child.kill();
+}

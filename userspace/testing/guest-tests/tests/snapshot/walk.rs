@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The records of a snapshot: complete, in order, and those that were asked for.
+
+use std::collections::BTreeSet;
+use std::ffi::{c_int, c_void};
+use std::fs;
+use std::ptr::null_mut;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use fixture::child::Child;
+use fixture::memory::{PAGE, Region};
+use fixture::{is_own_kernel, loaded, procfs, stats};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::{Pid, gettid};
+use procmon::snapshot::{Record, SnapshotOptions};
+use procmon::{Device, Snapshot, uapi};
+
+use crate::{RECORD, all, arguments, call, find, own_pid, pid_in, sleeper, snapshot};
+
+/// All processes, in order, each once.
+#[test]
+fn all_processes_in_order() {
+    let (_kernel, _module) = loaded("");
+    let count = if is_own_kernel() { 70 } else { 200 };
+    let children: Vec<_> = (0..count).map(|_| sleeper()).collect();
+    let records = snapshot(&all());
+    let pids: Vec<_> = records.iter().map(Record::pid).collect();
+    assert!(pids.is_sorted_by(|a, b| a < b));
+    let seen: BTreeSet<_> = pids.into_iter().collect();
+    let listed: BTreeSet<_> = procfs::pids().into_iter().collect();
+    // Kernel threads may come and go meanwhile.
+    assert!(seen.symmetric_difference(&listed).count() < 5);
+    for child in &children {
+        assert!(seen.contains(&child.pid()));
+    }
+    assert!(seen.contains(&1) && seen.contains(&own_pid()));
+    children.into_iter().for_each(Child::kill);
+}
+
+/// A cursor goes on where the last call has stopped, whatever the capacity.
+#[test]
+fn pieces_make_the_whole() {
+    let (_kernel, _module) = loaded("");
+    let count = if is_own_kernel() { 70 } else { 150 };
+    let children: Vec<_> = (0..count).map(|_| sleeper()).collect();
+    let options = SnapshotOptions::new().ppid(own_pid());
+    let expected: Vec<_> = snapshot(&options).iter().map(Record::pid).collect();
+    assert_eq!(expected.len(), children.len());
+    for capacity in [1, 2, 63, 64, 65, count - 1, count, count + 1, 10_000] {
+        let region = Region::new(capacity * RECORD);
+        let mut pids = Vec::new();
+        let mut arguments = arguments(&region, capacity);
+        arguments.flags = uapi::PROCMON_SNAPSHOT_BY_PPID;
+        arguments.ppid = own_pid();
+        let mut calls = 0;
+        loop {
+            call(&mut arguments).unwrap();
+            calls += 1;
+            pids.extend((0..arguments.count).map(|index| pid_in(&region, index, RECORD)));
+            if arguments.cursor == 0 {
+                break;
+            }
+            assert_eq!(arguments.count as usize, capacity);
+        }
+        assert_eq!(pids, expected, "{capacity} at a time");
+        // Others that came meanwhile may have been looked for.
+        let least = expected.len().div_ceil(capacity);
+        assert!(
+            (least..=least + 1).contains(&calls),
+            "{calls}, {capacity} at a time"
+        );
+    }
+    children.into_iter().for_each(Child::kill);
+}
+
+/// Each filter lets through what it should, and all of them together.
+#[test]
+fn filters_select_records() {
+    let (_kernel, _module) = loaded("");
+    let child = sleeper();
+    let only = |options: SnapshotOptions| -> Vec<_> {
+        snapshot(&options).iter().map(Record::pid).collect()
+    };
+    assert_eq!(
+        only(SnapshotOptions::new().tgid(child.pid())),
+        [child.pid()]
+    );
+    assert_eq!(only(SnapshotOptions::new().ppid(own_pid())), [child.pid()]);
+    assert_eq!(only(SnapshotOptions::new().ppid(child.pid())), [0; 0]);
+    assert_eq!(only(SnapshotOptions::new().uid(12345)), [0; 0]);
+    assert_eq!(
+        only(SnapshotOptions::new().uid(0).ppid(own_pid())),
+        [child.pid()]
+    );
+    assert_eq!(only(SnapshotOptions::new().uid(1).ppid(own_pid())), [0; 0]);
+    let users = snapshot(&SnapshotOptions::new().kernel_threads(false));
+    assert!(users.iter().all(|record| !record.is_kernel_thread()));
+    assert!(find(&users, 1).is_some() && find(&users, 2).is_none());
+    child.kill();
+}
+
+/// A record for each thread.
+#[test]
+fn a_record_for_each_thread() {
+    let (_kernel, _module) = loaded("");
+    let (ready, done) = (Barrier::new(4), Barrier::new(4));
+    thread::scope(|scope| {
+        let tids: Vec<_> = (0..3)
+            .map(|_| {
+                let (sender, receiver) = std::sync::mpsc::channel();
+                let (ready, done) = (&ready, &done);
+                scope.spawn(move || {
+                    sender.send(gettid().as_raw()).unwrap();
+                    ready.wait();
+                    done.wait();
+                });
+                receiver.recv().unwrap()
+            })
+            .collect();
+        ready.wait();
+        let records = snapshot(&all().threads(true).tgid(own_pid()));
+        let processes = snapshot(&all().tgid(own_pid()));
+        done.wait();
+        assert_eq!(processes.len(), 1);
+        let count = processes[0].threads();
+        assert_eq!(records.len(), count as usize);
+        for tid in tids {
+            let record = find(&records, tid).unwrap_or_else(|| panic!("{tid}: {records:?}"));
+            assert_eq!(record.tgid(), own_pid());
+            assert_eq!(record.threads(), count);
+            let size = |record: &Record| record.memory().unwrap().virtual_size;
+            assert_eq!(size(&record), size(&records[0]));
+        }
+        // What all threads have used is more than what each has.
+        let sum: Duration = records
+            .iter()
+            .map(|record| record.cpu().unwrap().user)
+            .sum();
+        assert!(processes[0].cpu().unwrap().user + Duration::from_millis(1) > sum / 2);
+    });
+}
+
+/// Many processes, which share their memory so that there is enough.
+struct Crowd {
+    pids: Vec<i32>,
+    _stacks: Region,
+}
+
+impl Crowd {
+    fn new(count: usize) -> Self {
+        extern "C" fn sleep(_: *mut c_void) -> c_int {
+            loop {
+                // SAFETY: This waits, and is not returned from. It is not the function of libc,
+                // which would use what is there for each thread.
+                unsafe { libc::syscall(libc::SYS_pause) };
+            }
+        }
+
+        let stacks = Region::new(count * PAGE);
+        let pids = (1..=count).map(|index| {
+            let top = stacks.at(index * PAGE).as_ptr().cast();
+            // SAFETY: The stack is for this process alone, and large enough for one call.
+            let pid =
+                unsafe { libc::clone(sleep, top, libc::CLONE_VM | libc::SIGCHLD, null_mut()) };
+            Errno::result(pid).unwrap()
+        });
+        Self {
+            pids: pids.collect(),
+            _stacks: stacks,
+        }
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        for &pid in &self.pids {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        for &pid in &self.pids {
+            let _ = waitpid(Pid::from_raw(pid), None);
+        }
+    }
+}
+
+/// Very many processes are seen by few calls, once each.
+#[test]
+fn a_crowd_takes_few_calls() {
+    const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
+
+    let (_kernel, _module) = loaded("");
+    let count = if is_own_kernel() { 500 } else { 20_000 };
+    let old = fs::read_to_string(THREADS_MAX).unwrap();
+    fs::write(THREADS_MAX, "30000").unwrap();
+    let crowd = Crowd::new(count);
+    let device = Device::open().unwrap();
+    let options = all().ppid(own_pid());
+    let mut snapshot = Snapshot::default();
+    // Once to know how many there are, as those who look again and again do.
+    device.snapshot_into(&options, &mut snapshot).unwrap();
+    let before = stats().totals.ioctls;
+    device.snapshot_into(&options, &mut snapshot).unwrap();
+    let calls = stats().totals.ioctls - before;
+    let pids: Vec<_> = snapshot.records().iter().map(Record::pid).collect();
+    let mut expected = crowd.pids.clone();
+    expected.sort_unstable();
+    assert_eq!(pids, expected);
+    assert!(calls <= 3, "{calls} calls");
+    let everybody = snapshot_pids(&device);
+    let listed: BTreeSet<_> = procfs::pids().into_iter().collect();
+    assert!(everybody.symmetric_difference(&listed).count() < 5);
+    drop(crowd);
+    fs::write(THREADS_MAX, old).unwrap();
+}
+
+fn snapshot_pids(device: &Device) -> BTreeSet<i32> {
+    let snapshot = device.snapshot(&SnapshotOptions::new()).unwrap();
+    snapshot.records().iter().map(Record::pid).collect()
+}
