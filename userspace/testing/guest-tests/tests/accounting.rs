@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! User, system and run time of processes and threads, compared with what the kernel itself says.
+//! User, system and run time of processes and threads, compared with `/proc` and CPU clocks.
 
 use std::ffi::{c_int, c_void};
 use std::fs;
@@ -44,7 +44,7 @@ fn work() {
     }
 }
 
-/// A process of two threads that sleep, after a third one has ended, all of which have worked.
+/// Starts a process of two threads that sleep after work, and a third one that has exited after it.
 fn rested() -> Child {
     let child = Child::spawn(|| {
         thread::spawn(work).join().unwrap();
@@ -74,7 +74,7 @@ fn rested() -> Child {
     child
 }
 
-/// The run time of a process is that of its CPU clock, to the nanosecond, threads that have ended
+/// The run time of a process is that of its CPU clock, to the nanosecond, exited threads
 /// included. The run times of threads are parts of it.
 #[test]
 fn run_time_is_that_of_the_cpu_clock() {
@@ -88,7 +88,7 @@ fn run_time_is_that_of_the_cpu_clock() {
     let threads = snapshot(SnapshotOptions::new().tgid(child.pid()).threads(true));
     assert_eq!(threads.len(), 2);
     let sum: Duration = threads.iter().map(|thread| thread.runtime().unwrap()).sum();
-    // The one that has ended has the rest.
+    // The exited thread has the rest.
     assert!(sum < expected, "{sum:?} of {expected:?}");
     assert!(
         threads
@@ -98,7 +98,7 @@ fn run_time_is_that_of_the_cpu_clock() {
     child.kill();
 }
 
-/// User and system time of `/proc/PID/stat`, in hundredths of a second.
+/// Returns user and system time from `/proc/PID/stat`, in hundredths of a second.
 fn proc_times(pid: i32) -> (u64, u64) {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let (_, rest) = stat.rsplit_once(')').unwrap();
@@ -112,8 +112,8 @@ fn snapshot_times(pid: i32) -> (u64, u64) {
     (ticks(cpu.user), ticks(cpu.system))
 }
 
-/// Fails unless the times of a snapshot are between those that `/proc` has before and after it,
-/// whose estimate of one part may still be corrected by a tick.
+/// Fails unless the times of a snapshot are between those of `/proc` before and after it. The
+/// upper limits are higher by two ticks, as the kernel may still correct its estimate of a part.
 fn between_those_of_proc(pid: i32) {
     let before = proc_times(pid);
     let (user, system) = snapshot_times(pid);
@@ -123,7 +123,7 @@ fn between_those_of_proc(pid: i32) {
     assert!(before.1 <= system && system <= after.1 + 2, "{seen}");
 }
 
-/// While its threads are at work, the times of a process are those of `/proc` at that moment.
+/// The times of a process whose threads are at work are those of `/proc` at that moment.
 #[test]
 fn times_of_the_busy_are_those_of_proc() {
     let (_kernel, _module) = loaded("");
@@ -152,8 +152,8 @@ fn stay_on(cpu: usize) {
     sched_setaffinity(Pid::from_raw(0), &set).unwrap();
 }
 
-/// A process on a CPU without ticks that makes system calls for a while, and then is in user space
-/// only. Returns its user and system time at that moment and at the end, after as much time again.
+/// Runs a process on a CPU without ticks, first with system calls and then as long without. Returns
+/// its user and system time after both parts.
 fn tickless(observe: impl Fn(i32)) -> [(u64, u64); 2] {
     const CALLS: u64 = 100;
 
@@ -167,7 +167,7 @@ fn tickless(observe: impl Fn(i32)) -> [(u64, u64); 2] {
                 tms_cutime: 0,
                 tms_cstime: 0,
             };
-            // SAFETY: The place is valid.
+            // SAFETY: The pointer is valid.
             unsafe { libc::times(&raw mut times) };
             times.tms_stime as u64
         };
@@ -186,7 +186,7 @@ fn tickless(observe: impl Fn(i32)) -> [(u64, u64); 2] {
     let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(child.pid())).unwrap();
     let used = || Duration::from(clock.now().unwrap());
     let end = used() * 3;
-    // Nothing but the run time ends this, so it takes what it takes.
+    // The run time alone ends this, so there is no time limit.
     while used() < end {
         observe(child.pid());
         thread::sleep(Duration::from_millis(100));
@@ -196,13 +196,13 @@ fn tickless(observe: impl Fn(i32)) -> [(u64, u64); 2] {
     [before, after]
 }
 
-/// On a CPU without ticks, `/proc` says the same of a process that is in user space, whether
-/// procmon looks at it or not: the system time does not grow.
+/// A snapshot does not change the times in `/proc` of a process in user space on a CPU without
+/// ticks: its system time does not grow.
 #[test]
 fn tickless_times_stay_those_of_the_kernel() {
     let cpus = fs::read_to_string("/sys/devices/system/cpu/nohz_full").unwrap_or_default();
     if cpus.trim() != "1" {
-        // That is what the suite guest-nohz is for.
+        // The suite guest-nohz has one.
         writeln!(io::stdout(), "skipped: CPU 1 has ticks").unwrap();
         return;
     }
@@ -213,24 +213,24 @@ fn tickless_times_stay_those_of_the_kernel() {
     let (_, alone) = grown(tickless(|_| {}));
     let (user, watched) = grown(tickless(|pid| {
         device.set_filter(Some(pid)).unwrap();
-        // So that what is old at first is looked at, and only then what the kernel says.
+        // The snapshot first, so that it sees times that the kernel has not brought up to date.
         snapshot_times(pid);
         between_those_of_proc(pid);
     }));
     assert!(user > 100, "{user}");
-    // Interrupts take some time of their own. The fault gave half of all to the kernel.
+    // Interrupts take some time. With the fault of tests/mutants/ half of all is system time.
     assert!(
         watched <= alone + user / 10,
         "{watched} and {alone} of {user}"
     );
 }
 
-/// Many threads that only wait, on stacks of one page.
+/// Starts many threads that only wait, on stacks of one page.
 fn idle_threads(count: usize) {
     extern "C" fn idle(_: *mut c_void) -> c_int {
         loop {
-            // SAFETY: This only waits. It is not the function of libc, which would use what there
-            // is for each thread.
+            // SAFETY: This only waits. It is not the function of libc, which would use thread-local
+            // storage.
             unsafe { libc::syscall(libc::SYS_pause) };
         }
     }
@@ -252,7 +252,7 @@ fn idle_threads(count: usize) {
     std::mem::forget(stacks);
 }
 
-/// A process of very many threads. When it gets a byte, some start and exit all the time.
+/// Starts a process of very many threads. Once it gets a byte, some start and exit all the time.
 fn crowd(count: usize) -> (Child, io::PipeWriter) {
     let (reader, go) = io::pipe().unwrap();
     let (mut ready, writer) = io::pipe().unwrap();
@@ -274,8 +274,8 @@ fn crowd(count: usize) -> (Child, io::PipeWriter) {
     (child, go)
 }
 
-/// A process of very many threads, of which some exit all the time, is summed up by a second pass
-/// at most, so that this takes no more than three times what it takes for one at rest.
+/// Summing up a process of very many threads, of which some exit all the time, takes two passes at
+/// the most, and so no more than three times the time for a process at rest.
 #[test]
 fn threads_that_exit_disturb_a_reading_once() {
     const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
@@ -299,7 +299,7 @@ fn threads_that_exit_disturb_a_reading_once() {
     assert!(threads(&quiet) > count as u32);
     go.write_all(b".").unwrap();
     eventually("threads that exit", || threads(&busy) > count as u32 + 4);
-    // CPU time, for those who exit want the CPUs as well.
+    // CPU time, as the threads that exit use the CPUs as well.
     let clock = ClockId::CLOCK_THREAD_CPUTIME_ID;
     let time = |child: &Child| {
         let start = Duration::from(clock.now().unwrap());
@@ -307,8 +307,8 @@ fn threads_that_exit_disturb_a_reading_once() {
         Duration::from(clock.now().unwrap()) - start
     };
     // A host with other work to do may stop this CPU within any call, so the quickest quarter of
-    // the calls counts, and it may take several rounds. The fault makes all calls take 50 times as
-    // long.
+    // the calls counts, and it may take several rounds. With the fault of tests/mutants/ all calls
+    // take 50 times as long.
     eventually("a reading that is disturbed once", || {
         let (mut at_rest, mut disturbed): (Vec<_>, Vec<_>) =
             (0..calls).map(|_| (time(&quiet), time(&busy))).unzip();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command procmonctl.
+//! The command `procmonctl`: its subcommands, outputs and exit statuses.
 
 #[path = "../../../procmonctl/tests/common/mod.rs"]
 mod random_arguments;
@@ -33,14 +33,14 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
     )
 }
 
-/// Runs a command that must succeed and returns what it prints.
+/// Runs a command that must succeed, and returns its output.
 fn succeed(arguments: &[&str]) -> String {
     let (status, stdout, stderr) = run(arguments);
     assert_eq!((status, &*stderr), (0, ""), "{arguments:?}");
     stdout
 }
 
-/// Runs a command that must fail, and returns what it complains of.
+/// Runs a command that must fail with this status, and returns its message.
 fn fail(arguments: &[&str], expected: i32) -> String {
     let (status, stdout, stderr) = run(arguments);
     assert_eq!(
@@ -58,8 +58,7 @@ fn json(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The ioctl tester is content with the module, tells so in TAP, and leaves the message and the
-/// filter as they were.
+/// The ioctl tester passes, prints TAP, and leaves the message and the filter as they were.
 #[test]
 fn tester() {
     let (_kernel, _module) = loaded("");
@@ -97,7 +96,7 @@ fn tester() {
     );
 }
 
-/// The tester finds fault with a device that is not procmon's.
+/// The tester fails with a device that is not procmon's.
 #[test]
 fn tester_can_fail() {
     let (_kernel, _module) = loaded("");
@@ -133,7 +132,7 @@ fn write_read_and_count() {
     assert_eq!(succeed(&["write", "sixteen letters!"]), "");
 }
 
-/// Standard input is the message when there is no other, or when it is `-`.
+/// Standard input is the message if no argument is, or if that is `-`.
 #[test]
 fn write_from_standard_input() {
     let (_kernel, _module) = loaded("");
@@ -207,7 +206,7 @@ fn filter_stats_and_reset() {
     );
 }
 
-/// Those that are found are printed though others are not, which the exit status tells.
+/// Processes that are found are printed although others are not, which the exit status tells.
 #[test]
 fn query() {
     let (_kernel, _module) = loaded("");
@@ -282,10 +281,10 @@ fn exit_status_without_module() {
         );
     }
 
-    // What a shell leaves behind when it redirects to a device that is not there.
+    // A file, as a shell leaves it behind that redirects to a missing device.
     fs::write(DEVICE_PATH, "oops").unwrap();
     let (status, _, stderr) = run(&["read"]);
-    // First of all, for it would be in the way of every test that follows.
+    // Before anything can fail: the file would break all tests that follow.
     fs::remove_file(DEVICE_PATH).unwrap();
     assert_eq!(status, 3, "{stderr}");
     assert!(stderr.contains("not a character device"), "{stderr}");
@@ -356,7 +355,7 @@ fn exit_status_of_wrong_usage() {
     );
 }
 
-/// A reader that has had enough is no reason to panic.
+/// A closed pipe on standard output is no reason to panic.
 #[test]
 fn closed_output() {
     let (_kernel, _module) = loaded("buffer_size=1048576 monitor_interval_ms=10");
@@ -382,7 +381,7 @@ fn closed_output() {
         );
     }
 
-    // Success of the tester would say that no test has failed.
+    // The tester must not succeed, as that would mean that no test has failed.
     for arguments in [&["test"][..], &["test", "--json"]] {
         let mut child = Command::new("/bin/procmonctl")
             .args(arguments)
@@ -404,7 +403,8 @@ fn closed_output() {
     );
 }
 
-/// The documented status stays when the message cannot be written, and PIDs that follow are shown.
+/// The documented exit status stays if the error message cannot be written, and later PIDs are
+/// shown.
 #[test]
 fn full_error_output() {
     let (_kernel, _module) = loaded("");
@@ -446,7 +446,7 @@ fn full_error_output() {
     }
 }
 
-/// Neither arguments nor standard streams make the command panic, with the module either.
+/// No arguments and no standard streams make the command panic, with the module loaded or not.
 #[test]
 fn random_arguments() {
     let (_kernel, _module) = loaded("");
@@ -456,7 +456,7 @@ fn random_arguments() {
     fs::remove_dir_all(directory).unwrap();
 }
 
-/// Each command prints JSON or refuses to, wherever the option stands.
+/// Each command prints JSON or refuses to, with the option at any place.
 #[test]
 fn json_or_not() {
     let (_kernel, _module) = loaded("");

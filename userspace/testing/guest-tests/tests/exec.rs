@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Processes that are executing a program, or look like it, for as long as they like.
+//! Processes that hold the lock of executing programs, `exec_update_lock`, for any time.
 
 use std::ffi::{c_int, c_void};
 use std::fs;
@@ -24,7 +24,7 @@ use procmon::snapshot::{Groups, Record, SnapshotOptions};
 /// `LANDLOCK_RESTRICT_SELF_TSYNC`: for all threads of the process.
 const TSYNC: u32 = 1 << 3;
 
-/// Returns a ruleset of Landlock, or nothing if the kernel has none for all threads at once.
+/// Returns a ruleset of Landlock, or `None` if the kernel has none for all threads at once.
 fn ruleset() -> Option<OwnedFd> {
     const VERSION: u32 = 1;
 
@@ -55,7 +55,7 @@ fn ruleset() -> Option<OwnedFd> {
     }
 }
 
-/// Restricts all threads of the process at once. The caller waits until each has come to it.
+/// Restricts all threads of the process at once, which waits until each has done its part.
 fn restrict_all_threads(ruleset: &OwnedFd) -> nix::Result<()> {
     prctl::set_no_new_privs().unwrap();
     // SAFETY: The descriptor is valid.
@@ -95,7 +95,7 @@ fn become_user() {
     prctl::set_dumpable(true).unwrap();
 }
 
-/// A process of an ordinary user that holds its `exec_update_lock` until it is killed.
+/// Starts a process of an ordinary user that holds its `exec_update_lock` until it is killed.
 fn holder() -> Option<Child> {
     let ruleset = ruleset()?;
     let (mut ready, writer) = io::pipe().unwrap();
@@ -155,8 +155,8 @@ fn end(holder: Child) {
     holder.kill();
 }
 
-/// Runs something in a process of its own, which must come to its end. What hangs would do so for
-/// ever, so the limit says nothing about how fast it is to be.
+/// Runs `body` in a process of its own, which must end within a time limit. The limit is generous,
+/// as the failure to find is to hang for ever.
 fn in_time(what: &str, body: impl FnOnce()) {
     const LIMIT: Duration = Duration::from_secs(120);
 
@@ -182,8 +182,8 @@ fn all() -> SnapshotOptions {
     SnapshotOptions::new().groups(Groups::all())
 }
 
-/// A process that holds the lock for ever stops no snapshot, and cannot hide: it is in those that
-/// it belongs to, marked, and in the history. All others are described as ever.
+/// A process that holds the lock for ever stops no snapshot and no sample. It is in both, marked as
+/// mixed, and the records of other processes are as ever.
 #[test]
 fn a_process_that_never_ends_executing() {
     let (_kernel, _module) = loaded("monitor_interval_ms=50");
@@ -211,7 +211,7 @@ fn a_process_that_never_ends_executing() {
                 assert!(!record.is_mixed(), "{record:?}");
             }
         }
-        // It is there by each filter as well.
+        // Each filter finds it as well.
         for options in [
             all().tgid(pid),
             all().uid(1000),
@@ -243,16 +243,15 @@ fn a_process_that_never_ends_executing() {
                 assert_eq!(record.pid(), pid);
                 assert!(record.is_mixed());
             }
-            // That of the turn in which the filter was set.
+            // The first sample may have begun before the filter was set.
             other => assert_eq!(sample.sequence(), next, "{other:?}"),
         }
     }
     end(holder);
 }
 
-/// Whom nobody has asked for is not looked at again: with 20 such processes a snapshot of another
-/// one takes none of the sleeps that one of them takes. That is seen by how often the caller gives
-/// up the CPU by itself.
+/// Filters come before the back-off: with 20 such processes, a snapshot of another process takes no
+/// sleep. The caller's voluntary switches show the sleeps.
 #[test]
 fn filters_come_first() {
     let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
@@ -272,7 +271,7 @@ fn filters_come_first() {
     let (one, count) = sleeps(all().tgid(holders[0].pid()));
     assert_eq!(count, 1);
     assert!((1..=4).contains(&one), "{one} sleeps for one");
-    // There are only so many for all of them together.
+    // The number of sleeps is bounded for all of them together.
     let (many, count) = sleeps(all().ppid(own));
     assert_eq!(count, 20);
     assert!((one..=30).contains(&many), "{many} sleeps for 20");
@@ -287,8 +286,8 @@ fn voluntary_switches() -> u64 {
     line.unwrap().trim().parse().unwrap()
 }
 
-/// A process one of whose threads takes snapshots while another one waits for all threads, with the
-/// lock held, never hangs.
+/// A process does not hang whose one thread takes snapshots while another one holds the lock and
+/// waits for all threads.
 #[test]
 fn a_process_does_not_lock_itself_up() {
     let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
@@ -303,7 +302,7 @@ fn a_process_does_not_lock_itself_up() {
             thread::spawn(move || {
                 loop {
                     device.snapshot(&all()).unwrap();
-                    // Nobody may listen any more.
+                    // An error means that the receiver has ended.
                     let _ = sender.send(());
                 }
             });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What happens when the kernel has no memory, or cannot reach the user's: each allocation and each
-//! copy of each operation fails once, be it the module's or of the kernel around it. Memory that is
-//! lost by that is found at the end of all tests.
+//! Failures of memory: each allocation and each copy to or from the user fails once, in each
+//! operation, in the module and in the kernel around it. The search at the end of all tests finds
+//! memory that is lost thereby.
 
 use std::env;
 use std::ffi::{CStr, CString};
@@ -21,13 +21,13 @@ use nix::unistd;
 use procmon::sysfs::{self, Parameter};
 use procmon::{Device, Stats, uapi};
 
-/// Parameters to load the module with: messages of any size, no samples meanwhile, and few of them,
-/// for which there is one allocation and not one for each page.
+/// Parameters of the module: messages of any size, no samples during a test, and a history so short
+/// that it takes one allocation and not one for each page.
 const PARAMETERS: &str = "buffer_size=1048576 monitor_interval_ms=3600000 history=8";
 
 const SIZES: [usize; 3] = [100, 64 << 10, 1 << 20];
 
-/// The most that is copied to a reader in one go.
+/// The most bytes that a read copies at a time.
 const PIECE: usize = 64 << 10;
 
 /// Runs a test with faults, if the kernel has them.
@@ -67,7 +67,7 @@ fn pattern(nth: u32, len: usize) -> Vec<u8> {
         .collect()
 }
 
-/// T65: a file that could not be opened is not there and counts nowhere.
+/// T65: an open that fails leaves no descriptor and does not count.
 #[test]
 fn opening() {
     with_faults(|faults| {
@@ -123,7 +123,7 @@ fn open_and_write(message: &[u8]) {
     );
 }
 
-/// T65: a read that fails delivers nothing, moves nothing and counts nowhere.
+/// T65: a read that fails delivers nothing, moves nothing and does not count.
 #[test]
 fn reading() {
     with_faults(|faults| {
@@ -166,7 +166,7 @@ fn reading() {
     });
 }
 
-/// T65: a write that fails changes nothing and counts nowhere.
+/// T65: a write that fails changes nothing and does not count.
 #[test]
 fn writing() {
     with_faults(|faults| {
@@ -256,7 +256,7 @@ fn commands() {
     });
 }
 
-/// T65: snapshots and the history are asked for again with the same arguments after an error.
+/// T65: after an error, snapshots and the history can be fetched with the same arguments.
 #[test]
 fn lists() {
     with_faults(|faults| {
@@ -307,7 +307,7 @@ fn lists() {
     });
 }
 
-/// Reads a file that is shorter than a page, without asking for memory.
+/// Reads a file that is shorter than a page, without allocations of the test itself.
 fn read_file(path: &CStr, buffer: &Region) -> nix::Result<usize> {
     let file = open_raw(path, OFlag::O_RDONLY)?;
     raw::read(&file, buffer.start(), buffer.size())
@@ -380,7 +380,7 @@ fn parameters() {
     });
 }
 
-/// The number that the misc devices' list has for the module's.
+/// Returns the minor number of the module's device in the list of misc devices.
 fn minor() -> Option<String> {
     let devices = fs::read_to_string("/proc/misc").unwrap();
     let line = devices.lines().find(|line| line.ends_with(" procmon"))?;
@@ -431,7 +431,7 @@ fn loading() {
     });
 }
 
-/// The sweep finds what can fail in the kernel's own files.
+/// The sweep finds failures in the kernel's own files.
 #[test]
 fn faults_are_found() {
     with_faults(|faults| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which process the filter stands for, and as which number it is shown to whom.
+//! The filter: the process that it stands for, and its number as callers see it.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -21,7 +21,7 @@ fn sleeper() -> Child {
     })
 }
 
-/// The newest sample that was begun after this call.
+/// Waits for a sample that was begun after this call.
 fn next_sample(device: &Device) -> Sample {
     let next = device.history(0).unwrap().next() + 1;
     let mut found = None;
@@ -46,8 +46,7 @@ fn is_shown(device: &Device, expected: Option<i32>) {
     assert_eq!(stats().totals.filter, expected, "in sysfs");
 }
 
-/// The ID of a thread that is not the main one stands for the process, also when that thread is
-/// gone.
+/// The ID of any thread stands for its process, also after that thread has exited.
 #[test]
 fn a_thread_stands_for_its_process() {
     let (_kernel, _module) = loaded(FAST);
@@ -83,7 +82,7 @@ fn a_thread_stands_for_its_process() {
     child.kill();
 }
 
-/// A process that a thread other than the main one lets execute a program stays the same.
+/// A process stays the target when a thread that is not its leader executes a program.
 #[test]
 fn a_program_is_executed_by_another_thread() {
     let (_kernel, _module) = loaded(FAST);
@@ -111,8 +110,8 @@ fn a_program_is_executed_by_another_thread() {
     child.kill();
 }
 
-/// A filter that is set in a PID namespace means one process everywhere, and each reader is shown
-/// the number that this process has for it.
+/// A filter that is set in a PID namespace means one process everywhere, and each reader sees the
+/// number that the process has in the reader's namespace.
 #[test]
 fn set_in_a_pid_namespace() {
     let (_kernel, _module) = loaded(FAST);
@@ -128,7 +127,7 @@ fn set_in_a_pid_namespace() {
             device.set_filter(Some(2)).unwrap();
             is_shown(&device, Some(2));
             write(&done_to, b"x").unwrap();
-            // By somebody outside.
+            // Set by a process outside.
             read(&pid_from, &mut [0]).unwrap();
             is_shown(&device, None);
             write(&done_to, b"x").unwrap();
@@ -149,7 +148,7 @@ fn set_in_a_pid_namespace() {
         .collect();
     assert_eq!(numbers, [pid, 2]);
     is_shown(&device, Some(pid));
-    // In a namespace beside, where it has none.
+    // In a sibling namespace, where it has none.
     in_pid_namespace(|| is_shown(&device, None));
 
     // A process that has no number in the namespace.
@@ -158,17 +157,17 @@ fn set_in_a_pid_namespace() {
     read(&done_from, &mut [0]).unwrap();
     is_shown(&device, Some(outside.pid()));
 
-    // Its init, by its number outside.
+    // The namespace's init, by its number outside.
     let parent = procfs::parent(pid).unwrap();
     device.set_filter(Some(parent)).unwrap();
     write(&end_to, b"x").unwrap();
     namespace.join();
-    // It has ended by now, and its number is still known.
+    // It has ended by now, and its number is still shown.
     is_shown(&device, Some(parent));
     outside.kill();
 }
 
-/// A number that stands for no process is one in the namespace that it was given in.
+/// A number of no process belongs to the namespace in which the filter was set.
 #[test]
 fn a_pid_of_no_process() {
     let (_kernel, _module) = loaded(FAST);
@@ -199,7 +198,7 @@ fn a_pid_of_no_process() {
     is_shown(&device, None);
 }
 
-/// The first sample from a number on that tells of the end of the chosen process. There may be no
+/// Waits for the sample, from a number on, that has the end of the target. The monitor may take no
 /// more samples after it.
 fn end_of_process(device: &Device, next: u64) -> Chosen<'static> {
     let mut found = None;
@@ -217,8 +216,8 @@ fn end_of_process(device: &Device, next: u64) -> Chosen<'static> {
     found.unwrap()
 }
 
-/// A process that gets the number of the chosen one at once is another one, and the number is shown
-/// until the filter is set again.
+/// A process that reuses the target's PID is not the target, and the number is shown until the
+/// filter is set again.
 #[test]
 fn a_reused_pid_is_another_process() {
     for was_seen in [true, false] {
@@ -257,7 +256,7 @@ fn a_reused_pid_is_another_process() {
             sample => panic!("{sample:?}"),
         }
         is_shown(&device, Some(pid));
-        // The one that has it now.
+        // The process that has the PID now.
         device.set_filter(Some(pid)).unwrap();
         assert_eq!(chosen_pid(&device), Some(pid));
         other.kill();

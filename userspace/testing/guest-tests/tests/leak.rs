@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Neither does memory get lost in the kernel, nor does the user get to see what was in it before.
+//! Leaks: of the kernel's memory, and of its old content to the user.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -21,7 +21,7 @@ use procmon::snapshot::Groups;
 use procmon::sysfs::{self, Parameter};
 use procmon::{Device, SnapshotOptions, uapi};
 
-/// Loads the module, uses all that it offers, also in ways that fail, and unloads it.
+/// Loads the module, uses all of its interface, also in ways that fail, and unloads it.
 fn load_and_use() {
     let _module = Module::load("buffer_size=1048576").unwrap();
     let mut device = Device::open().unwrap();
@@ -29,7 +29,7 @@ fn load_and_use() {
         assert_eq!(device.write_message(&vec![b'm'; size]).unwrap(), size);
         assert_eq!(device.read_message().unwrap().len(), size);
     }
-    // A pass that does not come to its end.
+    // A pass that is left before its end.
     assert_eq!(device.read_at(&mut [0; 10], 0).unwrap(), 10);
     raw::write(&device, Ptr::NULL, 100).unwrap_err();
     raw::read(open(), Ptr::NULL, 100).unwrap_err();
@@ -54,19 +54,19 @@ fn load_and_use() {
     Parameter::BufferSize.set(0).unwrap_err();
 }
 
-/// T01, T66: when the module is loaded, used and unloaded again and again, the kernel does not take
-/// more and more memory.
+/// T01, T66: the kernel's use of memory does not grow when the module is loaded, used and unloaded
+/// again and again.
 #[test]
 fn no_growing_memory() {
     const CYCLES: u64 = 30;
 
     let _kernel = KernelGuard::new();
-    // At first some things are allocated for good.
+    // The first uses allocate some memory for good.
     for _ in 0..5 {
         load_and_use();
     }
-    // What else goes on in the kernel may take memory too, and at times for many objects of a kind,
-    // but only what is lost in each cycle takes more of the same kind each time.
+    // Other parts of the kernel may allocate too, and at times many objects of a cache. But only a
+    // loss in each cycle makes the same cache grow each time.
     let mut lost: Option<Vec<String>> = None;
     for _ in 0..4 {
         let before = Usage::now().unwrap();
@@ -85,7 +85,7 @@ fn no_growing_memory() {
     panic!("more and more is taken of {lost:?}");
 }
 
-/// T01: 200 times loaded and unloaded, which leaves the kernel with the memory that it had.
+/// T01: after 200 times of loading and unloading, the kernel uses as much memory as before.
 #[test]
 fn loading_and_unloading_loses_no_memory() {
     let _kernel = KernelGuard::new();
@@ -100,7 +100,7 @@ fn loading_and_unloading_loses_no_memory() {
                 .unwrap_or_else(|(_, errno)| panic!("{cycle}: {errno}"));
         }
     };
-    // Kernel memory in KiB. What is freed by RCU, and module memory, comes back with a delay.
+    // Kernel memory in KiB. RCU and the module loader free memory with a delay.
     let in_use = || {
         thread::sleep(Duration::from_secs(1));
         leaks::shrink_caches().unwrap();
@@ -119,7 +119,7 @@ fn loading_and_unloading_loses_no_memory() {
             field("Percpu:"),
         )
     };
-    // Our own kernels take long for each, and the debug kernel keeps account of all memory anyway.
+    // Fewer on our own kernels, which take long for each. The debug kernel finds leaks by itself.
     let (first, others) = if is_own_kernel() { (5, 35) } else { (20, 180) };
     cycles(first);
     let before = in_use();
@@ -164,18 +164,18 @@ fn poison(byte: u8) {
             },
         );
     }
-    // Names that are not there, of many lengths, are copied and freed.
+    // Paths of many lengths, which do not exist, are copied and freed.
     for len in [10, 100, 1000, 4000] {
         let name = String::from_utf8(vec![byte & 0x7f | 1; len]).unwrap();
         fs::metadata(name).unwrap_err();
     }
-    // Of what is sent, the kernel keeps a copy for a moment.
+    // Sent data is copied, and freed when it is received.
     for len in (8..4096).step_by(24) {
         far.write_all(&vec![byte; len]).unwrap();
         let mut back = vec![0; len];
         near.read_exact(&mut back).unwrap();
     }
-    // So does the module.
+    // The module does the same with messages.
     let file = open();
     for len in [16, 32, 64, 96, 128, 256, 512, 1024] {
         let message = Region::with(&vec![byte; len]);
@@ -190,8 +190,8 @@ fn poison(byte: u8) {
     }
 }
 
-/// What a command gives in a buffer that is filled with `byte` before, but for its argument, after
-/// the kernel's memory was filled with `byte` too.
+/// Returns the answer of a command, in a buffer that was filled with `byte` but for the argument,
+/// after free memory of the kernel was filled with `byte` too.
 fn answer(call: impl FnOnce(Ptr), argument: &[u8], size: usize, byte: u8) -> Vec<u8> {
     const BEHIND: usize = 64;
 
@@ -209,8 +209,8 @@ fn answer(call: impl FnOnce(Ptr), argument: &[u8], size: usize, byte: u8) -> Vec
     region.bytes(0, size)
 }
 
-/// T64: every byte of every answer is the command's own: it neither depends on what was in the
-/// user's buffer nor on what was in the kernel's memory.
+/// T64: no byte of an answer depends on the old content of the user's buffer or of the kernel's
+/// memory.
 #[test]
 fn no_stale_bytes_in_answers() {
     let (_kernel, _module) = loaded("");
@@ -281,7 +281,7 @@ fn no_stale_bytes_in_answers() {
     child.kill();
 }
 
-/// T64: so it is with records and samples, of any stride.
+/// T64: no byte of records and samples does either, with any stride.
 #[test]
 fn no_stale_bytes_in_lists() {
     const RECORD: usize = size_of::<uapi::procmon_record>();
@@ -357,7 +357,7 @@ fn no_stale_bytes_in_lists() {
     child.kill();
 }
 
-/// T64: a read touches nothing behind what it returns.
+/// T64: a read writes nothing behind the bytes that it returns.
 #[test]
 fn no_stale_bytes_behind_a_read() {
     let (_kernel, _module) = loaded("");

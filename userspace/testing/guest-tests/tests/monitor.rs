@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! When the monitor looks, what wakes it, and whom it tells.
+//! The monitor: moments of its samples, wake-ups and notifications.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek};
@@ -18,7 +18,7 @@ use procmon::sysfs::{self, Parameter};
 
 const ATTRIBUTE: &str = "/sys/class/misc/procmon/monitor";
 
-/// The monitor's thread.
+/// Returns the PID of the monitor's thread.
 fn monitor_pid() -> i32 {
     let pids = procfs::pids().into_iter();
     let mut found = pids.filter(|pid| {
@@ -27,7 +27,7 @@ fn monitor_pid() -> i32 {
     found.next().expect("the monitor runs")
 }
 
-/// How often a thread has gone to sleep.
+/// Returns the number of times that a thread has gone to sleep.
 fn sleeps(pid: i32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status
@@ -40,7 +40,7 @@ fn samples() -> u64 {
     sysfs::monitor().unwrap().samples
 }
 
-/// How much later than wanted this machine wakes a process: the median of some attempts.
+/// Measures the delay of wake-ups on this machine: the median of some attempts.
 fn lateness() -> Duration {
     let mut late: Vec<_> = (0..25)
         .map(|_| {
@@ -59,12 +59,12 @@ fn lateness() -> Duration {
     late[late.len() / 2]
 }
 
-/// Samples are taken at multiples of the interval, however long each takes and however late the
-/// thread is woken: there is no drift. One that is overdue is left out, not made up for.
+/// Samples do not drift: their deadlines are multiples of the interval, and do not depend on how
+/// long a sample takes or how late the thread wakes up. An overdue sample is skipped.
 #[test]
 fn samples_do_not_drift() {
     const COUNT: usize = 300;
-    // So that lateness alone does not spread the times over a quarter of the interval.
+    // So long that late wake-ups do not spread the times over a quarter of it.
     let late = u32::try_from(lateness().as_millis()).unwrap();
     let interval = (8 * late).max(10);
     let (_kernel, _module) = loaded(&format!("monitor_interval_ms={interval}"));
@@ -82,8 +82,8 @@ fn samples_do_not_drift() {
         .take(COUNT)
         .map(|sample| sample.time().since_boot().as_nanos())
         .collect();
-    // A thread that sleeps for the interval after each sample is later each time, and goes through
-    // all phases. Then a quarter of the interval has about a quarter of the samples.
+    // A thread that slept for the interval after each sample would be later each time, and go
+    // through all phases. Then a quarter of the interval would have about a quarter of the samples.
     let mut phases: Vec<_> = times.iter().map(|time| time % interval).collect();
     phases.sort_unstable();
     let most = phases
@@ -110,7 +110,7 @@ fn samples_do_not_drift() {
 fn the_monitor_sleeps_in_between() {
     let (_kernel, _module) = loaded("monitor_interval_ms=2500");
     let pid = monitor_pid();
-    // Both numbers, when the thread has gone to sleep after its sample.
+    // Both numbers, after the thread has gone to sleep.
     let asleep = |from: u64| {
         eventually("a sample", || samples() >= from);
         procfs::wait_for_state(pid, 'I');
@@ -125,7 +125,7 @@ fn the_monitor_sleeps_in_between() {
     );
 }
 
-/// A new interval counts at once, whatever it was before.
+/// A new interval takes effect at once, after any old one.
 #[test]
 fn a_changed_interval_wakes_the_monitor() {
     let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
@@ -135,7 +135,7 @@ fn a_changed_interval_wakes_the_monitor() {
         let before = samples();
         eventually("more samples", || samples() > before + 2);
         Parameter::MonitorIntervalMs.set(3_600_000).unwrap();
-        // One may have been under way.
+        // A sample may have been under way.
         procfs::wait_for_state(monitor_pid(), 'I');
         let before = samples();
         thread::sleep(Duration::from_millis(200));
@@ -152,7 +152,7 @@ fn unloading_wakes_the_monitor() {
     }
 }
 
-/// Whether a file tells of something new within a time.
+/// Returns whether poll(2) reports an event for a file within a time.
 fn is_news(file: &File, timeout: Duration) -> bool {
     let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLPRI)];
     let timeout = PollTimeout::try_from(timeout).unwrap();
@@ -163,7 +163,7 @@ fn is_news(file: &File, timeout: Duration) -> bool {
             .contains(PollFlags::POLLPRI | PollFlags::POLLERR)
 }
 
-/// Reads the file as one that is polled has to be read, and returns the number of samples in it.
+/// Reads the attribute, which makes poll(2) wait again, and returns its number of samples.
 fn read(file: &mut File) -> u64 {
     let mut text = String::new();
     file.rewind().unwrap();
@@ -172,7 +172,7 @@ fn read(file: &mut File) -> u64 {
     line.strip_prefix("samples: ").unwrap().parse().unwrap()
 }
 
-/// poll(2) on the attribute tells everybody of each new sample, and only of those.
+/// poll(2) on the attribute reports each new sample to each file, and nothing else.
 #[test]
 fn the_attribute_tells_of_samples() {
     let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
@@ -198,7 +198,7 @@ fn the_attribute_tells_of_samples() {
     waiting.join();
 }
 
-/// So does inotify(7).
+/// inotify(7) reports new samples as well.
 #[test]
 fn the_attribute_is_modified_by_samples() {
     let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
@@ -211,7 +211,7 @@ fn the_attribute_is_modified_by_samples() {
     eventually("an event", || inotify.read_events().is_ok());
 }
 
-/// Files of the attribute that somebody polls are no obstacle to unloading, again and again.
+/// Files of the attribute that processes poll do not prevent unloading, again and again.
 #[test]
 fn unloading_while_the_attribute_is_polled() {
     for _ in 0..10 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What procmonctl makes of names and IDs that other people choose.
+//! Names and IDs that other users choose, as `procmonctl` shows them.
 
 use std::ffi::CString;
 use std::fs;
@@ -44,13 +44,13 @@ fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&succeed(&[&["--json"], arguments].concat())).unwrap()
 }
 
-/// A cell of `ps` of a process.
+/// Returns a column of `ps` for a process.
 fn cell(pid: i32, column: &str) -> String {
     let text = succeed(&["ps", "-o", column, "-p", &pid.to_string()]);
     text.lines().nth(1).unwrap_or_default().to_owned()
 }
 
-/// A file that is put back at the end of a test.
+/// A file that a drop restores.
 struct Restored {
     path: PathBuf,
     before: Option<Vec<u8>>,
@@ -75,8 +75,8 @@ impl Drop for Restored {
     }
 }
 
-/// Whatever the name of a process is: text and CSV of each command show it in one line without a
-/// hidden character, and JSON has all of its bytes.
+/// Any name of a process is shown in one line without hidden characters by text and CSV of each
+/// command, and JSON has all of its bytes.
 #[test]
 fn names_of_processes() {
     let (_kernel, _module) = loaded("monitor_interval_ms=200");
@@ -155,7 +155,7 @@ fn names_of_processes() {
         if index % 2 == 1 {
             continue;
         }
-        // No more than a few samples, so that all of them are soon printed.
+        // A short history, so that it is soon printed.
         let from = device.history(0).unwrap().next().to_string();
         device.set_filter(Some(children[index].pid())).unwrap();
         let newest = || {
@@ -178,8 +178,8 @@ fn names_of_processes() {
     }
 }
 
-/// Lines of /etc/passwd and /etc/group that are not UTF-8, or that make no sense, spoil no others.
-/// All names of a user choose its processes, and what is shown of them is printable.
+/// Lines of /etc/passwd and /etc/group that are not UTF-8, or malformed, spoil no others. Each name
+/// of a user selects its processes, and only printable characters are shown.
 #[test]
 fn names_of_users() {
     let (_kernel, _module) = loaded("");
@@ -236,7 +236,7 @@ fn names_of_users() {
     }
 }
 
-/// Answers a question as systemd does, unless it has been taken back.
+/// Answers a request as systemd does, unless the client has hung up.
 fn answer(mut stream: &UnixStream) {
     let mut question = Vec::new();
     if BufReader::new(stream).read_until(0, &mut question).is_err() || question.pop() != Some(0) {
@@ -252,8 +252,8 @@ fn answer(mut stream: &UnixStream) {
     let _ = stream.write_all(format!("{answer}\0").as_bytes());
 }
 
-/// Users that are not in /etc/passwd have the names that systemd knows, and one that does not
-/// answer is not waited for.
+/// Users that are not in /etc/passwd have the names that systemd knows, and the command waits only
+/// briefly for a systemd that does not answer.
 #[test]
 fn names_from_systemd() {
     const SOCKET: &str = "/run/systemd/userdb/io.systemd.Multiplexer";
@@ -284,14 +284,14 @@ fn names_from_systemd() {
         status == 0 && text == format!("pid\n{}\n", child.pid())
     });
 
-    // From here on, connections are taken and not answered.
+    // From here on, connections are accepted and not answered.
     answers.store(false, Relaxed);
     assert_eq!(cell(child.pid(), "user"), "61234");
     fs::remove_file(SOCKET).unwrap();
     child.kill();
 }
 
-/// Kernel threads and workers have the names of /proc, also where they are chosen by them.
+/// Kernel threads and workers have the names of /proc, in output and in filters.
 #[test]
 fn names_of_kernel_threads() {
     let (_kernel, _module) = loaded("");
@@ -308,7 +308,7 @@ fn names_of_kernel_threads() {
     let document = json(&["ps", "-o", "pid,comm,flags"]);
     let mut long = Vec::new();
     for (pid, name_before) in before {
-        // Workers change theirs.
+        // Workers change their names.
         if name_before.is_empty() || name(pid) != name_before {
             continue;
         }
@@ -318,7 +318,7 @@ fn names_of_kernel_threads() {
         let Some(process) = process else { continue };
         assert!(process["flags"].as_str().unwrap().starts_with('K'));
         if comm.starts_with("kworker/") && !comm.starts_with("kworker/R-") {
-            // It may have been another one at the moment of ps.
+            // The name may have been another one at the moment of `ps`.
             continue;
         }
         assert_eq!(process["comm"], comm);
@@ -334,7 +334,7 @@ fn names_of_kernel_threads() {
     assert!(text.contains(&format!("comm={comm}, ")), "{text}");
 }
 
-/// Filters that choose nothing have a status, and the ID of a thread is called one.
+/// Filters that match nothing have an exit status, and the ID of a thread is reported as such.
 #[test]
 fn nothing_found() {
     let (_kernel, _module) = loaded("monitor_interval_ms=20");
@@ -418,7 +418,7 @@ fn large_pids() {
     assert_eq!(_max.before.as_deref(), Some(&before[..]));
 }
 
-/// Times since boot have that of the clock beside them, and keys stand in the order of the columns.
+/// Times since boot have wall-clock times beside them, and keys are in the order of the columns.
 #[test]
 fn wall_time_and_order() {
     let date = || {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What callers in other time and cgroup namespaces get, compared with what `/proc` shows to the
-//! same callers.
+//! Answers to callers in time and cgroup namespaces, compared with `/proc` for the same callers.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -47,7 +46,7 @@ fn boottime() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap().into()
 }
 
-/// The first number of `/proc/uptime`, in hundredths of a second.
+/// Returns the first number of `/proc/uptime`, in hundredths of a second.
 fn uptime() -> u128 {
     let uptime = fs::read_to_string("/proc/uptime").unwrap();
     let uptime = uptime.split(' ').next().unwrap();
@@ -58,7 +57,7 @@ fn hundredths(time: Duration) -> u128 {
     time.as_nanos() / 10_000_000
 }
 
-/// The offsets to try: the clock must not be set back to before it began.
+/// Returns offsets to try. The clock must not become negative.
 fn offsets() -> [i64; 3] {
     eventually("some time to set back", || {
         boottime() > Duration::from_secs(2)
@@ -66,8 +65,8 @@ fn offsets() -> [i64; 3] {
     [1_000_000, 1, -1]
 }
 
-/// The times of a snapshot are those of the caller's clock, and starts are those that `/proc` shows
-/// it.
+/// Times of a snapshot are those of the caller's clock, and starts are those of the caller's
+/// `/proc`.
 #[test]
 fn times_of_a_snapshot() {
     let (_kernel, _module) = loaded("");
@@ -89,7 +88,7 @@ fn times_of_a_snapshot() {
     }
 }
 
-/// The times of samples, and the start of the process in them, likewise.
+/// Times of samples, and the target's start in them, are those of the caller's clock, too.
 #[test]
 fn times_of_the_history() {
     let (_kernel, _module) = loaded("monitor_interval_ms=10");
@@ -144,7 +143,7 @@ fn times_of_the_history() {
     });
 }
 
-/// A process in a cgroup, until it is killed.
+/// Starts a process in a cgroup that sleeps until it is killed.
 fn sleeper_in(cgroup: &Path) -> Child {
     let child = Child::spawn(|| {
         loop {
@@ -155,14 +154,14 @@ fn sleeper_in(cgroup: &Path) -> Child {
     child
 }
 
-/// The path that `/proc` shows in the unified hierarchy.
+/// Returns the path of a process's cgroup in the unified hierarchy, by `/proc`.
 fn cgroup_of(pid: i32) -> String {
     let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
     path.unwrap().to_owned()
 }
 
-/// Whoever is in a cgroup namespace is told of the cgroups below its root, and of no other ones.
+/// A caller in a cgroup namespace sees the IDs of cgroups below its root, and of no other ones.
 #[test]
 fn cgroups_outside_of_the_namespace() {
     let (_kernel, _module) = loaded("");
@@ -201,7 +200,7 @@ fn cgroups_outside_of_the_namespace() {
         }
         assert_eq!(cgroup_of(1), "/..");
         assert_eq!(record_of(&device, 1).cgroup_id(), None);
-        // What was set aside is not left in the record either.
+        // The hidden ID is not left in the bytes of the record either.
         let records = device
             .snapshot(&SnapshotOptions::new().groups(Groups::all()))
             .unwrap();

@@ -17,7 +17,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use procmon::{DEVICE_PATH, Device, ErrorKind as ClientErrorKind, uapi};
 
-/// T13: a thousand files open at once, then no more of them, and all is well after.
+/// T13: a thousand files can be open at once, one more is refused, and later opens work again.
 #[test]
 fn as_many_files_as_allowed() {
     let (_kernel, module) = loaded("");
@@ -41,7 +41,7 @@ fn as_many_files_as_allowed() {
     module.unload().unwrap();
 }
 
-/// GET_STATS on a file that is already open.
+/// Calls GET_STATS on a file that is already open.
 fn stats_by(file: &File) -> uapi::procmon_stats {
     let answer = Region::new(size_of::<uapi::procmon_stats>());
     raw::ioctl(file, uapi::PROCMON_GET_STATS.into(), answer.start()).unwrap();
@@ -55,7 +55,7 @@ fn stats_by(file: &File) -> uapi::procmon_stats {
     }
 }
 
-/// T14: what the flags of open(2) do, and which of the opens count.
+/// T14: effects of the flags of open(2), and the opens that count.
 #[test]
 fn flags_of_open() {
     let (_kernel, _module) = loaded("");
@@ -98,7 +98,7 @@ fn flags_of_open() {
         assert_eq!(error.raw_os_error(), Some(errno), "{flags:#o}");
     }
 
-    // A path is no open file: the device hears nothing of it, and it does not keep the module.
+    // O_PATH opens no device: it does not count, and does not keep the module.
     let path = try_open(libc::O_RDONLY, libc::O_PATH).unwrap();
     let page = Region::new(1);
     let ioctl = raw::ioctl(&path, uapi::PROCMON_GET_COUNT.into(), page.start());
@@ -114,7 +114,8 @@ fn flags_of_open() {
     );
 }
 
-/// T15: the node belongs to root, and nobody else gets in, not even as root of a user namespace.
+/// T15: the node belongs to root, and other users cannot open it, not even as root of a user
+/// namespace.
 #[test]
 fn the_node_is_for_root() {
     let (_kernel, _module) = loaded("");
@@ -154,7 +155,7 @@ fn the_node_is_for_root() {
     }
 }
 
-/// T16: each open file has an offset of its own; message, filter and counters are everybody's.
+/// T16: each open file has an offset of its own; all share message, filter and counters.
 #[test]
 fn open_files_share_all_but_the_offset() {
     let (_kernel, _module) = loaded("");
@@ -222,8 +223,8 @@ fn the_count_of_opens_is_exact() {
     assert_eq!(module::use_count(), Some(0));
 }
 
-/// A descriptor that was opened elsewhere becomes a device if it is procmon's, and a file of
-/// another driver does not, wherever it lies.
+/// A descriptor becomes a `Device` if it is procmon's, and not if it is one of another driver, at
+/// any path.
 #[test]
 fn only_files_of_procmon_become_devices() {
     let (_kernel, module) = loaded("");
@@ -245,7 +246,7 @@ fn only_files_of_procmon_become_devices() {
     };
     let twin = "/dev/twin-of-procmon";
     assert_eq!(node(twin, number).unwrap().info().unwrap(), info);
-    // What takes the place of procmon.
+    // A device of another driver at procmon's path.
     let others = [
         ("/dev/null-as-procmon", "/dev/null"),
         ("/dev/ptmx-as-procmon", "/dev/ptmx"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What reading a message piece by piece keeps of it, and for how long.
+//! Passes: held messages, their number and their time.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -16,21 +16,20 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use procmon::Device;
 
-/// How many messages the device has at the most: the present one and those that it keeps for
-/// passes.
+/// The most messages that the device has: the present one and the held ones.
 const MESSAGES: usize = 5;
 
-/// How many of the longest may wait for a grace period.
+/// The most messages of the greatest length that may wait for a grace period.
 const WAITING: usize = 4;
 
-/// The longest message.
+/// Length of the longest message.
 const LONGEST: usize = 1 << 20;
 
-/// Pages that it takes, with what the module has before it.
+/// Pages of the longest message, with its header.
 const PAGES: usize = LONGEST / PAGE + 1;
 
-/// How many of the longest messages the kernel has memory for. That they are there at all is tested
-/// by `a_message_takes_as_much_as_it_is_long`.
+/// Returns the number of the longest messages that the kernel has memory for. Their size itself is
+/// tested by `a_message_takes_as_much_as_it_is_long`.
 fn long_messages() -> usize {
     let pages = format!(" pages={PAGES} ");
     fs::read_to_string("/proc/vmallocinfo")
@@ -58,11 +57,11 @@ fn read_byte(file: &File, offset: u64) -> Result<u8, Errno> {
     }
 }
 
-/// Waits for as many grace periods as a message may take at the very worst.
+/// Waits for the most grace periods that it may take to free a message, until a condition is true.
 fn grace_periods_until(mut condition: impl FnMut() -> bool) -> bool {
     (0..50).any(|_| {
         grace_period().unwrap();
-        // The last step is one of a worker thread.
+        // A worker thread does the last step.
         thread::sleep(Duration::from_millis(2));
         condition()
     })
@@ -80,8 +79,8 @@ fn a_message_takes_as_much_as_it_is_long() {
     eventually("the message is freed", || long_messages() == before);
 }
 
-/// A file that has read a part of a message gets the rest of it as long as it is one of the last
-/// that were replaced. Else it is told so, once, and is where a file is that has no pass.
+/// A file that has read a part of a message gets the rest while it is a held message. Later it gets
+/// an error, once, and then has no pass.
 #[test]
 fn a_pass_ends_when_its_message_is_gone() {
     let (_kernel, _module) = loaded("");
@@ -103,7 +102,7 @@ fn a_pass_ends_when_its_message_is_gone() {
         }
     }
 
-    // Whether a message is kept depends on those that have read it and are not at the end.
+    // A message is held only for passes that have read a part and are not at the end.
     let mut file = open();
     assert_eq!(read_byte(&file, 0), Ok(11));
     drop(files);
@@ -137,7 +136,7 @@ fn a_message_is_kept_for_all_its_passes() {
     assert_eq!(read_byte(&other, 3), Ok(b's'));
 }
 
-/// Whatever readers do, the device has five messages at the most.
+/// Any number of readers make the device keep five messages at the most.
 #[test]
 fn readers_keep_a_bounded_number_of_messages() {
     const READERS: usize = 100;
@@ -162,7 +161,7 @@ fn readers_keep_a_bounded_number_of_messages() {
     eventually("only those that are kept are left", || {
         long_messages() == before + MESSAGES
     });
-    // Each takes what it is long, and the readers nothing that counts beside it.
+    // Each takes its length, and the readers' own memory is small beside it.
     eventually("the memory is free again", || {
         memory_free() + 32 * LONGEST > free
     });
@@ -172,7 +171,7 @@ fn readers_keep_a_bounded_number_of_messages() {
     eventually("the last pass has ended", || long_messages() == before + 1);
 }
 
-/// A reader that waits for its memory, as long as it likes, keeps no message from being freed.
+/// A reader that waits for its own memory, for any time, does not keep messages from being freed.
 #[test]
 fn a_stalled_reader_keeps_no_message() {
     const READERS: usize = 12;
@@ -198,7 +197,7 @@ fn a_stalled_reader_keeps_no_message() {
             })
             .collect();
         let left = grace_periods_until(|| long_messages() == before + MESSAGES);
-        // Nothing may fail before the memory is there, as the readers would never end.
+        // Not asserted before the page is supplied: after a panic the readers would never end.
         memory.iter().for_each(LazyRegion::supply);
         assert!(left, "not only those that are kept are left");
         for (n, (reader, memory)) in readers.into_iter().zip(&memory).enumerate() {
@@ -215,8 +214,8 @@ fn a_stalled_reader_keeps_no_message() {
     });
 }
 
-/// Messages that are replaced faster than a grace period passes are no more than four, and are
-/// freed with it, on CPUs too whose callbacks are lazy otherwise (`rcu_nocbs=all`).
+/// Messages that are replaced faster than a grace period passes are four at the most, and are freed
+/// after it, also on CPUs with lazy callbacks (`rcu_nocbs=all`).
 #[test]
 fn replaced_messages_are_freed_soon() {
     let (_kernel, _module) = loaded("buffer_size=1048576");
@@ -236,7 +235,7 @@ fn replaced_messages_are_freed_soon() {
         long_messages() - before
     );
 
-    // A few, after which nothing else happens on their CPU that would hurry lazy callbacks.
+    // A few only: afterwards nothing on their CPU hurries lazy callbacks.
     let set = |cpu: usize| {
         let mut cpus = CpuSet::new();
         cpus.set(cpu).unwrap();
@@ -255,8 +254,8 @@ fn replaced_messages_are_freed_soon() {
     );
 }
 
-/// A buffer whose pages are not there, longer than what is copied at a time: all of it is from one
-/// message, though another one comes between two pieces of the copy.
+/// A long read into missing pages is of one message, although another one is written between two
+/// pieces of the copy.
 #[test]
 fn a_long_read_is_of_one_message() {
     let (_kernel, _module) = loaded("buffer_size=1048576");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What procmonctl shows of processes: ps and history.
+//! Processes as `procmonctl ps` and `history` show them.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 const PROGRAM: &str = "/bin/procmonctl";
 
-/// Runs a command that must succeed and returns what it prints.
+/// Runs a command that must succeed, and returns its output.
 fn succeed(arguments: &[&str]) -> String {
     let mut command = Command::new(PROGRAM);
     let output = command
@@ -135,13 +135,13 @@ fn ps(arguments: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Each filter lets through what it should.
+/// Each filter selects processes.
 #[test]
 fn filters_and_order() {
     let (_kernel, _module) = loaded("");
     let first = sleeper(c"beta");
     let second = sleeper(c"alpha");
-    let nobody = Child::spawn(|| {
+    let unprivileged = Child::spawn(|| {
         drop_privileges();
         prctl::set_name(c"gamma").unwrap();
         loop {
@@ -173,7 +173,7 @@ fn filters_and_order() {
     assert!(all.contains(&"kthreadd".to_owned()));
     let users = ps(&["-o", "comm", "-K"]);
     assert!(!users.contains(&"kthreadd".to_owned()) && users.contains(&"init".to_owned()));
-    for child in [first, second, nobody] {
+    for child in [first, second, unprivileged] {
         child.kill();
     }
 }
@@ -293,7 +293,7 @@ fn history_in_all_formats() {
     });
 }
 
-/// What shells and man(1) want.
+/// Completions for shells, and manual pages.
 #[test]
 fn completions_and_manual() {
     let (_kernel, _module) = loaded("");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What QUERY_PID says of processes, compared with `/proc`.
+//! The command `PROCMON_QUERY_PID`, compared with `/proc`.
 
 use std::ffi::CStr;
 use std::os::unix::ffi::OsStrExt;
@@ -40,7 +40,7 @@ fn query(pid: i32) -> Option<Process> {
     Device::open().unwrap().query(pid).unwrap()
 }
 
-/// Fails unless the device says the same of a process as `/proc`, which must not be changing.
+/// Fails unless the device and `/proc` agree on a process, which must not be changing.
 fn same_as_proc(pid: i32) -> Process {
     let process = query(pid).unwrap_or_else(|| panic!("there is a PID {pid}"));
     let stat = procfs::stat(pid).unwrap();
@@ -51,7 +51,7 @@ fn same_as_proc(pid: i32) -> Process {
     process
 }
 
-/// T50: the thread that asks.
+/// T50: a thread can ask for itself.
 #[test]
 fn a_thread_finds_itself() {
     let (_kernel, _module) = loaded("");
@@ -66,7 +66,7 @@ fn every_process_is_as_in_proc() {
     let (mut kernel_threads, mut programs) = (0, 0);
     let mut seen_init = false;
     for pid in procfs::pids() {
-        // Those that are at work change between the looks, so try again.
+        // A process at work may change in between, so try again.
         let mut states = None;
         for _ in 0..100 {
             let before = procfs::stat(pid);
@@ -81,7 +81,7 @@ fn every_process_is_as_in_proc() {
             same_name(&process, &after);
             assert_eq!(process.vsize, after.vsize, "PID {pid}");
             states = Some((process.state.letter(), after.state));
-            // One may run for just the moment of the second look.
+            // A process may run at just the second moment.
             if process.state.letter() == after.state {
                 if after.kernel_thread {
                     assert_eq!(process.vsize, 0, "PID {pid}");
@@ -101,7 +101,7 @@ fn every_process_is_as_in_proc() {
     assert!(seen_init && kernel_threads >= 10 && programs >= 2);
 }
 
-/// T50: threads are found by their own IDs, and so is the first one, whose ID is the process's.
+/// T50: threads are found by their own IDs, also the leader, whose ID is the process's.
 #[test]
 fn threads_are_found_by_their_ids() {
     let (_kernel, _module) = loaded("");
@@ -129,7 +129,7 @@ fn threads_are_found_by_their_ids() {
     });
 }
 
-/// T50: a process in each state that there is, up to the moment when it is gone.
+/// T50: a process goes through the states of the kernel until it is reaped.
 #[test]
 fn a_process_in_each_state() {
     let (_kernel, _module) = loaded("");
@@ -165,8 +165,8 @@ fn a_process_in_each_state() {
     assert_eq!(query(pid), None, "gone");
 }
 
-/// T50: one that computes, and one that cannot be disturbed: the parent in vfork(2), which waits
-/// for its child to end or to become another program.
+/// T50: a process that computes, and one in an uninterruptible sleep: the parent in vfork(2), until
+/// its child ends or executes a program.
 #[test]
 fn running_and_disk_sleep() {
     let (_kernel, _module) = loaded("");
@@ -195,7 +195,7 @@ fn running_and_disk_sleep() {
     child.kill();
 }
 
-/// T50: kernel threads that wait for work are idle, which is not the same as sleeping.
+/// T50: kernel threads that wait for work are idle, which is another state than sleeping.
 #[test]
 fn kernel_threads_are_idle() {
     let (_kernel, _module) = loaded("");
@@ -209,7 +209,7 @@ fn kernel_threads_are_idle() {
     assert_eq!((process.state, process.vsize), (State::Idle, 0));
 }
 
-/// T50: what has been waited for is gone, and so is what never was.
+/// T50: reaped processes are not found, nor those that never existed.
 #[test]
 fn reaped_processes_are_not_found() {
     let (_kernel, _module) = loaded("");
@@ -229,7 +229,7 @@ fn reaped_processes_are_not_found() {
     }
 }
 
-/// T51: names of all lengths up to 15 and with any bytes, as the process gave them to itself.
+/// T51: names have any length up to 15, and any bytes.
 #[test]
 fn names_of_any_bytes() {
     let (_kernel, _module) = loaded("");
@@ -258,7 +258,7 @@ fn names_of_any_bytes() {
     });
 }
 
-/// T51: a name that changes all the time is always one of its values, whole and terminated.
+/// T51: a name that changes all the time is terminated, and has bytes of its values only.
 #[test]
 fn a_changing_name_is_whole() {
     const NAMES: [&CStr; 2] = [c"aaaaaaaaaaaaaaa", c"b"];
@@ -286,7 +286,7 @@ fn a_changing_name_is_whole() {
     child.kill();
 }
 
-/// T52: in a PID namespace its own numbers count, and the processes outside do not exist.
+/// T52: a caller in a PID namespace names processes by their PIDs there, and finds none outside.
 #[test]
 fn a_pid_namespace_has_its_own_numbers() {
     let (_kernel, _module) = loaded("");
@@ -315,8 +315,8 @@ fn a_pid_namespace_has_its_own_numbers() {
     });
 }
 
-/// T52: seen from outside, a process in a namespace has its outer number. The namespace is that of
-/// who asks, not that of who opened the device.
+/// T52: a caller outside names a process in a namespace by its outer PID. The caller's namespace
+/// counts, not that of the process that opened the device.
 #[test]
 fn the_namespace_is_that_of_the_caller() {
     let (_kernel, _module) = loaded("");
@@ -344,8 +344,8 @@ fn the_namespace_is_that_of_the_caller() {
     });
 }
 
-/// Processes and their memory come and go while they are asked for; the answer is always of one
-/// that there was.
+/// T54: processes and their memory come and go during queries, and each answer is of a process that
+/// existed.
 #[test]
 fn processes_that_come_and_go() {
     let (_kernel, _module) = loaded("");

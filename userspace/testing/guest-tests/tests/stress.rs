@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Everything at once.
+//! All interfaces at once, under load.
 
 use std::env;
 use std::fs;
@@ -23,7 +23,7 @@ use procmon::snapshot::{Groups, Record};
 use procmon::sysfs::{self, Parameter};
 use procmon::{Device, Sample, SnapshotOptions, Stats, uapi};
 
-/// What all threads have done. Only what succeeded is counted, but for ioctls.
+/// The numbers of successful operations of all threads, and of all ioctls.
 #[derive(Default)]
 struct Done {
     opens: AtomicU64,
@@ -40,7 +40,7 @@ extern "C" fn on_signal(_: libc::c_int) {}
 
 const FILTER: i32 = 5;
 
-/// The messages: each is one letter again and again, and the letter goes with the length.
+/// The messages: each is one letter repeated, and the letter stands for the length.
 const MESSAGES: [(u8, usize); 5] = [
     (b'a', 3000),
     (b'b', 700),
@@ -49,7 +49,7 @@ const MESSAGES: [(u8, usize); 5] = [
     (b'e', 70_000),
 ];
 
-/// No parameter cuts a message so that it is as long as another one.
+/// Values of buffer_size, none of which cuts a message to the length of another one.
 const LIMITS: [u32; 3] = [70_000, 80_000, 1 << 20];
 
 fn read(device: &Device, done: &Done, piece: usize) {
@@ -59,7 +59,7 @@ fn read(device: &Device, done: &Done, piece: usize) {
         let offset = i64::try_from(message.len()).unwrap();
         let len = match pread(device, &mut part, offset) {
             Ok(0) => break,
-            // More passes are under way than messages are kept, so one has to begin again.
+            // There are more passes than held messages, so a pass may have to begin again.
             Err(Errno::ESTALE) => {
                 assert_ne!(offset, 0, "pieces of {piece}");
                 message.clear();
@@ -114,7 +114,7 @@ fn read_sysfs(resets: bool) {
     let totals = stats.totals;
     assert!([None, Some(FILTER)].contains(&totals.filter), "{totals:?}");
     let sum = totals.opens + totals.reads + totals.writes + totals.ioctls;
-    // The numbers are all from one moment.
+    // All numbers are those of one moment.
     assert!(
         sum == stats.per_cpu_ops || resets && sum < stats.per_cpu_ops,
         "{stats:?}"
@@ -133,7 +133,7 @@ fn set_parameters(round: usize) {
     fs::write(Parameter::BufferSize.path(), "0").unwrap_err();
 }
 
-/// Asks for a process that is being started or ended by [`start_process`].
+/// Queries a process that [`start_process`] is starting or ending.
 fn ask_for(device: &Device, done: &Done, pid: &AtomicI32) {
     let pid = pid.load(Ordering::Relaxed);
     let answer = device.query(pid).unwrap();
@@ -144,7 +144,7 @@ fn ask_for(device: &Device, done: &Done, pid: &AtomicI32) {
     }
 }
 
-/// Takes a snapshot, and asks for the last samples.
+/// Takes a snapshot, and fetches the last samples.
 fn look_at_all(device: &Device, done: &Done, stop: &AtomicBool) {
     let options = SnapshotOptions::new().groups(Groups::all()).threads(true);
     let snapshot = device.snapshot(&options).unwrap();
@@ -176,7 +176,7 @@ fn start_process(pid: &AtomicI32) {
     child.wait().unwrap();
 }
 
-/// The switches of the CPUs that can be taken out of use.
+/// Returns the files that take CPUs offline, of those that can be.
 fn cpu_switches() -> Vec<String> {
     (1..8)
         .map(|cpu| format!("/sys/devices/system/cpu/cpu{cpu}/online"))
@@ -184,7 +184,7 @@ fn cpu_switches() -> Vec<String> {
         .collect()
 }
 
-/// Takes all CPUs but the first out of use and into it again.
+/// Takes all CPUs but the first offline and online again.
 fn switch_cpus(switches: &[String]) {
     for value in ["0", "1"] {
         for switch in switches {
@@ -212,7 +212,7 @@ fn interrupt(thread: Pid) {
     );
 }
 
-/// Lets all threads end when one does, if only by a panic.
+/// Guard that makes all threads end when one does, also by a panic.
 struct StopAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for StopAtEnd<'_> {
@@ -221,8 +221,8 @@ impl Drop for StopAtEnd<'_> {
     }
 }
 
-/// Nine threads do all there is, while processes come and go, CPUs too, and signals interrupt
-/// everything. Nothing is lost, nothing is mixed up, and in the end nobody holds the module.
+/// Runs nine threads that use every interface, while processes and CPUs come and go, and signals
+/// interrupt everything. Fails if a count is wrong, a message is mixed, or the module stays in use.
 fn run(duration: Duration, resets: bool) {
     let (_kernel, module) = loaded("buffer_size=70000");
     let done = Done::default();
@@ -306,7 +306,8 @@ fn run(duration: Duration, resets: bool) {
     assert!(unloaded.is_ok(), "the module is in use: {unloaded:?}");
 }
 
-/// `PROCMON_STRESS_SECONDS` is how long it takes, one minute by default.
+/// Counts are exact and messages are whole under load, for `PROCMON_STRESS_SECONDS`, one minute by
+/// default.
 #[test]
 fn stress() {
     let seconds = env::var("PROCMON_STRESS_SECONDS")
@@ -324,8 +325,8 @@ fn stress() {
     }
 }
 
-/// What `QUERY_PID` says is about one process, though another thread changes the argument all the
-/// time: the module reads it but once.
+/// An answer of `QUERY_PID` is about one process, although another thread changes the argument all
+/// the time: the module reads it once.
 #[test]
 fn the_argument_is_read_once() {
     let (_kernel, _module) = loaded("");

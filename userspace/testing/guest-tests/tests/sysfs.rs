@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attributes, parameters and the monitor behind them.
+//! Attributes and parameters in sysfs, and the monitor's counts.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -23,7 +23,7 @@ fn attribute(name: &str) -> String {
     format!("/sys/class/misc/procmon/{name}")
 }
 
-/// T56: the text of the attributes, to the letter.
+/// T56: the text of each attribute, to the letter.
 #[test]
 fn attributes_have_their_format() {
     let (_kernel, _module) = loaded("buffer_size=4096 monitor_interval_ms=3600000");
@@ -81,7 +81,7 @@ fn attributes_have_their_format() {
     assert_eq!(text, expected);
 }
 
-/// T56: everybody may read the attributes, and nobody can write them.
+/// T56: all users may read the attributes, and no user can write them.
 #[test]
 fn attributes_are_read_only() {
     let (_kernel, _module) = loaded("");
@@ -89,7 +89,7 @@ fn attributes_are_read_only() {
         let path = attribute(name);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o444, "{name}");
-        // Root is not held up by the mode, but there is nothing to take what it writes.
+        // The mode does not stop root, but the attribute has no function for writes.
         if let Ok(mut file) = File::options().write(true).open(&path) {
             assert_eq!(
                 file.write(b"1").unwrap_err().raw_os_error(),
@@ -112,8 +112,8 @@ fn attributes_are_read_only() {
     });
 }
 
-/// T56: a parameter that is out of range or no number is refused when it is written, with a line in
-/// the log, and keeps its value.
+/// T56: a bad value that is written to a parameter is refused, with a line in the log, and the
+/// parameter keeps its value.
 #[test]
 fn bad_parameters_keep_their_values() {
     let (_kernel, _module) = loaded("");
@@ -142,7 +142,7 @@ fn bad_parameters_keep_their_values() {
         );
         assert_eq!(parameter.get().unwrap(), old, "{parameter:?}={value}");
         let mut lines = log.module_lines();
-        // The monitor may be as late as it likes.
+        // The monitor may be late by any time.
         lines.retain(|line| !line.ends_with("monitor started"));
         assert_eq!(lines.len(), 1, "{parameter:?}={value}: {lines:?}");
         assert!(lines[0].contains(parameter.name()), "{lines:?}");
@@ -164,8 +164,7 @@ fn bad_parameters_keep_their_values() {
     });
 }
 
-/// buffer_size can be changed at run time: it counts from the next write on, and the present
-/// message stays whole.
+/// A new value of buffer_size counts from the next write on, and the present message stays whole.
 #[test]
 fn buffer_size_counts_from_the_next_write() {
     let (_kernel, _module) = loaded("");
@@ -188,7 +187,7 @@ fn buffer_size_counts_from_the_next_write() {
     assert_eq!(device.read_message().unwrap(), [b'y'; 10]);
 }
 
-/// The limit changes while writers are at work: each write keeps to one of its values.
+/// Each write obeys one value of buffer_size, which changes while writers are at work.
 #[test]
 fn buffer_size_changes_under_writers() {
     let (_kernel, _module) = loaded("buffer_size=10");
@@ -211,8 +210,8 @@ fn buffer_size_changes_under_writers() {
     });
 }
 
-/// T58: whatever is below the device and the module in sysfs can be read, and have its mode and
-/// owner changed, without harm.
+/// T58: reading each file of the device and the module in sysfs, and changing its mode and owner,
+/// does no harm.
 #[test]
 fn a_sweep_of_sysfs_does_no_harm() {
     fn sweep(path: &std::path::Path, files: &mut usize) {
@@ -256,7 +255,7 @@ fn sysfs_and_get_stats_agree() {
         let by_sysfs = stats();
         assert_eq!(by_sysfs.totals, by_ioctl);
         assert_eq!(by_ioctl.filter, Some(round));
-        // A write, a read, and two ioctls. The end of the message is no read that counts.
+        // A write, a read, and two ioctls. The read at the end of the message does not count.
         assert_eq!(by_sysfs.per_cpu_ops, before.per_cpu_ops + 4);
         assert_eq!(by_ioctl.ioctls, before.totals.ioctls + 2);
         before = by_sysfs;
@@ -266,7 +265,7 @@ fn sysfs_and_get_stats_agree() {
 /// Waits for the first sample that was begun after now.
 fn next_sample() -> Monitor {
     let now = sysfs::monitor().unwrap().samples;
-    // The one that comes next may have been begun already.
+    // The next sample may have been begun already.
     eventually("two more samples", || {
         sysfs::monitor().unwrap().samples >= now + 2
     });
@@ -322,17 +321,17 @@ fn monitor_counts_what_proc_shows() {
     );
 }
 
-/// Busy processes are running threads, and those that sleep are not.
+/// Busy processes count as running threads, and sleeping ones do not.
 #[test]
 fn monitor_counts_running_threads() {
     const BUSY: u64 = 4;
     const SLEEPING: u64 = 20;
 
     let (_kernel, _module) = loaded("monitor_interval_ms=10");
-    // The monitor itself is at work in each of its samples.
+    // The monitor itself runs in each of its samples.
     let mut quiet = 1;
     let mut others = 0;
-    // So may be others, and while all CPUs are busy, threads of the kernel wait for one.
+    // Other threads may run too, and while all CPUs are busy, kernel threads wait for one.
     if is_own_kernel() {
         quiet = (0..50).map(|_| next_sample().running).min().unwrap();
         others = SLEEPING / 2;
@@ -364,7 +363,7 @@ fn monitor_counts_running_threads() {
     eventually("it gets quiet again", || next_sample().running <= fewer);
 }
 
-/// One sample per interval: never more, and not many fewer.
+/// The monitor takes one sample per interval: never more, and not many fewer.
 #[test]
 fn monitor_keeps_its_interval() {
     let (_kernel, _module) = loaded("monitor_interval_ms=100");
@@ -380,7 +379,7 @@ fn monitor_keeps_its_interval() {
     assert!(samples >= 10, "{samples} samples in two seconds");
 }
 
-/// A new interval counts within a second, even if the old one was an hour.
+/// A new interval takes effect within a second, even if the old one was an hour.
 #[test]
 fn monitor_interval_changes_at_run_time() {
     let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
@@ -409,13 +408,14 @@ fn monitor_interval_changes_at_run_time() {
     );
 }
 
-/// How many samples there are after a while.
+/// Returns the number of samples after a while.
 fn next_or_same(wait: Duration) -> u64 {
     thread::sleep(wait);
     sysfs::monitor().unwrap().samples
 }
 
-/// The kernel thread has the spec's name, sleeps, and is of the module's making.
+/// The monitor is a kernel thread with the specification's name, which sleeps and belongs to the
+/// module.
 #[test]
 fn monitor_is_a_kernel_thread() {
     let _kernel = KernelGuard::new();

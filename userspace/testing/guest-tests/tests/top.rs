@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `procmonctl top` shows, and what it does to its terminal.
+//! The command `procmonctl top`: its screen, its keys, and its care for the terminal.
 
 use std::fs;
 use std::process::{Command, Output, Stdio};
@@ -55,14 +55,14 @@ fn has(text: &str) -> impl Fn(&[String]) -> bool {
     move |lines| lines.iter().any(|line| line.contains(text))
 }
 
-/// The terminal is as it was before the program.
+/// Fails unless the terminal is as it was before the program.
 fn assert_in_order(terminal: &Terminal, before: &Termios, what: &str) {
     assert_eq!(&terminal.mode(), before, "{what}");
     assert!(!terminal.is_alternate(), "{what}: alternate screen");
     assert!(!terminal.hides_cursor(), "{what}: no cursor");
 }
 
-/// Presses keys and looks at what comes.
+/// Each key changes the screen as documented.
 #[test]
 fn top_on_a_terminal() {
     let (_kernel, _module) = loaded("");
@@ -115,7 +115,7 @@ fn top_on_a_terminal() {
     bee.kill();
     thread::sleep(Duration::from_secs(1));
     assert!(has("busybee")(&top.lines()), "paused");
-    // What is asked for comes all the same.
+    // A requested refresh comes all the same.
     top.press("H");
     top.wait_for("threads", |lines| {
         has("threads  ")(lines) && !has("busybee")(lines)
@@ -132,7 +132,7 @@ fn top_on_a_terminal() {
     sloth.kill();
 }
 
-/// Every field has its value at once, and not only after a refresh.
+/// Every field of the details has its value at once, not only after a refresh.
 #[test]
 fn top_details_at_once() {
     let (_kernel, _module) = loaded("");
@@ -157,7 +157,7 @@ fn top_details_at_once() {
     assert_eq!(top.end(), 0);
 }
 
-/// Every size of a terminal, also when it changes.
+/// The program works at every size of the terminal, also when it changes.
 #[test]
 fn top_sizes() {
     let (_kernel, _module) = loaded("");
@@ -179,7 +179,7 @@ fn top_sizes() {
     assert_eq!(top.end(), 0);
 }
 
-/// What is no terminal, or cannot do what is needed, is told what to do.
+/// Output that is no terminal, or one without the needed functions, gets a message that helps.
 #[test]
 fn top_without_a_screen() {
     let (_kernel, _module) = loaded("");
@@ -209,7 +209,7 @@ fn top_without_a_screen() {
     );
     assert_eq!(top.end(), 0);
     let output = String::from_utf8_lossy(&top.output);
-    // Of what sets colours, only what sets the default ones.
+    // Of the sequences for colours, only those for the default ones.
     for sequence in output.split("\x1b[").skip(1) {
         let end = sequence.find(|c: char| c.is_ascii_alphabetic());
         let Some((codes, "m")) = end.map(|end| (&sequence[..end], &sequence[end..=end])) else {
@@ -222,7 +222,7 @@ fn top_without_a_screen() {
     }
 }
 
-/// What is printed for pipes: text, and JSON with a CPU use that is of the interval.
+/// Batch mode prints text, or JSON with the CPU usage during the interval.
 #[test]
 fn top_in_batch_mode() {
     let (_kernel, _module) = loaded("");
@@ -258,8 +258,8 @@ fn top_in_batch_mode() {
         let used = field(index, "time") - field(index - 1, "time");
         let expected = used / elapsed * 100.0;
         let cpu = field(index, "cpu");
-        // What is over 100 is cut by the error of measurement at the most: the clock of the
-        // scheduler and that of the time run apart where the host is too slow for the guest.
+        // More than 100 % is an error of measurement: the scheduler's clock and that of the time
+        // run apart where the host is too slow for the guest.
         let range = expected.min(100.0) - 0.001..=expected + 0.001;
         assert!(range.contains(&cpu), "{cpu}, not {expected}");
         let busy = document["system"]["cpu"].as_f64().unwrap();
@@ -278,7 +278,7 @@ fn top_in_batch_mode() {
     }
 }
 
-/// All memory, in bytes.
+/// Returns the size of all memory, in bytes.
 fn memory() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap();
     let line = text.lines().find(|line| line.starts_with("MemTotal:"));
@@ -286,7 +286,7 @@ fn memory() -> u64 {
     kilobytes.unwrap().parse::<u64>().unwrap() * 1024
 }
 
-/// Signals have their usual effect, and the terminal is as it was before.
+/// Signals end the program as usual, and the terminal is as it was before.
 #[test]
 fn top_ended_by_signals() {
     let (_kernel, _module) = loaded("");
@@ -335,7 +335,7 @@ fn wait_for_raw_mode(top: &Terminal) {
     });
 }
 
-/// Ctrl-Z, and signals that stop and continue, with the terminal that others have meanwhile.
+/// Ctrl-Z and signals stop and continue the program; in between, others have the terminal.
 #[test]
 fn top_stopped_and_continued() {
     let (_kernel, _module) = loaded("");
@@ -357,7 +357,7 @@ fn top_stopped_and_continued() {
             top.read_until(stop, |top| !top.is_alternate() && !top.hides_cursor());
         }
         if stop == "SIGSTOP" {
-            // Nothing could be done about that; a shell sets the mode itself.
+            // SIGSTOP cannot be handled; a shell sets the mode itself.
             top.set_mode(&before);
         } else {
             assert_in_order(&top, &before, stop);
@@ -377,7 +377,7 @@ fn top_stopped_and_continued() {
     assert_in_order(&top, &before, "q");
 }
 
-/// Half of a sequence, or of a character, holds nothing up.
+/// Half of a sequence, or of a character, does not stop the program.
 #[test]
 fn top_with_half_a_sequence() {
     let (_kernel, _module) = loaded("");
@@ -385,7 +385,7 @@ fn top_with_half_a_sequence() {
         let mut top = top(&["-d", "0.1"]);
         top.type_bytes(half);
         top.output.clear();
-        // It goes on drawing, which is to be seen in the time since the boot.
+        // It goes on drawing, as the time since boot on its screen shows.
         let clock = top.lines()[0].clone();
         top.wait_for("a refresh", |lines| lines[0] != clock);
         let clock = top.lines()[0].clone();
@@ -398,7 +398,7 @@ fn top_with_half_a_sequence() {
     }
 }
 
-/// Without a terminal it ends, even if SIGHUP is ignored.
+/// The program ends when its terminal hangs up, even if it ignores SIGHUP.
 #[test]
 fn top_without_its_terminal() {
     let (_kernel, _module) = loaded("");
@@ -415,13 +415,13 @@ fn top_without_its_terminal() {
     }
 }
 
-/// A terminal that takes nothing any more cannot keep the program from its end.
+/// A terminal that accepts no more output does not keep the program from ending.
 #[test]
 fn top_with_a_terminal_that_is_stuck() {
     let (_kernel, _module) = loaded("");
     let mut top = top(&["-d", "0.05"]);
     let before = top.first_mode().clone();
-    // What is not read stays in the terminal until there is no room.
+    // Output that is not read fills the terminal's buffer.
     let file = format!("/proc/{}/syscall", top.pid());
     let mut times = 0;
     eventually("a write that waits", || {

@@ -22,7 +22,7 @@ fn message() -> Vec<u8> {
     Device::open().unwrap().read_message().unwrap()
 }
 
-/// T29: at most buffer_size bytes are taken, and no size does the kernel harm.
+/// T29: a write takes at most buffer_size bytes, and no size does the kernel harm.
 #[test]
 fn writes_of_all_sizes() {
     let (_kernel, _module) = loaded("buffer_size=4096");
@@ -47,7 +47,7 @@ fn writes_of_all_sizes() {
     }
 }
 
-/// T29: the limits of buffer_size itself.
+/// T29: messages at the smallest and the largest buffer_size.
 #[test]
 fn smallest_and_largest_buffer_size() {
     let (least, most) = Parameter::BufferSize.range().into_inner();
@@ -61,8 +61,8 @@ fn smallest_and_largest_buffer_size() {
     }
 }
 
-/// T30: a bad pointer leaves the message and the counters as they were. With nothing to write it
-/// does not matter.
+/// T30: a bad pointer leaves the message and the counters as they were. It does not matter for a
+/// write of nothing.
 #[test]
 fn writing_from_bad_pointers_changes_nothing() {
     let (_kernel, _module) = loaded("");
@@ -88,7 +88,7 @@ fn writing_from_bad_pointers_changes_nothing() {
     assert_eq!(message(), b"");
 }
 
-/// T31: a source that ends in the middle is EFAULT as a whole.
+/// T31: a write whose source ends early is EFAULT as a whole.
 #[test]
 fn a_write_that_faults_changes_nothing() {
     let (_kernel, _module) = loaded("buffer_size=10000");
@@ -119,7 +119,7 @@ fn a_write_that_faults_changes_nothing() {
     assert_eq!(message(), b"old message");
     assert_eq!(stats().totals.writes, 1);
 
-    // What is behind the limit is not asked for.
+    // Bytes behind the limit are not read.
     Parameter::BufferSize.set(8192).unwrap();
     assert_eq!(
         raw::write(&file, region.start(), 2 * PAGE + 1),
@@ -163,7 +163,7 @@ fn other_ways_of_writing() {
     append.write_all(b"second").unwrap();
     assert_eq!(message(), b"second");
 
-    // Writing does not move the place that is read next.
+    // A write does not move the position of reads.
     let mut part = [0; 3];
     file.read_exact(&mut part).unwrap();
     file.write_all(b"written").unwrap();
@@ -178,8 +178,8 @@ fn other_ways_of_writing() {
     );
 }
 
-/// A pass of reads in another file, and writes with other flags of open, are no hindrance: O_TRUNC
-/// alone empties nothing.
+/// T32: an open with O_TRUNC or other flags changes nothing by itself, also during a pass of
+/// another file.
 #[test]
 fn opening_for_writing_changes_nothing() {
     let (_kernel, _module) = loaded("");
@@ -201,7 +201,7 @@ fn opening_for_writing_changes_nothing() {
     assert_eq!(message(), b"kept");
 }
 
-/// T33: a file that is open for reading only.
+/// T33: writes to a file that is open for reading only are EBADF.
 #[test]
 fn a_read_only_file_cannot_be_written() {
     let (_kernel, _module) = loaded("");
@@ -214,7 +214,7 @@ fn a_read_only_file_cannot_be_written() {
     assert_eq!(stats().totals.writes, 1);
 }
 
-/// T34: every byte comes back as it went.
+/// T34: a message may have any bytes, and reads return them unchanged.
 #[test]
 fn every_byte_comes_back() {
     let (_kernel, _module) = loaded("");
@@ -233,7 +233,7 @@ fn every_byte_comes_back() {
     }
 }
 
-/// How many times this thread has waited for something so far.
+/// Returns the number of voluntary switches of this thread.
 fn waits() -> i64 {
     getrusage(UsageWho::RUSAGE_THREAD)
         .unwrap()
@@ -263,7 +263,7 @@ fn writes_do_not_wait() {
     drop(readers);
     assert!(waited < TIMES / 10, "{TIMES} writes waited {waited} times");
 
-    // Who waits for a grace period would be noticed, though one may be over at once.
+    // The count shows a wait for a grace period, although a single one may be over at once.
     let before = waits();
     for _ in 0..TIMES / 10 {
         // SAFETY: The call has no pointers.
@@ -295,7 +295,7 @@ fn splice_writes_messages() {
     assert_eq!(sendfile(&file, &source, None, 5000), Ok(3000));
     assert_eq!(message(), [b'x'; 3000]);
 
-    // What does not fit in one message is the next one, as with write.
+    // Bytes that do not fit in one message are the next one, as with write.
     to.write_all(&[b'a'; 10_000]).unwrap();
     to.write_all(b"bc").unwrap();
     let len = splice(&from, None, &file, None, 20_000, SpliceFFlags::empty());
@@ -303,8 +303,8 @@ fn splice_writes_messages() {
     assert_eq!(message(), b"bc");
 }
 
-/// A reader that waits for its own memory, as when another process serves its page faults, holds up
-/// nobody, and gets the message that it began with.
+/// A reader that waits for its own memory, as when another process serves its page faults, does not
+/// hold up others, and gets the message that it began with.
 #[test]
 fn a_stalled_reader_holds_up_no_other() {
     let (_kernel, _module) = loaded("");
@@ -317,7 +317,7 @@ fn a_stalled_reader_holds_up_no_other() {
         let written = device.write_message(b"new message");
         let seen = Device::open().and_then(|mut device| device.read_message());
         memory.supply();
-        // Nothing may fail before the memory is there, as the reader would never end.
+        // Not asserted before the page is supplied: after a panic the reader would never end.
         assert_eq!(
             (written.unwrap(), seen.unwrap()),
             (11, b"new message".to_vec())
@@ -328,7 +328,8 @@ fn a_stalled_reader_holds_up_no_other() {
     assert_eq!(memory.region().bytes(0, 3), b"old");
 }
 
-/// Nor does a writer; its message appears when it is complete.
+/// A writer that waits for its own memory does not hold up others, and its message appears when it
+/// is complete.
 #[test]
 fn a_stalled_writer_holds_up_no_other() {
     let (_kernel, _module) = loaded("");
@@ -339,13 +340,13 @@ fn a_stalled_writer_holds_up_no_other() {
         let writer = scope.spawn(|| raw::write(open(), memory.region().start(), 5));
         memory.wait_for_fault();
         let before = Device::open().and_then(|mut device| device.read_message());
-        let written = device.write_message(b"meanwhile");
+        let written = device.write_message(b"in between");
         let after = Device::open().and_then(|mut device| device.read_message());
         memory.supply();
         assert_eq!(before.unwrap(), b"old");
         assert_eq!(
             (written.unwrap(), after.unwrap()),
-            (9, b"meanwhile".to_vec())
+            (10, b"in between".to_vec())
         );
         writer.join().unwrap()
     });

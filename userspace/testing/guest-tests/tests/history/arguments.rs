@@ -16,7 +16,7 @@ use crate::{fast, wait_for};
 const SAMPLE: usize = size_of::<uapi::procmon_sample>();
 const MIN_STRIDE: u32 = uapi::PROCMON_SAMPLE_STRIDE_MIN;
 
-/// The words of `bytes` that are at an offset.
+/// Returns the 64-bit word at an offset.
 fn word(bytes: &[u8], offset: usize) -> u64 {
     u64::from_ne_bytes(bytes[offset..offset + 8].try_into().unwrap())
 }
@@ -39,7 +39,7 @@ fn bytes_of(arguments: &uapi::procmon_history) -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// Makes the call, whose arguments are their own buffer.
+/// Makes the call with these arguments, which receive the results.
 fn call(arguments: &mut uapi::procmon_history) -> nix::Result<i32> {
     let region = Region::new(PAGE);
     let before = bytes_of(arguments);
@@ -60,7 +60,7 @@ fn call(arguments: &mut uapi::procmon_history) -> nix::Result<i32> {
     result
 }
 
-/// Arguments that are not as they should be are refused, each for its reason.
+/// Bad arguments are refused, each with its own error, and change nothing.
 #[test]
 fn history_refuses_bad_arguments() {
     let (_kernel, _module) = loaded(&fast());
@@ -154,7 +154,7 @@ fn capacities_and_strides() {
             "behind {capacity} of {stride}"
         );
     }
-    // What is not there yet.
+    // Numbers of samples to come.
     for sequence in [newest + 1, newest + 2, u64::MAX] {
         let mut arguments = arguments(&region, 10);
         arguments.sequence = sequence;
@@ -177,7 +177,7 @@ fn capacities_and_strides() {
     }
 }
 
-/// 32-bit programs get the same, and later versions may pass more.
+/// 32-bit callers get the same, and callers of later versions may pass more.
 #[test]
 fn callers_of_32_bits_and_of_later_versions() {
     let (_kernel, _module) = loaded(&fast());

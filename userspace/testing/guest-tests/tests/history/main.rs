@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `PROCMON_HISTORY`: the samples of the monitor.
+//! The command `PROCMON_HISTORY`: samples of the monitor.
 
 mod arguments;
 mod polling;
@@ -13,17 +13,18 @@ use nix::unistd::pause;
 use procmon::Device;
 use procmon::history::Sample;
 
-/// In ms, as short as lets the kernel do something else too: a sample takes long on our own.
+/// Returns a short interval of the monitor, in ms. It leaves time for other work on our own
+/// kernels, where a sample takes long.
 fn interval() -> u64 {
     if is_own_kernel() { 100 } else { 10 }
 }
 
-/// The parameter for a monitor that leaves many samples.
+/// Returns the parameter for a monitor that takes many samples.
 fn fast() -> String {
     format!("monitor_interval_ms={}", interval())
 }
 
-/// A process that sleeps until it is killed.
+/// Starts a process that sleeps until it is killed.
 fn sleeper() -> Child {
     let child = Child::spawn(|| {
         loop {
@@ -34,7 +35,7 @@ fn sleeper() -> Child {
     child
 }
 
-/// Waits for samples from a number on, until there is one that is wanted.
+/// Waits for the first sample from a number on that meets a condition.
 fn wait_for(device: &Device, mut next: u64, wanted: impl Fn(&Sample) -> bool) -> Sample {
     let mut found = None;
     eventually("a sample", || {

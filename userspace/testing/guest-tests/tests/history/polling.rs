@@ -20,7 +20,7 @@ fn ready(device: &Device, timeout: u16) -> PollFlags {
     fds[0].revents().unwrap()
 }
 
-/// poll(2) tells of samples that a file has not asked for.
+/// poll(2) reports samples that a file has not fetched.
 #[test]
 fn poll_tells_of_new_samples() {
     let (_kernel, _module) = loaded("monitor_interval_ms=500");
@@ -28,7 +28,7 @@ fn poll_tells_of_new_samples() {
     let always =
         PollFlags::POLLIN | PollFlags::POLLOUT | PollFlags::POLLRDNORM | PollFlags::POLLWRNORM;
     wait_for(&device, 0, |_| true);
-    // What this file has asked for is nothing new for it, but for another one it is.
+    // A sample that one file has fetched is still new for another one.
     let other = Device::open().unwrap();
     assert_eq!(ready(&other, 0), always | PollFlags::POLLPRI);
     device.history(0).unwrap();
@@ -41,11 +41,11 @@ fn poll_tells_of_new_samples() {
         start.elapsed()
     );
     assert_eq!(ready(&device, 0), always | PollFlags::POLLPRI);
-    // It stays so until it is asked for.
+    // It stays so until the sample is fetched.
     assert!(device.wait_for_sample(None).unwrap());
     device.history(0).unwrap();
     Parameter::MonitorIntervalMs.set(3_600_000).unwrap();
-    // The sample that may have been due meanwhile.
+    // A sample may have been due before the change.
     thread::sleep(Duration::from_millis(1500));
     device.history(0).unwrap();
     assert!(
@@ -55,7 +55,7 @@ fn poll_tells_of_new_samples() {
     );
 }
 
-/// Whoever waits by poll(2), or by epoll(7), is woken by the sample.
+/// A sample wakes processes that wait by poll(2), or by epoll(7).
 #[test]
 fn waiting_for_samples() {
     let (_kernel, _module) = loaded("monitor_interval_ms=100");
@@ -65,7 +65,7 @@ fn waiting_for_samples() {
     for _ in 0..5 {
         events.wait().unwrap();
     }
-    // The first one may have been there before.
+    // The first event may be that of an earlier sample.
     assert!(newest(&device) >= before + 4);
     let mut next = newest(&device) + 1;
     for _ in 0..5 {
@@ -76,7 +76,7 @@ fn waiting_for_samples() {
     }
 }
 
-/// A file that somebody polls can be closed, and then the module be unloaded.
+/// After a process that polls a file was killed, the module can be unloaded.
 #[test]
 fn unloading_after_polling() {
     let (_kernel, module) = loaded(&fast());
@@ -84,7 +84,7 @@ fn unloading_after_polling() {
     let events = device.sample_events().unwrap();
     drop(events);
     let waiting = Child::spawn(|| {
-        // Nothing but the last sample of an hour.
+        // So that no further sample comes.
         Parameter::MonitorIntervalMs.set(3_600_000).unwrap();
         let events = PollFlags::POLLERR;
         let mut fds = [PollFd::new(device.as_fd(), events)];

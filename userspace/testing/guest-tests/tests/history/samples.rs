@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Samples of the system, and their numbers.
+//! Samples of the system, their sequence numbers and their loss.
 
 use std::time::Duration;
 use std::{fs, thread};
@@ -13,7 +13,7 @@ use procmon::sysfs::{self, Parameter};
 
 use crate::{fast, interval, newest, sleeper, wait_for};
 
-/// Samples have numbers without gaps, and there is no more than one for each deadline.
+/// Samples have sequence numbers without gaps, and no deadline has more than one.
 #[test]
 fn samples_are_numbered() {
     let (_kernel, _module) = loaded(&fast());
@@ -27,7 +27,7 @@ fn samples_are_numbered() {
         assert_eq!(sample.chosen(), Chosen::None);
     }
     assert_eq!(history.next(), history.samples().len() as u64 + 1);
-    // Any sample may be late, but the next one but two is due two intervals after the next one.
+    // Each sample may be late by up to an interval, but is taken for a deadline of its own.
     let times = history.samples().windows(4);
     for time in times.map(|window| window[3].time() - window[0].time()) {
         assert!(time > Duration::from_millis(2 * interval()), "{time:?}");
@@ -38,7 +38,7 @@ fn samples_are_numbered() {
     assert!(age < fixture::PATIENCE, "{age:?}");
 }
 
-/// The numbers of the system are those of `/proc`, and those of sysfs.
+/// Counts of processes, threads and zombies are those of `/proc`.
 #[test]
 fn the_system_is_that_of_proc() {
     let (_kernel, _module) = loaded(&fast());
@@ -72,14 +72,14 @@ fn the_system_is_that_of_proc() {
     children.into_iter().for_each(Child::kill);
 }
 
-/// The processes that have ended and were not waited for.
+/// Counts the zombies that `/proc` shows.
 fn zombies_of_proc() -> usize {
     let pids = procfs::pids().into_iter();
     pids.filter(|&pid| procfs::stat(pid).is_some_and(|stat| stat.state == 'Z'))
         .count()
 }
 
-/// What has been started since boot, by `/proc/stat`.
+/// Returns the number of forks since boot, by `/proc/stat`.
 fn started() -> u64 {
     let stat = fs::read_to_string("/proc/stat").unwrap();
     let line = stat
@@ -88,7 +88,7 @@ fn started() -> u64 {
     line.unwrap().parse().unwrap()
 }
 
-/// Every process and thread that is started counts once.
+/// Every new process and thread counts once.
 #[test]
 fn forks_count_once() {
     let (_kernel, _module) = loaded(&fast());
@@ -115,7 +115,7 @@ fn forks_count_once() {
     );
 }
 
-/// When the numbers of processes begin anew, those that are in use are not taken for new ones.
+/// When PIDs wrap at `pid_max`, those in use do not count as new ones.
 #[test]
 fn forks_when_pids_wrap() {
     const PID_MAX: &str = "/proc/sys/kernel/pid_max";
@@ -125,7 +125,7 @@ fn forks_when_pids_wrap() {
     let old = fs::read_to_string(PID_MAX).unwrap();
     let highest = procfs::pids().into_iter().max().unwrap();
     let sleepers: Vec<_> = (0..20).map(|_| sleeper()).collect();
-    // Fewer where each takes long.
+    // Fewer on our own kernels, where a fork takes long.
     let (room, count) = if is_own_kernel() {
         (20, 40)
     } else {
@@ -149,7 +149,7 @@ fn forks_when_pids_wrap() {
         .iter()
         .map(|sample| u64::from(sample.system().forks));
     let forks: u64 = forks.sum();
-    // Processes that ended just before a sample were passed over, but are not there to be seen.
+    // PIDs that were skipped because they were in use, but are free again at the sample, count too.
     assert!(
         (inner..=outer + 5).contains(&forks),
         "{forks} of {inner} to {outer}"
@@ -157,7 +157,7 @@ fn forks_when_pids_wrap() {
     sleepers.into_iter().for_each(Child::kill);
 }
 
-/// As many samples are kept as the parameter says, and who comes late is told.
+/// The module keeps as many samples as the parameter says, and reports the number of missed ones.
 #[test]
 fn the_oldest_samples_are_lost() {
     let (_kernel, _module) = loaded("history=3 monitor_interval_ms=10");

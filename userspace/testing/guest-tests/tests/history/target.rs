@@ -15,8 +15,8 @@ use procmon::sysfs;
 
 use crate::{fast, newest, sleeper, wait_for};
 
-/// The chosen process is in each sample, as a snapshot shows it, until it is gone. Then nothing is
-/// recorded any more, until somebody chooses again.
+/// The target is in each sample, as a snapshot shows it, until it is reaped. Then the monitor
+/// records nothing until the filter is set or reset.
 #[test]
 fn the_target_is_in_each_sample() {
     let (_kernel, _module) = loaded(&fast());
@@ -42,7 +42,7 @@ fn the_target_is_in_each_sample() {
     });
     let start = Some(start);
     assert_eq!(gone.chosen(), Chosen::Gone { pid, start });
-    // Its past is there, sample after sample, and nothing comes after its end.
+    // Its past is complete, and no sample comes after its end.
     let samples = sysfs::monitor().unwrap().samples;
     eventually("the monitor goes on", || {
         sysfs::monitor().unwrap().samples > samples + 5
@@ -61,7 +61,7 @@ fn the_target_is_in_each_sample() {
     assert_eq!(sample.chosen(), Chosen::None);
 }
 
-/// RESET ends the choice too, as it takes the filter away.
+/// RESET clears the filter, and so the target.
 #[test]
 fn reset_takes_the_target_away() {
     let (_kernel, _module) = loaded(&fast());
@@ -75,7 +75,7 @@ fn reset_takes_the_target_away() {
     assert_eq!(wait_for(&device, next, |_| true).chosen(), Chosen::None);
 }
 
-/// Nobody has this ID.
+/// The end of a target that never existed is recorded at once, without a start.
 #[test]
 fn a_target_that_does_not_exist() {
     let (_kernel, _module) = loaded(&fast());
@@ -86,7 +86,7 @@ fn a_target_that_does_not_exist() {
     assert_eq!(gone.chosen(), Chosen::Gone { pid, start: None });
 }
 
-/// A process that executes another program stays the same one.
+/// A target that executes another program stays the target.
 #[test]
 fn a_target_that_executes_a_program() {
     let (_kernel, _module) = loaded(&fast());
@@ -113,15 +113,15 @@ fn a_target_that_executes_a_program() {
     child.kill();
 }
 
-/// An ID of the caller's PID namespace is that of another number for the monitor.
+/// A filter is a PID of the caller's namespace, and the target has another PID outside of it.
 #[test]
 fn a_target_named_in_a_pid_namespace() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
     in_pid_namespace(|| {
-        nix::sys::prctl::set_name(c"chosen one").unwrap();
+        nix::sys::prctl::set_name(c"the target").unwrap();
         device.set_filter(Some(1)).unwrap();
-        // PIDs of the namespace that samples are in are not for it.
+        // Samples have PIDs of the initial namespace, which a caller in another one must not see.
         let error = device.history(0).unwrap_err();
         assert_eq!(error.kind(), procmon::ErrorKind::NoPermission);
         thread::sleep(Duration::from_millis(200));
@@ -132,11 +132,11 @@ fn a_target_named_in_a_pid_namespace() {
     let Chosen::Process(record) = sample.chosen() else {
         unreachable!();
     };
-    assert_eq!(record.comm(), "chosen one");
+    assert_eq!(record.comm(), "the target");
     assert!(record.pid() > 1);
 }
 
-/// Whoever has no rights over a process is told no more than by `/proc`.
+/// A caller without rights over the target gets no more than from `/proc`.
 #[test]
 fn rights_over_the_target() {
     let (_kernel, _module) = loaded(&fast());

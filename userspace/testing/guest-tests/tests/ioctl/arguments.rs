@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Unknown commands, bad pointers and missing rights.
+//! Unknown commands, bad pointers, and commands that take rights.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -15,7 +15,7 @@ use crate::{
     GET_COUNT, GET_STATS, QUERY_PID, QUERY_SIZE, RESET, SET_FILTER, STATS_SIZE, ioctl, set_filter,
 };
 
-/// The commands that take a pointer, and how much they read or write there.
+/// The commands that take a pointer, with the number of bytes that they read or write there.
 const WITH_POINTER: [(u32, usize); 4] = [
     (GET_COUNT, 4),
     (GET_STATS, STATS_SIZE),
@@ -23,8 +23,8 @@ const WITH_POINTER: [(u32, usize); 4] = [
     (QUERY_PID, QUERY_SIZE),
 ];
 
-/// T36: unknown commands, each of which counts. Bits that do not fit in a command are cut off by
-/// the system call.
+/// T36: unknown commands fail with ENOTTY, and count. The system call cuts off bits that do not fit
+/// in a command.
 #[test]
 fn unknown_commands_are_refused() {
     let (_kernel, _module) = loaded("");
@@ -34,7 +34,7 @@ fn unknown_commands_are_refused() {
     let numbers = (5..=0xff).map(|number| (u32::from(b'P') << 8) | number);
     let other_letters =
         [RESET, GET_COUNT, GET_STATS, SET_FILTER, QUERY_PID].map(|command| command ^ 0x100);
-    // FIONREAD and TCGETS: others answer them, but we are neither file nor terminal.
+    // FIONREAD and TCGETS, which files and terminals answer.
     let of_others = [0x541b, 0x5401];
     for command in numbers
         .chain(other_letters)
@@ -53,7 +53,7 @@ fn unknown_commands_are_refused() {
     assert_eq!(raw::ioctl(&file, wide, page.start()), Ok(0));
 }
 
-/// T37: a known number with another size or direction is unknown; those of 32-bit processes too.
+/// T37: a known number with another size or direction is unknown, also that of 32-bit processes.
 #[test]
 fn wrong_sizes_and_directions_are_refused() {
     let (_kernel, _module) = loaded("");
@@ -79,7 +79,7 @@ fn wrong_sizes_and_directions_are_refused() {
     assert_eq!(stats().totals.filter, Some(7));
 }
 
-/// T38: a bad pointer is EFAULT, and nothing happens.
+/// T38: a bad pointer is EFAULT, and the call has no effect but its count.
 #[test]
 fn commands_refuse_bad_pointers() {
     let (_kernel, _module) = loaded("");
@@ -107,12 +107,12 @@ fn commands_refuse_bad_pointers() {
         ..Stats::default()
     };
     assert_eq!(stats().totals, expected);
-    // What only reads is content with memory that cannot be written.
+    // SET_FILTER only reads its argument, so that may be read-only.
     assert_eq!(ioctl(&file, SET_FILTER, read_only.start()), Ok(0));
     assert_eq!(stats().totals.filter, None);
 }
 
-/// T38, T39: the structures may lie anywhere, at odd addresses too, up to the last byte.
+/// T38, T39: structures may lie at any address, odd or at the very end of a page.
 #[test]
 fn structures_lie_at_any_address() {
     let (_kernel, _module) = loaded("");
@@ -129,8 +129,8 @@ fn structures_lie_at_any_address() {
     }
 }
 
-/// T43: what changes something takes a file that is open for writing, and says so before it looks
-/// at the argument; the rest works with any file.
+/// T43: commands that change state take a file that is open for writing, which is checked before
+/// the argument; the others work with any file.
 #[test]
 fn changes_take_a_file_open_for_writing() {
     let (_kernel, _module) = loaded("");
@@ -151,11 +151,11 @@ fn changes_take_a_file_open_for_writing() {
     }
     assert_eq!(set_filter(&write_only, 8), Ok(0));
     assert_eq!(ioctl(&write_only, RESET, Ptr::NULL), Ok(0));
-    // A command that is not ours is unknown, whatever the file.
+    // An unknown command is unknown with any file.
     assert_eq!(ioctl(&read_only, 0x5005, page.start()), Err(Errno::ENOTTY));
 }
 
-/// T44: whoever inherits an open file can do with it what it was opened for, as with any file.
+/// T44: an inherited file keeps the rights that it was opened with, as any file does.
 #[test]
 fn an_inherited_file_keeps_its_rights() {
     let (_kernel, _module) = loaded("");

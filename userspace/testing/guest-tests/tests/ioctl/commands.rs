@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Effects and results of each command.
+//! Results and effects of each command.
 
 use std::mem::{offset_of, size_of};
 
@@ -37,7 +37,7 @@ fn reset_zeroes_the_totals_and_the_filter() {
     };
     assert_eq!(stats().totals, totals);
     assert_eq!(stats().per_cpu_ops, 7);
-    // The argument means nothing.
+    // The argument is ignored.
     for argument in [Ptr::ONE, Ptr::KERNEL] {
         assert_eq!(ioctl(&device, RESET, argument), Ok(0));
     }
@@ -91,8 +91,8 @@ fn get_stats_counts_itself() {
     }
 }
 
-/// T35, T42: SET_FILTER takes 0 and every positive number, whether there is such a process or not,
-/// and refuses negative ones.
+/// T35, T42: SET_FILTER takes 0 and every positive number, of a process or not, and refuses
+/// negative ones.
 #[test]
 fn set_filter_refuses_negative_numbers() {
     let (_kernel, _module) = loaded("");
@@ -108,7 +108,7 @@ fn set_filter_refuses_negative_numbers() {
     assert_eq!(stats().totals.ioctls, 7, "failed calls count too");
 }
 
-/// T35: QUERY_PID fills its structure; tests/query.rs has what with.
+/// T35: QUERY_PID fills its structure and nothing behind it. The program `query` tests the values.
 #[test]
 fn query_pid_fills_its_structure() {
     let (_kernel, _module) = loaded("");
@@ -165,7 +165,7 @@ fn the_header_is_the_spec() {
     assert_eq!(offset_of!(uapi::procmon_query, vsize), 24);
 }
 
-/// T42: any number may be asked for; what is no PID is not found.
+/// T42: QUERY_PID takes any number, and does not find one that is no PID.
 #[test]
 fn any_number_may_be_queried() {
     let (_kernel, _module) = loaded("");

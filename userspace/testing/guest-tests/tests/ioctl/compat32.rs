@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Commands, reading and writing of 32-bit processes.
+//! Commands, reads and writes of 32-bit processes.
 
 use std::fs::File;
 
@@ -68,14 +68,14 @@ fn commands_of_32_bit_processes() {
     assert_eq!(stats().totals, Stats::default());
 }
 
-/// T47: a size that a 32-bit process has no number for is given as the largest it has.
+/// T47: a size of 4 GiB or more is the largest 32-bit number for a 32-bit process.
 #[test]
 fn values_that_do_not_fit_saturate() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
-    // Address space costs nothing as long as it is not used.
+    // Address space without access takes no memory.
     let child = Child::spawn(|| {
-        // SAFETY: A new mapping at an address of the kernel's choice is in nobody's way.
+        // SAFETY: A new mapping at an address of the kernel's choice replaces no other one.
         let address = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -99,7 +99,7 @@ fn values_that_do_not_fit_saturate() {
     child.kill();
 }
 
-/// T47: bad input from a 32-bit process gets the same errors.
+/// T47: bad arguments of a 32-bit process get the same errors.
 #[test]
 fn errors_of_32_bit_processes() {
     let (_kernel, _module) = loaded("");
@@ -140,7 +140,7 @@ fn errors_of_32_bit_processes() {
         ia32::ioctl(&read_only, SET_FILTER, page.start()),
         Err(Errno::EBADF)
     );
-    // 1 of the set-up, 6 unknown, 4 * 6 with pointers, 2 on the read-only file.
+    // 1 to set the filter, 6 unknown, 4 * 6 with pointers, 2 on the read-only file.
     assert_eq!(stats().totals.ioctls, 33);
 }
 

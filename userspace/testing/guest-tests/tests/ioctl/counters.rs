@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counters while many processes and threads use them.
+//! Counters under calls of many threads and processes.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -12,8 +12,8 @@ use fixture::child::Child;
 use fixture::{is_own_kernel, loaded, open, stats};
 use procmon::{Device, Stats, sysfs};
 
-/// T46: RESET under a storm of calls loses and invents none: what is counted afterwards is less
-/// than there was, and per_cpu_ops is exact.
+/// T46: RESET under a storm of calls loses and invents none: totals after it are at most the number
+/// of calls, and per_cpu_ops is exact.
 #[test]
 fn reset_in_a_storm() {
     const CALLS: u64 = 2000;
@@ -48,7 +48,7 @@ fn reset_in_a_storm() {
 fn reset_under_readers() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
-    // By far quicker than to open it each time.
+    // Far quicker than to open the file each time.
     let file = File::open("/sys/class/misc/procmon/stats").unwrap();
     let stop = AtomicBool::new(false);
     let texts = thread::scope(|scope| {
@@ -57,7 +57,7 @@ fn reset_under_readers() {
                 device.reset().unwrap();
             }
         });
-        // What fails in here must not keep the other thread from ending.
+        // Not unwrapped here: after a panic the other thread would not end.
         let texts: io::Result<HashSet<_>> = (0..5000)
             .map(|_| {
                 let mut text = [0; 200];
@@ -79,13 +79,13 @@ fn reset_under_readers() {
                 .ioctls
         })
         .max();
-    // A RESET may be counted and not done yet.
+    // A RESET counts before it takes effect.
     assert!(most <= Some(1), "{most:?} calls");
     let calls = stats().per_cpu_ops;
     assert!(calls > 1000, "only {calls} calls");
 }
 
-/// Every counter is exact when processes and threads on all CPUs have used all calls at once.
+/// Every counter is exact after processes on all CPUs have made all calls at once.
 #[test]
 fn counters_are_exact() {
     const PROCESSES: u64 = 3;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The five commands that the C module had as well.
+//! The five commands of the original C module.
 
 mod arguments;
 mod commands;
@@ -12,7 +12,7 @@ use std::os::fd::AsFd;
 use fixture::memory::{Ptr, Region};
 use fixture::raw;
 
-// The numbers of the spec; the header must not change them.
+// The specification's numbers. The header is compared with them, so they are not taken from it.
 const RESET: u32 = 0x0000_5000;
 const GET_COUNT: u32 = 0x8004_5001;
 const GET_STATS: u32 = 0x8028_5002;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Traces of a loaded module: metadata, log lines, device nodes and uevents.
+//! Metadata, log lines, device nodes and uevents of the module.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -16,7 +16,7 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType};
 use procmon::sysfs::{self, Parameter};
 use procmon::{DEVICE_PATH, Device};
 
-/// The spec's metadata, which modinfo(8) takes from the section `.modinfo`.
+/// The specification's metadata is in the section `.modinfo`, from which modinfo(8) takes it.
 #[test]
 fn metadata() {
     let (_kernel, _module) = loaded("");
@@ -50,9 +50,8 @@ fn metadata() {
     );
 }
 
-/// One line when the module is loaded, when all of it is there, and one when it is unloaded and
-/// nothing is there any more; none for opening, reading, writing, ioctl and closing, whether they
-/// succeed or not.
+/// The module logs one line after loading and one after unloading, and none for opening, reading,
+/// writing, ioctl and closing, whether they succeed or not.
 #[test]
 fn log_lines() {
     let _kernel = KernelGuard::new();
@@ -88,7 +87,7 @@ fn log_lines() {
     module.unload().unwrap();
     assert_eq!(log.module_lines(), ["procmon: unloaded"]);
 
-    // What is refused was never loaded.
+    // A module that is refused was never loaded.
     Module::load("buffer_size=0").unwrap_err();
     let lines = log.module_lines();
     assert!(
@@ -97,7 +96,7 @@ fn log_lines() {
     );
 }
 
-/// The numbers in /sys, of the node, and of a node made by hand are the same device.
+/// The device number in sysfs is that of the node, and a node made by hand with it works.
 #[test]
 fn a_node_made_by_hand_works() {
     let (_kernel, _module) = loaded("");
@@ -119,7 +118,7 @@ fn a_node_made_by_hand_works() {
     assert_eq!(Device::open().unwrap().read_message().unwrap(), b"by hand");
 }
 
-/// T57: whoever hears of the device finds its attributes, as udev needs.
+/// T57: the attributes exist when the uevent announces the device, as udev needs.
 #[test]
 fn attributes_are_there_with_the_uevent() {
     use nix::sys::socket::{NetlinkAddr, SockProtocol, bind, recv, setsockopt, socket, sockopt};
@@ -148,8 +147,8 @@ fn attributes_are_there_with_the_uevent() {
                         break;
                     }
                 }
-                // Whoever is told of the device may be late. But files have numbers in the order in
-                // which they are made, and what is in "dev" is what is told.
+                // The event may arrive late. But files have inode numbers in the order of their
+                // creation, and that of "dev" precedes the event.
                 let number = |name| {
                     let path = format!("/sys/class/misc/procmon/{name}");
                     fs::read_to_string(&path).unwrap();

@@ -53,7 +53,7 @@ fn bad_parameters_are_refused() {
     }
 }
 
-/// T03: values that are taken, the limits among them, and the defaults.
+/// T03: good values are taken, the limits among them; parameters without one have their defaults.
 #[test]
 fn good_parameters_are_taken() {
     let _kernel = KernelGuard::new();
@@ -92,7 +92,7 @@ fn good_parameters_are_taken() {
     );
 }
 
-/// T03: a parameter that there is not is only warned of, as with any module.
+/// T03: the kernel only warns of an unknown parameter, as with any module.
 #[test]
 fn an_unknown_parameter_is_warned_of() {
     let mut log = KernelLog::from_now();

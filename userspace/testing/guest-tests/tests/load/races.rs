@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Using the module while it comes and goes.
+//! Use of the module while it is loaded and unloaded.
 
 use std::fs::{self, File};
 use std::io::Read;

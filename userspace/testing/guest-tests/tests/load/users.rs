@@ -19,7 +19,7 @@ use nix::sys::socket::{
 use procmon::Device;
 use procmon::sysfs;
 
-/// T02
+/// T02: a module of the same name is refused, and the loaded one works on.
 #[test]
 fn a_second_module_is_refused() {
     let (_kernel, module) = loaded("");
@@ -28,7 +28,7 @@ fn a_second_module_is_refused() {
     module.unload().unwrap();
 }
 
-/// T05: while the device is open the module stays, and works.
+/// T05: while the device is open, the module stays loaded, and works.
 #[test]
 fn an_open_file_keeps_the_module() {
     let (_kernel, module) = loaded("");
@@ -57,8 +57,8 @@ fn in_use(how: &str) {
     );
 }
 
-/// T06: what keeps an open file keeps the module: a duplicate, another process, a file under way
-/// in a socket, another program.
+/// T06: each owner of an open file keeps the module: a duplicate descriptor, another process, a
+/// message in a socket, another program.
 #[test]
 fn a_file_in_other_hands_keeps_the_module() {
     let (_kernel, module) = loaded("");
@@ -127,7 +127,7 @@ fn unloading_is_quick_and_thorough() {
         assert_eq!(module::traces(), Vec::<String>::new());
         time
     };
-    // The emulated machine may pause at any moment, hence the time that is in the middle.
+    // The emulated machine may pause at any moment, hence the median.
     let mut long: [_; 5] = std::array::from_fn(|_| unload(3_600_000));
     let mut short: [_; 5] = std::array::from_fn(|_| unload(10));
     short.sort();
@@ -138,7 +138,7 @@ fn unloading_is_quick_and_thorough() {
     );
 }
 
-/// A process that waits in the middle of using the device and is killed lets the module go.
+/// T17: the end of a process, by itself, by a signal or by exec, closes the device.
 #[test]
 fn killed_and_ended_users_let_go() {
     let (_kernel, module) = loaded("");
@@ -161,7 +161,7 @@ fn killed_and_ended_users_let_go() {
         "the end of the process closes the file"
     );
 
-    // The file is marked to be closed by exec.
+    // The file has the flag FD_CLOEXEC.
     let child = Child::spawn(|| {
         let _file = open();
         let sleep = [c"/bin/sleep", c"1000"];

@@ -14,7 +14,7 @@ use procmon::{DEVICE_PATH, Device};
 
 use crate::{position, write_counting};
 
-/// T19: buffers of all sizes; reads that give nothing do not count.
+/// T19: buffers of all sizes; reads of nothing do not count.
 #[test]
 fn reads_of_all_sizes() {
     let (_kernel, _module) = loaded("");
@@ -54,7 +54,7 @@ fn reads_of_all_sizes() {
     }
 }
 
-/// T19: the same through a buffer as large as the largest message.
+/// T19: the largest message is read whole, also by one read.
 #[test]
 fn the_largest_message_is_read() {
     let (_kernel, _module) = loaded("buffer_size=1048576");
@@ -65,7 +65,7 @@ fn the_largest_message_is_read() {
     assert_eq!(whole[..1_048_576], message);
 }
 
-/// T20: short reads go on where the one before ended, until 0 says that this is the end.
+/// T20: a read continues where the one before ended, until 0 at the end.
 #[test]
 fn short_reads_go_on() {
     let (_kernel, _module) = loaded("");
@@ -84,7 +84,7 @@ fn short_reads_go_on() {
     assert_eq!(stats().totals.reads, 3, "the end does not count");
 }
 
-/// T21: pread and preadv read anywhere, and leave the position where it is.
+/// T21: pread and preadv2 read at any offset, and do not move the position.
 #[test]
 fn reads_at_an_offset() {
     let (_kernel, _module) = loaded("");
@@ -130,7 +130,7 @@ fn reads_at_an_offset() {
     assert_eq!(next[0], message[3]);
 }
 
-/// T22: the device is a stream.
+/// T22: the device is a stream, and lseek fails with ESPIPE.
 #[test]
 fn the_device_is_a_stream() {
     let (_kernel, _module) = loaded("");
@@ -151,7 +151,7 @@ fn reading_to_bad_pointers_moves_nothing() {
     let read_only = Region::new(PAGE).read_only();
     let reads = stats().totals.reads;
     let all_bad = bad_pointers(&region, 100);
-    // The last one has room for some bytes, which t24 is about.
+    // The last one has space for some bytes: see a_read_stops_at_a_fault().
     for (name, pointer) in all_bad[..4]
         .iter()
         .copied()
@@ -176,11 +176,11 @@ fn reading_to_bad_pointers_moves_nothing() {
     file.read_to_end(&mut all).unwrap();
     assert_eq!(all, message);
 
-    // At the end there is nothing to copy, so nothing is wrong with a pointer either.
+    // At the end nothing is copied, so the pointer does not matter.
     assert_eq!(raw::read(&file, Ptr::NULL, 100), Ok(0));
 }
 
-/// T24: a buffer that ends in the middle: what fits is read, and the rest is there for the next.
+/// T24: if the buffer ends early, the bytes that fit are read, and the next read gets the rest.
 #[test]
 fn a_read_stops_at_a_fault() {
     let (_kernel, _module) = loaded("buffer_size=10000");
@@ -246,8 +246,8 @@ fn readv_fills_segments_in_order() {
     assert_eq!(raw::readv(&file, &segments), Err(Errno::EINVAL));
 }
 
-/// A read takes one way if all pages that it writes to are there, and another one if it has to wait
-/// for one, which is the same to the reader. Both take less than a page and more than one.
+/// A read gives the same by the fast path, for which all its pages are present, and by the slow
+/// one, which waits for them: for less than a page and for more.
 #[test]
 fn pages_that_are_not_there_yet() {
     let (_kernel, _module) = loaded("buffer_size=8192");
@@ -266,13 +266,13 @@ fn pages_that_are_not_there_yet() {
             assert_eq!(region.bytes(offset, len), message, "{touched} pages");
             reads += 1;
             assert_eq!(stats().totals.reads, reads);
-            // What follows is in the message as well, or is its end.
+            // The pass goes on behind these bytes, at the end of the message.
             assert_eq!(raw::pread(&file, region.start(), 10, len as i64), Ok(0));
         }
     }
 }
 
-/// T27: a file that is open for writing only.
+/// T27: reads from a file that is open for writing only are EBADF.
 #[test]
 fn a_write_only_file_cannot_be_read() {
     let (_kernel, _module) = loaded("");

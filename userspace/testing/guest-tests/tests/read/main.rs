@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 
 use procmon::Device;
 
-/// Makes the bytes 0, 1, 2 ... the message.
+/// Writes the bytes 0, 1, 2 ... as the message.
 fn write_counting(len: usize) -> Vec<u8> {
     let message: Vec<u8> = (0..len).map(|n| u8::try_from(n % 251).unwrap()).collect();
     assert_eq!(
@@ -21,7 +21,7 @@ fn write_counting(len: usize) -> Vec<u8> {
     message
 }
 
-/// Where a file is. A file without lseek tells nobody but the kernel's own books.
+/// Returns the position of a file, from fdinfo as lseek() fails.
 fn position(file: &File) -> u64 {
     let path = format!("/proc/self/fdinfo/{}", file.as_raw_fd());
     let info = std::fs::read_to_string(path).unwrap();

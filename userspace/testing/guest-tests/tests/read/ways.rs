@@ -31,7 +31,7 @@ fn other_ways_of_reading_are_refused() {
     assert_eq!(stats().totals.reads, 0);
 }
 
-/// T26: splice and sendfile read as read does, piece by piece and to the end.
+/// T26: splice and sendfile read as read does, in pieces and to the end.
 #[test]
 fn splice_reads_as_read_does() {
     let (_kernel, _module) = loaded("buffer_size=100000");
@@ -72,13 +72,13 @@ fn splice_reads_as_read_does() {
 
     let message = write_counting(100_000);
     let reads = stats().totals.reads;
-    let other = tempfile("t26");
+    let other = tempfile("sent");
     assert_eq!(sendfile(&other, open(), None, 200_000), Ok(100_000));
     let mut sent = vec![0; 100_000];
     other.read_exact_at(&mut sent, 0).unwrap();
     assert_eq!(sent, message);
     assert!(stats().totals.reads > reads);
-    // None of that makes it a file that can be rewound.
+    // Still, the file cannot be rewound.
     assert_eq!(lseek(&file, 0, Whence::SeekSet), Err(Errno::ESPIPE));
 }
 
@@ -121,7 +121,7 @@ fn io_uring_reads_as_pread_does() {
     assert_eq!(stats().totals.reads, 1);
 }
 
-/// T26: and so does Linux's own asynchronous I/O.
+/// T26: Linux's own asynchronous I/O reads as pread does.
 #[test]
 fn aio_reads_as_pread_does() {
     /// struct iocb of linux/aio_abi.h, little endian.
@@ -147,7 +147,7 @@ fn aio_reads_as_pread_does() {
     let file = open();
     let region = Region::new(PAGE);
     let mut context: libc::c_ulong = 0;
-    // SAFETY: The kernel writes the handle to where it is told.
+    // SAFETY: The kernel writes the handle to a valid place.
     let result = unsafe { libc::syscall(libc::SYS_io_setup, 1, &raw mut context) };
     Errno::result(result).unwrap();
     let read = |to: Ptr, offset: i64| {
@@ -161,7 +161,7 @@ fn aio_reads_as_pread_does() {
         let requests = [&raw const request];
         // struct io_event: data, obj, res, res2.
         let mut event = [0i64; 4];
-        // SAFETY: Pointers and counts fit each other; `Ptr` promises that any length is fine.
+        // SAFETY: The counts are those of the arrays; `Ptr` promises that any length is fine.
         unsafe {
             let sent = libc::syscall(libc::SYS_io_submit, context, 1, requests.as_ptr());
             assert_eq!(Errno::result(sent), Ok(1));
@@ -181,7 +181,7 @@ fn aio_reads_as_pread_does() {
     assert_eq!(read(region.start(), 40), 60);
     assert_eq!(region.bytes(0, 60), message[40..]);
     assert_eq!(read(region.end(), 0), -i64::from(libc::EFAULT));
-    // SAFETY: The context is ours and nothing is under way in it.
+    // SAFETY: The context is ours and has no request left.
     let result = unsafe { libc::syscall(libc::SYS_io_destroy, context) };
     Errno::result(result).unwrap();
 }

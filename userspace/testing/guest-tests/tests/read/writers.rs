@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reading while writers replace the message.
+//! Reads of a message that writers replace.
 
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use procmon::Device;
 
 use crate::write_counting;
 
-/// T28: a pass of reads keeps to the message it began with; the next one gets the new message.
+/// T28: a pass stays with the message that it began with; the next one gets the new message.
 #[test]
 fn a_pass_keeps_its_message() {
     let (_kernel, _module) = loaded("");
@@ -32,7 +32,7 @@ fn a_pass_keeps_its_message() {
         "a longer message came"
     );
 
-    // The pass has ended: what is behind the old end is in the present message.
+    // The pass has ended, so a read behind the old end is one of the present message.
     assert_eq!(file.read_at(&mut part, 4).unwrap(), 4);
     assert_eq!(&part, b"bbbb");
 
@@ -44,13 +44,13 @@ fn a_pass_keeps_its_message() {
     assert_eq!(file.read_at(&mut part, 0).unwrap(), 2);
     assert_eq!(&part[..2], b"cc");
 
-    // A message that was read as a whole ends where it did, whatever has come since.
+    // A message that was read as a whole ends where it did, although a longer one has come.
     writer.write_message(b"longer").unwrap();
     assert_eq!(file.read_at(&mut part, 2).unwrap(), 0);
     assert_eq!(file.read_at(&mut part, 2).unwrap(), 4);
     assert_eq!(&part, b"nger");
 
-    // Emptying is no different from any other change.
+    // An empty message is like any other one.
     file.read_exact_at(&mut part[..1], 0).unwrap();
     writer.write_message(b"").unwrap();
     assert_eq!(file.read_at(&mut part, 3).unwrap(), 3);
@@ -59,7 +59,7 @@ fn a_pass_keeps_its_message() {
     assert_eq!(file.read_at(&mut part, 3).unwrap(), 0);
 }
 
-/// T28: writers change the message all the time, and no reader sees a mix of two.
+/// T28: while writers replace the message all the time, no reader sees a mix of two.
 #[test]
 fn no_reader_sees_a_mix() {
     const MESSAGES: [(u8, usize); 4] = [(b'a', 3000), (b'b', 700), (b'c', 4096), (b'd', 1)];

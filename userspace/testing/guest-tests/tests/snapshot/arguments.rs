@@ -11,7 +11,7 @@ use procmon::uapi;
 
 use crate::{RECORD, arguments, call, own_pid, pid_in, record_of, sleeper};
 
-/// The header says what the module can do, and so does the module.
+/// The module reports the limits that the header has.
 #[test]
 fn info_has_the_limits_of_the_header() {
     let (_kernel, _module) = loaded("");
@@ -50,7 +50,7 @@ fn info_has_the_limits_of_the_header() {
     }
 }
 
-/// Arguments that are not as they should be are refused, each for its reason.
+/// Bad arguments are refused, each with its own error, and change nothing.
 #[test]
 fn snapshot_refuses_bad_arguments() {
     let (_kernel, _module) = loaded("");
@@ -123,7 +123,7 @@ fn arguments_of_later_versions() {
             unsafe { std::slice::from_raw_parts((&raw const arguments).cast::<u8>(), size) };
         region.fill(0, bytes);
         region.fill(len - 1, &[tail]);
-        // The number holds the size that the caller knows.
+        // The command's number has the size of the caller's version.
         let command =
             u64::from(uapi::PROCMON_SNAPSHOT) & !(0x3fff << 16) | ((len as u64 & 0x3fff) << 16);
         let result = raw::ioctl(open(), command, region.start());
@@ -133,13 +133,13 @@ fn arguments_of_later_versions() {
     }
 }
 
-/// What there is no room for is left out, and what there is too much room for is zero.
+/// A short stride omits the groups that do not fit, and the rest of a long one is zero.
 #[test]
 fn records_of_all_strides() {
     let (_kernel, _module) = loaded("");
     let child = sleeper();
     let full = record_of(child.pid());
-    // Each that ends in the record, and longer ones.
+    // From that of the group BASIC alone to that of all groups, and longer ones.
     for stride in (48..=RECORD).step_by(8).chain([256, 4096]) {
         let region = Region::new(2 * stride);
         region.fill(0, &vec![0xaa; 2 * stride]);
@@ -181,7 +181,7 @@ fn records_of_all_strides() {
     child.kill();
 }
 
-/// A buffer that ends early has all complete records, and the cursor is at the next one.
+/// A buffer that ends early gets all records that fit, and the cursor is at the next one.
 #[test]
 fn a_buffer_that_ends_early() {
     let (_kernel, _module) = loaded("");
@@ -214,7 +214,7 @@ fn a_buffer_that_ends_early() {
     children.into_iter().for_each(Child::kill);
 }
 
-/// 32-bit programs get the same.
+/// 32-bit callers get the same.
 #[test]
 fn callers_of_32_bits() {
     let (_kernel, _module) = loaded("");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fields of a record, compared with `/proc`.
+//! Fields of a record, compared with `/proc`.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -22,7 +22,7 @@ use procmon::snapshot::{Groups, Record};
 
 use crate::{all, own_pid, record_of, sleeper, snapshot};
 
-/// The numbers behind a name in `/proc/PID/FILE`.
+/// Returns the numbers behind a name in `/proc/PID/FILE`.
 fn numbers(pid: i32, file: &str, name: &str) -> Vec<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -34,11 +34,11 @@ fn numbers(pid: i32, file: &str, name: &str) -> Vec<u64> {
 }
 
 fn ticks(time: Duration) -> i64 {
-    // USER_HZ is 100 on all machines that there are.
+    // USER_HZ is 100 on x86-64.
     i64::try_from(time.as_nanos() / 10_000_000).unwrap()
 }
 
-/// Fails unless all that a record says is what `/proc` says, of a process that does nothing.
+/// Fails unless all fields of a record are those of `/proc`, for a process that does nothing.
 fn same_as_proc(record: &Record) {
     let pid = record.pid();
     let stat = procfs::stat(pid).unwrap();
@@ -89,7 +89,7 @@ fn same_as_proc(record: &Record) {
     assert_eq!(io.written, numbers(pid, "io", "write_bytes")[0]);
 }
 
-/// A process that sleeps, a kernel thread, and one of another user.
+/// A process that sleeps, one of another user, and a kernel thread.
 #[test]
 fn fields_are_those_of_proc() {
     let (_kernel, _module) = loaded("");
@@ -98,18 +98,18 @@ fn fields_are_those_of_proc() {
     assert_eq!(record_of(child.pid()).ppid(), own_pid());
     child.kill();
 
-    let nobody = Child::spawn(|| {
+    let unprivileged = Child::spawn(|| {
         fixture::child::drop_privileges();
         loop {
             pause();
         }
     });
-    procfs::wait_for_state(nobody.pid(), 'S');
-    eventually("nobody", || {
-        record_of(nobody.pid()).credentials().unwrap().uid == 65534
+    procfs::wait_for_state(unprivileged.pid(), 'S');
+    eventually("another user", || {
+        record_of(unprivileged.pid()).credentials().unwrap().uid == 65534
     });
-    same_as_proc(&record_of(nobody.pid()));
-    nobody.kill();
+    same_as_proc(&record_of(unprivileged.pid()));
+    unprivileged.kill();
 
     let kthreadd = record_of(2);
     same_as_proc(&kthreadd);
@@ -118,7 +118,7 @@ fn fields_are_those_of_proc() {
     assert_eq!(kthreadd.groups(), Groups::all() - Groups::MEMORY);
 }
 
-/// A process that has used both CPUs' time, memory and the disk's cache.
+/// A process that has used CPU time and memory, with page faults.
 #[test]
 fn a_process_that_was_at_work() {
     let (_kernel, _module) = loaded("");
@@ -177,7 +177,7 @@ fn states_are_those_of_proc() {
     child.kill();
 }
 
-/// A process of many threads, some of which have ended, is the sum of all.
+/// The record of a process has the sums of all its threads, those that have exited included.
 #[test]
 fn many_threads() {
     const THREADS: u32 = 100;
@@ -196,7 +196,7 @@ fn many_threads() {
                 });
             }
         });
-        // Threads whose work is known to be done may still be ending.
+        // Threads whose work is done may still be exiting.
         eventually("one thread", || {
             fs::read_dir("/proc/self/task").unwrap().count() == 1
         });
@@ -228,7 +228,7 @@ fn many_threads() {
     assert_eq!(record.memory().unwrap().virtual_size, stat.vsize);
     let io = record.io().unwrap();
     assert_eq!(io.read, numbers(child.pid(), "io", "read_bytes")[0]);
-    // Those of status are the leader's alone; those who have ended count as well.
+    // The counts in `status` are the leader's alone. Exited threads count as well.
     let threads = snapshot(&all().threads(true).tgid(child.pid()));
     assert_eq!(threads.len(), THREADS as usize + 1);
     let sum: u64 = threads
@@ -240,7 +240,7 @@ fn many_threads() {
     child.kill();
 }
 
-/// The ID of a cgroup is the number of its directory.
+/// The ID of a cgroup is the inode number of its directory.
 #[test]
 fn cgroup_ids_are_inode_numbers() {
     let (_kernel, _module) = loaded("");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `PROCMON_SNAPSHOT`: records of many processes at once.
+//! The command `PROCMON_SNAPSHOT`: records of many processes at once.
 
 mod arguments;
 mod fields;
@@ -38,7 +38,7 @@ fn record_of(pid: i32) -> Record {
     find(&snapshot(&all().tgid(pid)), pid).unwrap_or_else(|| panic!("there is no PID {pid}"))
 }
 
-/// A process that sleeps until it is killed.
+/// Starts a process that sleeps until it is killed.
 fn sleeper() -> Child {
     let child = Child::spawn(|| {
         loop {
@@ -59,7 +59,7 @@ fn arguments(region: &Region, capacity: usize) -> uapi::procmon_snapshot {
     }
 }
 
-/// Makes the call, whose arguments are their own buffer.
+/// Makes the call with these arguments, which receive the results.
 fn call(arguments: &mut uapi::procmon_snapshot) -> nix::Result<i32> {
     let size = size_of_val(arguments);
     let region = Region::new(PAGE);

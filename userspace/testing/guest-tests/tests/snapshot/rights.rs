@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Records as callers in namespaces and without privileges get them.
+//! Records for callers in namespaces and without privileges.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use procmon::snapshot::Record;
 
 use crate::{all, find, own_pid, sleeper, snapshot};
 
-/// In a PID namespace there is what is in it, by the numbers that it has there.
+/// A snapshot in a PID namespace has the processes in it, with their PIDs there.
 #[test]
 fn pids_are_those_of_the_namespace() {
     let (_kernel, _module) = loaded("");
@@ -27,7 +27,7 @@ fn pids_are_those_of_the_namespace() {
     });
 }
 
-/// In a user namespace, users that are not in it are the overflow user.
+/// In a user namespace, unmapped users are the overflow user.
 #[test]
 fn users_of_another_namespace() {
     let (_kernel, _module) = loaded("");
@@ -38,13 +38,13 @@ fn users_of_another_namespace() {
         assert_eq!(own.credentials().unwrap().uid, 65534);
         let init = find(snapshot.records(), 1).unwrap();
         assert_eq!(init.credentials().unwrap().euid, 65534);
-        // A capability in a namespace of one's own is none over others.
+        // Capabilities in the caller's own namespace give no rights over processes outside.
         assert_eq!(init.io(), None);
         assert!(own.io().is_some());
     });
 }
 
-/// Whoever has no rights over a process is told no more than by `/proc`.
+/// A caller without rights over a process gets no more than from `/proc`.
 #[test]
 fn io_is_for_those_who_may_trace() {
     let (_kernel, _module) = loaded("");

@@ -26,8 +26,8 @@ use procmon::snapshot::Record;
 
 use crate::{all, own_pid, sleeper};
 
-/// Fails unless records are in order, and those who are there all the time are among them. Each is
-/// there once, as they are in order. None has been waited for.
+/// Fails unless records are in order, so that each PID is there once, and have all the processes
+/// that stay, and none that was reaped.
 fn complete(records: &[Record], stay: &[Child]) {
     assert!(records.is_sorted_by(|a, b| a.pid() < b.pid()));
     assert!(records.iter().all(|record| record.threads() > 0));
@@ -37,7 +37,7 @@ fn complete(records: &[Record], stay: &[Child]) {
     }
 }
 
-/// Whatever is started, replaced and ended meanwhile: those who stay are seen once each.
+/// While other processes start, execute programs and end, those that stay are seen once each.
 #[test]
 fn snapshots_in_a_storm() {
     let (_kernel, _module) = loaded("");
@@ -63,10 +63,10 @@ fn snapshots_in_a_storm() {
     stay.into_iter().for_each(Child::kill);
 }
 
-/// The kinds of processes of which there is one after the other below: name, user and nice value.
+/// Kinds of short-lived processes: name, user and nice value.
 const KINDS: [(&CStr, u32, i32); 2] = [(c"kind-a", 1001, 3), (c"kind-b", 1002, 7)];
 
-/// A process of a kind that starts others of its kind again and again.
+/// Starts a process of a kind, which starts others of its kind, one after the other.
 fn parent((name, uid, nice): (&'static CStr, u32, i32)) -> Child {
     Child::spawn(move || {
         set_name(name).unwrap();
@@ -79,12 +79,12 @@ fn parent((name, uid, nice): (&'static CStr, u32, i32)) -> Child {
     })
 }
 
-/// When numbers of processes are soon given again, no record is about two processes.
+/// While PIDs are reused quickly, no record has fields of two processes.
 #[test]
 fn reused_pids_mix_no_records() {
     let (_kernel, _module) = loaded("");
     in_pid_namespace(|| {
-        // Each namespace has a limit of its own. The lowest 300 are given but once.
+        // Each namespace has a pid_max of its own. The lowest 300 PIDs are never reused.
         fs::write("/proc/sys/kernel/pid_max", "320").unwrap();
         for _ in 0..300 {
             thread::spawn(|| {}).join().unwrap();
@@ -122,7 +122,7 @@ fn reused_pids_mix_no_records() {
     });
 }
 
-/// The name of the programs that execute each other, and the user that each is.
+/// Paths of the programs that execute each other, and the set-user-ID of each.
 const PROGRAMS: [(&str, u32); 2] = [("/program-a", 0), ("/program-b", 65534)];
 
 /// Arguments of a program, which is a copy of this one, to run [`execute_the_other_program`].
@@ -133,7 +133,7 @@ const EXECUTE_THE_OTHER: [&str; 4] = [
     "--test-threads=2",
 ];
 
-/// Executes the other program of [`PROGRAMS`], by a thread which is not the first one.
+/// Executes the other program of [`PROGRAMS`], by a thread that is not the leader.
 #[test]
 #[ignore = "it is run by `programs_mix_no_records`"]
 fn execute_the_other_program() {
@@ -146,8 +146,8 @@ fn execute_the_other_program() {
     panic!("{error}");
 }
 
-/// While a process executes programs that are of different users, it is seen with the name of the
-/// one as the user of the other never.
+/// While a process executes programs of different users, no record has the name of one program with
+/// the user of the other.
 #[test]
 fn programs_mix_no_records() {
     let (_kernel, _module) = loaded("");
@@ -168,13 +168,13 @@ fn programs_mix_no_records() {
     let mut seen = [0; PROGRAMS.len()];
     eventually("both programs", || {
         let snapshot = device.snapshot(&options).unwrap();
-        // It is one process, whatever it executes.
+        // It stays one process.
         let [record] = snapshot.records() else {
             panic!("{:?}", snapshot.records());
         };
         assert_eq!(record.ppid(), own_pid(), "{record:?}");
         for (count, (path, uid)) in seen.iter_mut().zip(PROGRAMS) {
-            // The thread that takes the place of the first one has another name.
+            // A thread that is about to replace the leader has another name.
             if Path::new("/").join(record.comm()) == Path::new(path) {
                 assert_eq!(record.credentials().unwrap().euid, uid, "{record:?}");
                 *count += 1;
@@ -189,7 +189,7 @@ fn programs_mix_no_records() {
     }
 }
 
-/// A bomb that goes off all the time, of at most so many processes.
+/// Snapshots are complete during a fork bomb, whose number of processes is limited.
 #[test]
 fn snapshots_in_a_fork_bomb() {
     let (_kernel, _module) = loaded("");
@@ -203,17 +203,17 @@ fn snapshots_in_a_fork_bomb() {
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();
         setrlimit(Resource::RLIMIT_NPROC, most, most).unwrap();
         fixture::child::drop_privileges();
-        // Whoever ends is gone at once.
+        // So that ended processes are reaped at once.
         // SAFETY: There is no handler.
         unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.unwrap();
-        // Those who watch come first.
+        // The test itself gets the CPU first.
         let parameters = libc::sched_param { sched_priority: 0 };
         // SAFETY: The parameters are valid.
         let idle = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
         assert_eq!(idle, 0);
         set_name(c"bomb").unwrap();
         loop {
-            // SAFETY: There is but one thread, and nothing but system calls is done here.
+            // SAFETY: There is one thread, which makes nothing but system calls.
             unsafe {
                 if libc::fork() == -1 {
                     libc::_exit(0);
@@ -224,7 +224,7 @@ fn snapshots_in_a_fork_bomb() {
     let _group = Group(bomb.pid());
     let device = Device::open().unwrap();
     let mut rounds = 0;
-    // Each ends that cannot start another one, so there are always some.
+    // A process ends only if it cannot start another one, so there are always some.
     eventually("a bomb that goes off", || {
         rounds += 1;
         let threads = rounds % 2 == 1;
@@ -241,13 +241,13 @@ fn snapshots_in_a_fork_bomb() {
     stay.into_iter().for_each(Child::kill);
 }
 
-/// A process group, which is killed when this is dropped.
+/// A process group, which a drop kills.
 struct Group(i32);
 
 impl Drop for Group {
     fn drop(&mut self) {
         let group = Pid::from_raw(self.0);
-        // Until there is nobody any more: some may just have been started.
+        // Until the group is empty: a fork may have been under way.
         while killpg(group, Signal::SIGKILL).is_ok() {
             let _ = waitpid(group, None);
             thread::sleep(Duration::from_millis(10));

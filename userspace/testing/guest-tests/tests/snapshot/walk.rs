@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The records of a snapshot: complete, in order, and those that were asked for.
+//! Completeness, order and selection of the records in a snapshot.
 
 use std::collections::BTreeSet;
 use std::ffi::{c_int, c_void};
@@ -22,7 +22,7 @@ use procmon::{Device, Snapshot, uapi};
 
 use crate::{RECORD, all, arguments, call, find, own_pid, pid_in, sleeper, snapshot};
 
-/// All processes, in order, each once.
+/// A snapshot has all processes, each once, in the order of their PIDs.
 #[test]
 fn all_processes_in_order() {
     let (_kernel, _module) = loaded("");
@@ -33,7 +33,7 @@ fn all_processes_in_order() {
     assert!(pids.is_sorted_by(|a, b| a < b));
     let seen: BTreeSet<_> = pids.into_iter().collect();
     let listed: BTreeSet<_> = procfs::pids().into_iter().collect();
-    // Kernel threads may come and go meanwhile.
+    // Kernel threads may come and go in between.
     assert!(seen.symmetric_difference(&listed).count() < 5);
     for child in &children {
         assert!(seen.contains(&child.pid()));
@@ -42,7 +42,7 @@ fn all_processes_in_order() {
     children.into_iter().for_each(Child::kill);
 }
 
-/// A cursor goes on where the last call has stopped, whatever the capacity.
+/// Calls that continue at the cursor have all records together, with any capacity.
 #[test]
 fn pieces_make_the_whole() {
     let (_kernel, _module) = loaded("");
@@ -68,7 +68,7 @@ fn pieces_make_the_whole() {
             assert_eq!(arguments.count as usize, capacity);
         }
         assert_eq!(pids, expected, "{capacity} at a time");
-        // Others that came meanwhile may have been looked for.
+        // The last call may find that no process is left.
         let least = expected.len().div_ceil(capacity);
         assert!(
             (least..=least + 1).contains(&calls),
@@ -78,7 +78,7 @@ fn pieces_make_the_whole() {
     children.into_iter().for_each(Child::kill);
 }
 
-/// Each filter lets through what it should, and all of them together.
+/// Each filter selects records, alone and together with others.
 #[test]
 fn filters_select_records() {
     let (_kernel, _module) = loaded("");
@@ -104,7 +104,7 @@ fn filters_select_records() {
     child.kill();
 }
 
-/// A record for each thread.
+/// A snapshot of threads has a record for each.
 #[test]
 fn a_record_for_each_thread() {
     let (_kernel, _module) = loaded("");
@@ -136,7 +136,8 @@ fn a_record_for_each_thread() {
             let size = |record: &Record| record.memory().unwrap().virtual_size;
             assert_eq!(size(&record), size(&records[0]));
         }
-        // What all threads have used is more than what each has.
+        // The time of a process is the sum of its threads', but the user part of each is an
+        // estimate.
         let sum: Duration = records
             .iter()
             .map(|record| record.cpu().unwrap().user)
@@ -145,7 +146,7 @@ fn a_record_for_each_thread() {
     });
 }
 
-/// Many processes, which share their memory so that there is enough.
+/// Many processes, which share their memory so that they need little.
 struct Crowd {
     pids: Vec<i32>,
     _stacks: Region,
@@ -156,7 +157,7 @@ impl Crowd {
         extern "C" fn sleep(_: *mut c_void) -> c_int {
             loop {
                 // SAFETY: This waits, and is not returned from. It is not the function of libc,
-                // which would use what is there for each thread.
+                // which would use thread-local storage.
                 unsafe { libc::syscall(libc::SYS_pause) };
             }
         }
@@ -187,7 +188,7 @@ impl Drop for Crowd {
     }
 }
 
-/// Very many processes are seen by few calls, once each.
+/// A snapshot of very many processes takes few calls, and has each once.
 #[test]
 fn a_crowd_takes_few_calls() {
     const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
@@ -200,7 +201,7 @@ fn a_crowd_takes_few_calls() {
     let device = Device::open().unwrap();
     let options = all().ppid(own_pid());
     let mut snapshot = Snapshot::default();
-    // Once to know how many there are, as those who look again and again do.
+    // The first one makes the buffer large enough, as for callers that take many snapshots.
     device.snapshot_into(&options, &mut snapshot).unwrap();
     let before = stats().totals.ioctls;
     device.snapshot_into(&options, &mut snapshot).unwrap();
