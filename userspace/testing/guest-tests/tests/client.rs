@@ -208,7 +208,7 @@ fn filter_stats_and_reset() {
 
 /// Processes that are found are printed although others are not, which the exit status tells.
 #[test]
-fn query() {
+fn query_of_several_pids() {
     let (_kernel, _module) = loaded("");
     let init = procfs::stat(1).unwrap();
     let text = succeed(&["query", "1"]);

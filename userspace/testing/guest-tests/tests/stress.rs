@@ -309,7 +309,7 @@ fn run(duration: Duration, resets: bool) {
 /// Counts are exact and messages are whole under load, for `PROCMON_STRESS_SECONDS`, one minute by
 /// default.
 #[test]
-fn stress() {
+fn everything_at_once() {
     let seconds = env::var("PROCMON_STRESS_SECONDS")
         .map_or(60, |seconds| seconds.parse().expect("a number of seconds"));
     // Without SA_RESTART, so that the signals interrupt what can be interrupted.
