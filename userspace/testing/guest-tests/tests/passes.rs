@@ -28,8 +28,8 @@ const LONGEST: usize = 1 << 20;
 /// Pages of the longest message, with its header.
 const PAGES: usize = LONGEST / PAGE + 1;
 
-/// Returns the number of the longest messages that the kernel has memory for. Their size itself is
-/// tested by `a_message_takes_as_much_as_it_is_long`.
+/// Counts the longest messages that the kernel holds memory of, by their number of pages, which
+/// `a_message_takes_as_much_as_it_is_long` tests.
 fn long_messages() -> usize {
     let pages = format!(" pages={PAGES} ");
     fs::read_to_string("/proc/vmallocinfo")

@@ -115,7 +115,7 @@ fn top_on_a_terminal() {
     bee.kill();
     thread::sleep(Duration::from_secs(1));
     assert!(has("busybee")(&top.lines()), "paused");
-    // A requested refresh comes all the same.
+    // A change of the view takes effect all the same.
     top.press("H");
     top.wait_for("threads", |lines| {
         has("threads  ")(lines) && !has("busybee")(lines)
