@@ -8,10 +8,13 @@
 //! is run, so that the log names the one that the guest died of.
 
 mod blocks;
+mod execute;
 mod kcov;
+mod model;
 mod mutate;
+mod plain;
 mod program;
-mod run;
+
 mod session;
 
 use std::fs;

@@ -21,8 +21,10 @@ use procmon::sysfs::{self, Parameter};
 use procmon::{Stats, uapi};
 
 use crate::blocks::{Block, Blocks};
+use crate::execute::shared::Shared;
+use crate::execute::{Outcome, Thread};
+use crate::model::Counts;
 use crate::program::Program;
-use crate::run::{Counts, Outcome, Shared, Thread};
 
 /// The flags that the kernel sets when it gets into trouble, among others.
 const TAINTED: &str = "/proc/sys/kernel/tainted";

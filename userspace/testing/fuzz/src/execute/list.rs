@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Commands that fill an array: PROCMON_SNAPSHOT and PROCMON_HISTORY; and PROCMON_INFO.
+
+use anyhow::{Result, ensure};
+use fixture::{ia32, raw};
+use nix::errno::Errno;
+use procmon::uapi::procmon_snapshot as Snapshot;
+
+use super::caller::Caller;
+use super::shared::File;
+use crate::model::list::{Arguments, MAX_SIZE};
+use crate::model::{judge, reasons};
+use crate::program::{List, Place};
+
+impl Caller {
+    pub(super) fn list(&mut self, file: &File, list: &List, nth: u8) -> Result<()> {
+        let array = self.pointee(list.records);
+        let arguments = Arguments::new(
+            list.kind,
+            Snapshot {
+                size: list.size,
+                flags: list.flags,
+                groups: list.groups,
+                cursor: self.value(list.cursor),
+                records: array.ptr.as_ptr() as u64,
+                stride: list.stride,
+                capacity: list.capacity,
+                uid: list.uid,
+                ppid: self.value(list.ppid),
+                tgid: self.value(list.tgid),
+                ..Default::default()
+            },
+        );
+        let bytes = arguments.to_bytes();
+        let (ptr, size, writable) = match list.place {
+            Place::Inside(offset) => {
+                let size = self.arguments.size() - offset;
+                (self.arguments.at(offset), size, true)
+            }
+            Place::BeforeEnd(len) => (self.arguments.before_end(len), len, true),
+            place => {
+                let pointee = self.pointee(place);
+                (pointee.ptr, pointee.size, false)
+            }
+        };
+        let start = self.arguments.size().saturating_sub(size);
+        self.arguments.fill(0, &vec![0; self.arguments.size()]);
+        self.fill_with_canaries();
+        // The size by the caller's word, which may be wrong.
+        let told = list.size as usize;
+        if writable {
+            self.arguments.fill(start, &bytes[..bytes.len().min(size)]);
+            let last = told.clamp(1, MAX_SIZE) - 1;
+            if list.tail != 0 && last >= bytes.len() && last < size {
+                self.arguments.fill(start + last, &[list.tail]);
+            }
+        }
+
+        let (result, failed) = self.fail(nth, || {
+            if list.compat {
+                ia32::ioctl(&file.fd, arguments.number(), ptr)
+            } else {
+                raw::ioctl(&file.fd, arguments.number().into(), ptr)
+            }
+        });
+        self.counts.ioctls += u64::from(file.is_open());
+        let is_list = arguments.is_list();
+        let is_whole = writable && size >= bytes.len();
+        let has_tail = list.tail != 0 && told > bytes.len() && told <= MAX_SIZE.min(size);
+        let must = reasons(&[
+            (!file.is_open(), Errno::EBADF),
+            (!is_whole, Errno::EFAULT),
+            (is_list && is_whole && told < bytes.len(), Errno::EINVAL),
+            (is_list && is_whole && told > MAX_SIZE, Errno::E2BIG),
+            (is_list && is_whole && has_tail, Errno::E2BIG),
+            (is_whole && !arguments.are_valid(), Errno::EINVAL),
+        ]);
+        let stride = list.stride as usize;
+        let reachable = array.writable_size();
+        let may = reasons(&[
+            // Arguments that are invalid and have a bad pointer.
+            (!is_whole, Errno::EINVAL),
+            (!is_whole, Errno::E2BIG),
+            (is_list && reachable < stride, Errno::EFAULT),
+            // The bytes behind the arguments cannot be read.
+            (is_list && told > size, Errno::EFAULT),
+            (failed, Errno::EFAULT),
+            (failed, Errno::ENOMEM),
+        ]);
+        let success = judge(result, &must, &may)?;
+        if success.is_none() {
+            // Elements may have been written before the arguments could not be.
+            let most = stride.saturating_mul(list.capacity as usize);
+            let touched = if is_list { most.min(reachable) } else { 0 };
+            return self.check_canaries(&array, touched);
+        }
+        let answer = self.arguments.bytes(start, bytes.len());
+        let count = arguments.count(&answer);
+        ensure!(count <= list.capacity as usize, "{count} elements");
+        ensure!(count * stride <= reachable, "{count} elements do not fit");
+        let touched = if is_list { (count + 1) * stride } else { 0 };
+        self.check_canaries(&array, touched.min(reachable))?;
+        let elements = self.memory.bytes(array.offset, count * stride);
+        arguments.check(&answer, &elements)
+    }
+}

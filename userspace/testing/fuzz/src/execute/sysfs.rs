@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attributes of the device and parameters of the module.
+
+use anyhow::{Result, ensure};
+use fixture::memory::PAGE;
+use fixture::raw;
+use nix::errno::Errno;
+use nix::fcntl::{self, OFlag};
+use nix::sys::stat::Mode;
+use procmon::sysfs::Parameter;
+
+use super::caller::Caller;
+use super::shared::Shared;
+use crate::model::{check_attribute, judge, reasons};
+
+impl Caller {
+    pub(super) fn read_attribute(&mut self, path: &str, nth: u8) -> Result<()> {
+        self.fill_with_canaries();
+        let (result, failed) = self.fail(nth, || {
+            let file = fcntl::open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+            raw::read(&file, self.memory.start(), PAGE)
+        });
+        let may = reasons(&[(failed, Errno::ENOMEM), (failed, Errno::EFAULT)]);
+        match judge(result, &[], &may)? {
+            Some(len) => check_attribute(path, &String::from_utf8(self.memory.bytes(0, len))?),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn set_parameter(
+        &mut self,
+        shared: &Shared,
+        parameter: Parameter,
+        text: &str,
+        number: Option<u32>,
+        nth: u8,
+    ) -> Result<()> {
+        let number = number.filter(|number| parameter.range().contains(number));
+        if let (Parameter::BufferSize, Some(number)) = (parameter, number) {
+            shared.limits.lock().unwrap().insert(number.try_into()?);
+        }
+        self.memory.fill(0, text.as_bytes());
+        let path = parameter.path();
+        let (result, failed) = self.fail(nth, || {
+            let file = fcntl::open(&path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+            raw::write(&file, self.memory.start(), text.len())
+        });
+        let must = reasons(&[(number.is_none(), Errno::EINVAL)]);
+        let may = reasons(&[(failed, Errno::ENOMEM), (failed, Errno::EFAULT)]);
+        if let Some(len) = judge(result, &must, &may)? {
+            ensure!(len == text.len(), "{len} bytes were taken");
+        }
+        Ok(())
+    }
+}
+
+/// Opens an attribute for writing, which the kernel must refuse.
+pub(super) fn open_attribute_for_writing(path: &str) -> Result<()> {
+    let result = fcntl::open(path, OFlag::O_WRONLY, Mode::empty());
+    judge(result, &[Errno::EACCES], &[])?;
+    Ok(())
+}

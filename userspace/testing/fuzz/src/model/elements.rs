@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The elements of lists: records and samples.
+
+use std::ffi::c_char;
+
+use anyhow::{Result, ensure};
+use procmon::uapi::{self, procmon_record as Record, procmon_sample as Sample};
+
+use super::{check_name, check_state, is_zero};
+use crate::plain::FromBytes;
+
+// SAFETY: All fields are integers.
+unsafe impl FromBytes for Record {}
+// SAFETY: As above.
+unsafe impl FromBytes for Sample {}
+
+/// Checks records of a snapshot with these groups.
+pub fn check_records(bytes: &[u8], stride: usize, groups: u32) -> Result<()> {
+    let mut previous = 0;
+    for bytes in bytes.chunks_exact(stride) {
+        let record = Record::read(bytes);
+        let pid = record.pid;
+        ensure!(pid > previous, "PID {pid} after {previous}");
+        previous = pid;
+        ensure!(
+            record.groups & !groups == 0,
+            "groups {:x} of {groups:x}",
+            record.groups
+        );
+        check_state(record.state)?;
+        check_name(&record.comm.map(c_char::cast_unsigned))?;
+        let mut start = 0;
+        for (group, end) in uapi::GROUP_ENDS {
+            let fields = &bytes[start.min(stride)..end.min(stride)];
+            ensure!(
+                record.groups & group != 0 || is_zero(fields),
+                "group {group:x} is filled in"
+            );
+            start = end;
+        }
+        ensure!(
+            is_zero(&bytes[start.min(stride)..]),
+            "bytes behind a record"
+        );
+    }
+    Ok(())
+}
+
+/// Checks samples of a history.
+pub fn check_samples(bytes: &[u8], stride: usize) -> Result<()> {
+    let mut expected = None;
+    for bytes in bytes.chunks_exact(stride) {
+        let sample = Sample::read(bytes);
+        let Sample {
+            sequence, flags, ..
+        } = sample;
+        ensure!(
+            sequence == expected.unwrap_or(sequence),
+            "sample {sequence}"
+        );
+        expected = Some(sequence + 1);
+        let target = [uapi::PROCMON_SAMPLE_PROCESS, uapi::PROCMON_SAMPLE_GONE];
+        ensure!(flags == 0 || target.contains(&flags), "flags {flags}");
+        ensure!(sample.reserved == 0, "reserved bytes");
+        ensure!(
+            flags != 0 || sample.process == Record::default(),
+            "a process in a sample without one"
+        );
+        let rest = bytes.get(size_of::<Sample>()..).unwrap_or_default();
+        ensure!(is_zero(rest), "bytes behind a sample");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    /// Records of two processes with the fields that these bytes are.
+    fn records(groups: u32, changes: &[(usize, u8)]) -> Vec<u8> {
+        let stride = size_of::<Record>() + 8;
+        let mut bytes = vec![0; 2 * stride];
+        for (start, pid) in [(0, 1), (stride, 2)] {
+            bytes[start..][..4].copy_from_slice(&groups.to_ne_bytes());
+            bytes[start + offset_of!(Record, pid)] = pid;
+        }
+        for &(place, byte) in changes {
+            bytes[place] = byte;
+        }
+        bytes
+    }
+
+    #[test]
+    fn records_are_checked() {
+        let stride = size_of::<Record>() + 8;
+        let check = |groups, changes: &[_]| check_records(&records(groups, changes), stride, 0b11);
+        let vsize = offset_of!(Record, vsize);
+        assert!(check(0b11, &[(offset_of!(Record, nice), 1)]).is_ok());
+        assert!(check(0b01, &[(offset_of!(Record, nice), 1)]).is_err());
+        assert!(check(0b11, &[(vsize, 1)]).is_err());
+        assert!(check(0b111, &[]).is_err());
+        assert!(check(0b11, &[(offset_of!(Record, pid), 2)]).is_err());
+        assert!(check(0b11, &[(offset_of!(Record, state), 3)]).is_err());
+        assert!(check(0b11, &[(offset_of!(Record, comm) + 1, 1)]).is_err());
+        assert!(check(0b11, &[(stride - 1, 1)]).is_err());
+        // A stride that cuts the record.
+        assert!(check_records(&records(1, &[])[..48], 48, 1).is_ok());
+    }
+
+    #[test]
+    fn samples_are_checked() {
+        let short = uapi::PROCMON_SAMPLE_STRIDE_MIN as usize;
+        let check = |stride: usize, changes: &[(usize, u8)]| {
+            let mut bytes = vec![0; 2 * stride];
+            bytes[0] = 1;
+            bytes[stride] = 2;
+            for &(place, byte) in changes {
+                bytes[place] = byte;
+            }
+            check_samples(&bytes, stride)
+        };
+        assert!(check(short, &[]).is_ok() && check(4096, &[]).is_ok());
+        assert!(check(short, &[(0, 2)]).is_err());
+        assert!(check(240, &[(offset_of!(Sample, reserved), 1)]).is_err());
+        assert!(check(248, &[(247, 1)]).is_err());
+        let flags = offset_of!(Sample, flags);
+        let process = offset_of!(Sample, process);
+        assert!(check(240, &[(process, 1)]).is_err());
+        assert!(check(240, &[(process, 1), (flags, 1)]).is_ok());
+        assert!(check(240, &[(flags, 2)]).is_ok());
+        assert!(check(240, &[(flags, 3)]).is_err());
+    }
+}
