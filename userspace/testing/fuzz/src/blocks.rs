@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The blocks of the module's code: all that there are, and those that were reached.
+//! The basic blocks of the module's code, and those that were reached.
 //!
-//! The compiler puts a call of [`MARK`] into each basic block, save those that are run whenever
-//! another one is. The module's file tells where these calls are and in which functions.
+//! The compiler puts a call of [`MARK`] into each basic block, except those that are run whenever
+//! another one is. The module's file has the places of these calls, and the functions around them.
 //!
-//! Two kinds of blocks are not counted, for nothing should reach them. One only leads to a panic:
-//! it belongs to the checks that the debug kernel has compiled in. The other is in a function that
-//! was inlined wherever it is called.
+//! Two kinds of blocks are not counted, as nothing should reach them. The first kind only leads to
+//! a panic, and belongs to the checks that the debug kernel has compiled in. The second kind is in
+//! a function of which only inlined copies are in use.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -24,19 +24,19 @@ use rustc_demangle::demangle;
 
 type ElfFile<'a> = ElfFile64<'a, Endianness>;
 
-/// What the code calls to leave an entry in the record of KCOV.
+/// The function that leaves an entry in the record of KCOV.
 const MARK: &str = "__sanitizer_cov_trace_pc";
 
-/// What the code calls before it panics.
+/// The function that is called before a panic.
 const ALARM: &str = "__asan_handle_no_return";
 
-/// How far behind its relocation a call ends, and KCOV records the place behind the call.
+/// The distance from a call's relocation to its end, which is the address that KCOV records.
 const CALL_END: u64 = 4;
 
-/// How long a call is.
+/// The length of a call.
 const CALL_SIZE: u64 = 5;
 
-/// Where the kernel tells the addresses of the loaded module's sections.
+/// The directory with the addresses of the loaded module's sections.
 const SECTIONS: &str = "/sys/module/procmon/sections";
 
 /// A basic block, by its number.
@@ -56,8 +56,8 @@ enum Part {
 }
 
 impl Part {
-    /// The part that a function belongs to, by its demangled name. A function that is inlined
-    /// counts to the one that it is inlined in.
+    /// Returns the part that a function belongs to, by its demangled name. Inlined code counts to
+    /// the function around it.
     fn of(function: &str) -> Self {
         if function.contains("::tests::") {
             Self::Test
@@ -78,12 +78,12 @@ struct Function {
     name: String,
     /// Offset in its section.
     start: u64,
-    /// None if nobody calls it.
+    /// None if there is no call of it.
     part: Option<Part>,
 }
 
 struct Mark {
-    /// Number of the function that it is in.
+    /// Number of the function around it.
     function: usize,
     /// Offset of the call in its section.
     offset: u64,
@@ -92,13 +92,13 @@ struct Mark {
     reached: bool,
 }
 
-/// The blocks of a module, and which of them were reached.
+/// The blocks of a module, with those that were reached.
 pub struct Blocks {
     blocks: Vec<Mark>,
     functions: Vec<Function>,
     /// The blocks by the name of their section and the offset that KCOV records.
     places: HashMap<String, HashMap<u64, Block>>,
-    /// Where the sections are in the kernel's memory: address, size and name.
+    /// The sections in the kernel's memory: address, size and name.
     sections: Vec<(u64, u64, String)>,
 }
 
@@ -122,7 +122,7 @@ impl Blocks {
                     && symbol.section_index() == Some(section.index())
                 {
                     let name = format!("{:#}", demangle(symbol.name()?));
-                    // Those without a name outside are not there if nobody calls them.
+                    // A local function that is never called was left out by the compiler.
                     let is_called = symbol.is_local() || called.contains(&symbol.index());
                     functions.insert(symbol.address(), this.functions.len());
                     this.functions.push(Function {
@@ -169,8 +169,8 @@ impl Blocks {
         Ok(this)
     }
 
-    /// Learns where the loaded module is. Those sections that are there for its beginning only
-    /// still have their old addresses.
+    /// Reads the addresses of the loaded module. Sections for initialisation only keep their old
+    /// addresses.
     pub fn locate(&mut self) -> Result<()> {
         for (address, _, name) in &mut self.sections {
             let path = Path::new(SECTIONS).join(name);
@@ -181,7 +181,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// The block with an address that KCOV has recorded.
+    /// Returns the block of an address that KCOV has recorded.
     pub fn find(&self, address: u64) -> Result<Block> {
         self.sections
             .iter()
@@ -191,17 +191,17 @@ impl Blocks {
             .with_context(|| format!("KCOV has recorded {address:#x}, which is no block"))
     }
 
-    /// Takes note that a block was reached, and tells whether that is news.
+    /// Marks a block as reached. Returns whether it was not before.
     pub fn reach(&mut self, block: Block) -> bool {
         !std::mem::replace(&mut self.blocks[block].reached, true)
     }
 
-    /// How many blocks of driver/ were reached, and how many there are.
+    /// Counts the blocks of driver/.
     pub fn driver(&self) -> Count {
         self.count(|part| part == Part::Driver)
     }
 
-    /// The same for the whole module without its tests.
+    /// Counts the blocks of the whole module without its tests.
     pub fn total(&self) -> Count {
         self.count(|part| part != Part::Test)
     }
@@ -216,8 +216,8 @@ impl Blocks {
         count
     }
 
-    /// The functions of driver/ in which something was not reached, with how much was, and where
-    /// what was not is in them.
+    /// Returns a table of the functions of driver/ with blocks that were not reached, and their
+    /// offsets.
     pub fn unreached(&self) -> String {
         let mut counts = BTreeMap::<usize, (Count, Vec<String>)>::new();
         for block in self.blocks.iter().filter(|block| !block.alarm) {
@@ -243,7 +243,7 @@ impl Blocks {
     }
 }
 
-/// The name of the function that a relocation refers to, or of whatever else it is.
+/// Returns the name of the symbol that a relocation refers to.
 fn callee<'a>(file: &ElfFile<'a>, relocation: &Relocation) -> Result<&'a str> {
     match relocation.target() {
         RelocationTarget::Symbol(target) => Ok(file.symbol_by_index(target)?.name()?),
@@ -251,7 +251,7 @@ fn callee<'a>(file: &ElfFile<'a>, relocation: &Relocation) -> Result<&'a str> {
     }
 }
 
-/// The functions that there are references to from outside of themselves.
+/// Returns the functions that code outside of themselves refers to.
 fn called_functions(file: &ElfFile<'_>) -> HashSet<SymbolIndex> {
     let mut called = HashSet::new();
     for section in file.sections() {
@@ -272,7 +272,7 @@ fn called_functions(file: &ElfFile<'_>) -> HashSet<SymbolIndex> {
     called
 }
 
-/// The offset of the next instruction after `offset` that is not a jump.
+/// Returns the offset of the first instruction from `offset` on that is not a jump.
 fn after_jump(code: &[u8], offset: u64) -> u64 {
     let target = |distance: i64| offset.wrapping_add_signed(distance);
     match usize::try_from(offset)
@@ -285,7 +285,7 @@ fn after_jump(code: &[u8], offset: u64) -> u64 {
     }
 }
 
-/// How many blocks were reached of how many.
+/// The number of blocks, and of those that were reached.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Count {
     pub reached: usize,
@@ -300,7 +300,7 @@ impl Count {
 }
 
 impl fmt::Display for Count {
-    /// As a sentence, or with `#` as part of a table.
+    /// Writes a sentence, or with `#` a part of a table.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { reached, all } = self;
         if f.alternate() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's record of which instrumented code a thread runs.
+//! KCOV: the kernel's record of the instrumented code that a thread runs.
 //!
 //! C documentation: `Documentation/dev-tools/kcov.rst`
 
@@ -15,7 +15,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 const PATH: &str = "/sys/kernel/debug/kcov";
 
-/// Entries of the record. The longest inputs leave some ten thousand.
+/// The number of entries of a record. The longest inputs leave some ten thousand.
 const ENTRIES: usize = 1 << 18;
 
 const TRACE_PC: libc::c_int = 0;
@@ -35,7 +35,7 @@ pub struct Kcov {
 }
 
 impl Kcov {
-    /// Makes an empty record.
+    /// Creates an empty record.
     pub fn new() -> Result<Self> {
         let file = File::options()
             .read(true)
@@ -45,7 +45,7 @@ impl Kcov {
         // SAFETY: The command takes an integer.
         unsafe { init_trace(file.as_raw_fd(), ENTRIES.try_into()?) }.context("KCOV_INIT_TRACE")?;
         let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: A new mapping at an address of the kernel's choice is in nobody's way.
+        // SAFETY: A new mapping at an address of the kernel's choice replaces no other one.
         let memory = unsafe { mmap(None, Self::SIZE, prot, MapFlags::MAP_SHARED, &file, 0) }
             .context("cannot map the record")?;
         Ok(Self {
@@ -58,15 +58,14 @@ impl Kcov {
 
     fn entries(&self) -> &[AtomicU64] {
         // SAFETY: The mapping has that size and stays until `self` is dropped. The kernel writes to
-        // it meanwhile, which atomics are for.
+        // it at the same time, for which the entries are atomic.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr(), ENTRIES) }
     }
 
-    /// Runs `body`, and returns with its result the addresses behind the marks in instrumented
-    /// code that this thread has passed meanwhile.
+    /// Runs `body`. Returns its result, and the addresses behind the marks in instrumented code
+    /// that this thread has passed.
     ///
-    /// What interrupts the thread, other threads, and what the kernel puts off until later leave
-    /// nothing in the record.
+    /// Interrupts, other threads and deferred work of the kernel are not recorded.
     pub fn record<T>(&self, body: impl FnOnce() -> T) -> Result<(T, Vec<u64>)> {
         let (count, addresses) = self.entries().split_first().expect("it has a size");
         count.store(0, Ordering::Relaxed);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A fuzzer of procmon that is guided by what its inputs reach in the module's code.
+//! Coverage-guided fuzzer of procmon.
 //!
-//! It runs as root in a guest with the debug kernel, and loads the module itself. An input is a
-//! program of system calls (see [`program`]); what the kernel makes of them is judged in [`run`],
-//! beside what the kernel's own checks say. Each input is announced in the kernel's log before it
-//! is run, so that the log names the one that the guest died of.
+//! The fuzzer runs as root in a guest with the debug kernel, and loads the module itself. An input
+//! is a [`program`] of system calls; [`execute`] makes them, and checks their results by a
+//! [`model`] of the device. The kernel's own checks count as well. Each input is written to the
+//! kernel's log before it is run, so that the log names the one that the guest died of.
 
 mod blocks;
 mod execute;
@@ -31,33 +31,34 @@ use fastrand::Rng;
 use program::Program;
 use session::{News, Session};
 
-/// How often to say what is going on.
+/// The time between two reports of progress.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// How many programs a load of the module has to stand.
+/// The number of programs between two loads of the module.
 const RELOAD: u64 = 1000;
 
 /// Fuzzes procmon in a guest that is thrown away.
 ///
-/// The given inputs are run first, the shortest before the others. At the end comes how much of the
-/// module was reached, and the new inputs that were the first to reach something, as lines
-/// "corpus BASE64". When something is wrong, the input is in a line "crash BASE64".
+/// The given inputs are run first, the shortest before the others. At the end, the program prints
+/// the coverage of the module, and the new inputs that were the first to reach some code, as lines
+/// "corpus BASE64". After a failure, the input is in a line "crash BASE64".
 #[derive(Debug, Parser)]
 #[command(name = "fuzz")]
 struct Options {
-    /// How long to try new inputs.
+    /// Time for new inputs.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     seconds: u64,
 
-    /// What the new inputs depend on, beside what the old ones reach. [default: the time]
+    /// Seed of the new inputs, which also depend on the code that the old ones reach. [default: the
+    /// time]
     #[arg(long)]
     seed: Option<u64>,
 
-    /// Only run the given inputs.
+    /// Run the given inputs only.
     #[arg(long)]
     replay: bool,
 
-    /// Files with inputs to begin with, or directories of such.
+    /// Files with inputs to begin with, or directories of such files.
     files: Vec<PathBuf>,
 }
 
@@ -102,7 +103,7 @@ fn fuzz(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// All inputs in the given files and directories, the shortest first.
+/// Reads all inputs in the given files and directories, the shortest first.
 fn read_inputs(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut inputs = Vec::new();
     let mut add = |path: &Path| {
@@ -128,7 +129,7 @@ fn seed_of_the_time() -> u64 {
     now.map_or(0, |now| now.as_secs())
 }
 
-/// Tries new inputs, and keeps those that reach something new.
+/// Runs new inputs, and keeps those that reach new code.
 fn explore(
     session: &mut Session,
     corpus: &mut Vec<Vec<u8>>,
@@ -174,7 +175,7 @@ fn show(session: &Session, corpus: &[Vec<u8>], executions: u64, start: Instant) 
     );
 }
 
-/// Runs an input. If something is wrong, the input is printed.
+/// Runs an input. Prints it if that fails.
 fn execute(session: &mut Session, input: &[u8]) -> Result<News> {
     let text = BASE64_STANDARD.encode(input);
     session.execute(input, &text).inspect_err(|_| {

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Making new inputs out of those that were worth keeping.
+//! Mutation: new inputs out of those that reached new code.
 
 use fastrand::Rng;
 
-/// Bytes of the longest input. The kernel takes lines of 1000 characters for its log, where each
-/// input is announced.
+/// The length of the longest input. Each is announced in the kernel's log, whose lines have up to
+/// 1000 characters.
 pub const MAX_LEN: usize = 512;
 
-/// Longest piece that a single change moves or makes.
+/// The length of the longest piece that a single change moves or makes.
 const PIECE: usize = 24;
 
-/// An input out of nothing.
+/// Creates a random input.
 pub fn fresh(rng: &mut Rng) -> Vec<u8> {
     let len = rng.usize(1..=2 * PIECE);
     (0..len).map(|_| rng.u8(..)).collect()
 }
 
-/// An input that differs from `parent` in a few places, and may have taken something from `other`.
+/// Creates an input that differs from `parent` in a few places, and may have pieces of `other`.
 pub fn mutate(rng: &mut Rng, parent: &[u8], other: &[u8]) -> Vec<u8> {
     let mut input = parent.to_vec();
     for _ in 0..1 << rng.u32(0..4) {
@@ -27,7 +27,7 @@ pub fn mutate(rng: &mut Rng, parent: &[u8], other: &[u8]) -> Vec<u8> {
     input
 }
 
-/// Some part of `input` that is not too long.
+/// Chooses a short part of `input`.
 fn piece(rng: &mut Rng, input: &[u8]) -> std::ops::Range<usize> {
     let start = rng.usize(0..=input.len());
     let end = rng.usize(start..=input.len().min(start + PIECE));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module under test, the threads that use it, and what is known of both.
+//! A session: the module under test, the threads that use it, and the coverage so far.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -26,27 +26,27 @@ use crate::execute::{Outcome, Thread};
 use crate::model::Counts;
 use crate::program::Program;
 
-/// The flags that the kernel sets when it gets into trouble, among others.
+/// The taint flags, some of which the kernel sets after an error of its own.
 const TAINTED: &str = "/proc/sys/kernel/tainted";
 
-/// What an input was the first to reach.
+/// The code that an input was the first to reach.
 pub struct News {
-    /// Blocks.
+    /// The number of blocks.
     pub blocks: usize,
-    /// Ways from one block to the next.
+    /// The number of ways from one block to the next.
     pub edges: usize,
-    /// How many bytes of the input have a meaning.
+    /// The number of bytes of the input that have a meaning.
     pub used: usize,
 }
 
 impl News {
-    /// Whether there is anything.
+    /// Whether the input reached any new code.
     pub fn any(&self) -> bool {
         self.edges > 0
     }
 }
 
-/// The second thread, and the programs that it gets.
+/// The second thread, with the channels to it.
 struct Second {
     programs: Sender<(Arc<Shared>, Arc<Barrier>)>,
     outcomes: Receiver<Result<Outcome>>,
@@ -62,7 +62,7 @@ impl Second {
                 Ok(this) => this,
                 Err(error) => return ready.send(Err(error)).unwrap_or(()),
             };
-            // A channel that is closed means that nobody waits any more.
+            // A channel that is closed means that the session has ended.
             let _ = ready.send(Ok(()));
             for (shared, start) in receiver {
                 start.wait();
@@ -76,7 +76,7 @@ impl Second {
     }
 }
 
-/// The module, loaded, and all that it takes to run inputs.
+/// The loaded module, and the means to run inputs.
 pub struct Session {
     pub blocks: Blocks,
     pub executions: u64,
@@ -87,27 +87,27 @@ pub struct Session {
     log: KernelLog,
     announcements: File,
     tainted: File,
-    /// What was in there at the beginning.
+    /// The content of `tainted` at the beginning.
     flags: String,
     kmemleak: Kmemleak,
 }
 
-/// The loaded module. Files are kept open, for opening one takes long on the debug kernel.
+/// The loaded module. Files are kept open, as opening one takes long on the debug kernel.
 struct Loaded {
-    /// The device, to set it back by.
+    /// The device, for commands that reset it.
     control: File,
     /// The attribute `stats`.
     stats: File,
     /// The writable parameters, with their defaults, to which they are set back.
     parameters: Vec<(File, u32)>,
-    /// What the module should have counted since it was loaded.
+    /// The operations that the module should have counted since it was loaded.
     operations: u64,
     // After the file, which keeps it from being unloaded.
     module: Module,
 }
 
 impl Session {
-    /// Loads the module and gets everything ready.
+    /// Loads the module and starts the second thread.
     pub fn begin() -> Result<Self> {
         let mut this = Self {
             blocks: Blocks::read(Path::new(module::PATH))?,
@@ -171,7 +171,7 @@ impl Session {
         self.check_kernel()
     }
 
-    /// Unloads the module, looks for what it may have left, and gives back what was reached.
+    /// Unloads the module, and checks that nothing of it is left. Returns the coverage.
     pub fn end(mut self) -> Result<Blocks> {
         self.unload()?;
         let lost = self.kmemleak.lost();
@@ -181,7 +181,7 @@ impl Session {
         Ok(self.blocks)
     }
 
-    /// Runs an input, which is also given in a form for the log.
+    /// Runs an input. `text` is its form in the log.
     pub fn execute(&mut self, input: &[u8], text: &str) -> Result<News> {
         self.executions += 1;
         // In one piece, for each write makes a line.
@@ -223,7 +223,7 @@ impl Session {
         Ok(news)
     }
 
-    /// Runs a program in as many threads as it wants.
+    /// Runs a program in the threads that it has steps for.
     fn run(&mut self, shared: &Arc<Shared>) -> Vec<Result<Outcome>> {
         if !shared.has_steps(true) {
             return vec![self.first.run(shared)];
@@ -252,7 +252,7 @@ impl Session {
         Ok(())
     }
 
-    /// Takes note of what was reached, and returns how many blocks and edges were new.
+    /// Marks the code of a trace as reached. Returns the numbers of new blocks and edges.
     fn note(&mut self, trace: &[u64]) -> Result<(usize, usize)> {
         let mut news = (0, 0);
         let mut previous = None;
@@ -269,7 +269,7 @@ impl Session {
 }
 
 impl Loaded {
-    /// Makes the device what it is after loading, but for the operations.
+    /// Resets the device to its state after loading, but for the operations.
     fn set_back(&mut self) -> Result<()> {
         raw::write(&self.control, Ptr::NULL, 0).context("cannot empty the message")?;
         raw::ioctl(&self.control, uapi::PROCMON_RESET.into(), Ptr::NULL).context("RESET")?;
@@ -277,7 +277,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// Checks that the module has counted what was done.
+    /// Checks that the module has counted the operations.
     fn check_counts(&mut self, counts: &Counts) -> Result<()> {
         let Counts {
             opens,
@@ -319,7 +319,7 @@ impl Loaded {
     }
 }
 
-/// What is in a file of a few lines, from its beginning on.
+/// Reads a file of a few lines from its beginning.
 fn content(file: &File) -> Result<String> {
     let mut buffer = vec![0; 1024];
     let len = file.read_at(&mut buffer, 0)?;
