@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the benchmark of snapshots is held against: a BPF task iterator that writes for each process
- * the fields of a procmon_record that cost anybody least to come by.
+ * BPF task iterator with which the benchmark compares snapshots: it writes for each process those
+ * fields of a procmon_record that any program gets at the lowest cost.
  *
- * It is loaded by bpftool(8), which pins it as a file that gives one record after the other.
+ * bpftool(8) loads it, and pins it as a file that has one record after the other.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* Of the kernel's own types what is used here: the loader finds the offsets. */
+/* The fields of the kernel's types that are used here: the loader finds the offsets. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct cred {

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was measured before, which is not to grow.
+//! The baseline: earlier results, which must not grow.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-/// Percent that may be added to a row.
+/// The largest growth of a row, in percent.
 const TOLERANCE: u64 = 3;
 
-/// Rounded, so that a new one differs only where something has changed.
+/// Earlier results, rounded, so that a new baseline differs only where something has changed.
 #[derive(Serialize, Deserialize)]
 pub struct Baseline {
-    /// The release of the kernel, of which each operation is a part.
+    /// The release of the kernel, whose own code is a part of each operation.
     pub kernel: String,
     /// Instructions, or bytes, by the names of the rows.
     pub rows: BTreeMap<String, u64>,
 }
 
-/// What has become of a row.
+/// The result of the comparison of a row.
 #[derive(Debug, PartialEq)]
 pub struct Outcome {
     name: String,
@@ -33,7 +33,7 @@ impl Outcome {
     }
 }
 
-/// Compares all rows that there are and were.
+/// Compares all rows of both.
 pub fn check(now: &Baseline, before: &Baseline) -> Vec<Outcome> {
     let names = now.rows.keys();
     let names = names.chain(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! System calls on a file, made over and over again.
+//! Repeated system calls on a file.
 
 use std::arch::asm;
 use std::ffi::CString;
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::rows::{Call, File, MESSAGE_SIZE, UNKNOWN};
 
-/// Whatever a call takes and leaves.
+/// The memory that a call reads and writes.
 #[repr(C, align(4096))]
 struct Buffer([u8; MESSAGE_SIZE]);
 
@@ -27,11 +27,12 @@ pub struct Prepared {
     expected: isize,
 }
 
-/// Something that is done over and over again with a call.
+/// A way to repeat a call.
 pub trait Repeat {
     type Output;
 
-    /// `call` makes the system call once and returns its result, which should be `expected`.
+    /// Repeats `call`, which makes the system call once and returns its result: `expected`, if all
+    /// is well.
     fn repeat(&mut self, expected: isize, call: impl FnMut() -> isize) -> Self::Output;
 }
 
@@ -51,17 +52,17 @@ impl File {
 }
 
 impl Prepared {
-    /// Prepares a call on a file of the kernel's.
+    /// Prepares a call on a file of the kernel.
     pub fn floor(path: &str, call: Call) -> Result<Self> {
         let expected = match call {
-            // These files know no commands.
+            // These files have no commands.
             Call::Ioctl(_) => -isize::try_from(libc::ENOTTY)?,
             _ => 0,
         };
         Self::new(Path::new(path), call, expected)
     }
 
-    /// Prepares a call on a file of procmon's, with something there to be read.
+    /// Prepares a call on a file of procmon, after writing a message to read.
     pub fn procmon(file: File, call: Call) -> Result<Self> {
         let expected = match call {
             Call::Ioctl(UNKNOWN) => -isize::try_from(libc::ENOTTY)?,
@@ -78,7 +79,7 @@ impl Prepared {
         Self::new(&file.path()?, call, expected)
     }
 
-    /// `status` is what a call returns that does not count bytes.
+    /// Prepares a call. `status` is its result if that is no number of bytes.
     fn new(path: &Path, call: Call, status: isize) -> Result<Self> {
         let fd = OpenOptions::new()
             .read(true)
@@ -86,7 +87,7 @@ impl Prepared {
             .open(path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         let mut buffer = Box::new(Buffer([0; MESSAGE_SIZE]));
-        // Process 1, where a process is asked for.
+        // Process 1, for commands that take a process.
         buffer.0[0] = 1;
         let mut prepared = Self {
             path: CString::new(path.to_path_buf().into_os_string().into_vec())?,
@@ -113,7 +114,7 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// Makes the call over and over again.
+    /// Repeats the call.
     #[expect(
         clippy::undocumented_unsafe_blocks,
         reason = "one comment is for all of them"
@@ -123,9 +124,9 @@ impl Prepared {
         let data = &raw mut self.buffer.0 as usize;
         let path = self.path.as_ptr() as usize;
         let flags = (libc::O_RDWR | libc::O_CLOEXEC) as usize;
-        // SAFETY: All of these are made on descriptors that are open, with a buffer that is as long
-        // as any of them wants it and nobody else's, or with a string. A descriptor that could not
-        // be opened is none to close.
+        // SAFETY: All calls are made on descriptors that are open, with a string, or with a buffer
+        // that is long enough for any of them and that only they use. If open(2) fails, close(2)
+        // gets no valid descriptor.
         match self.call {
             Call::Read(len) => how.repeat(self.expected, || unsafe {
                 syscall(libc::SYS_pread64, [fd, data, len, 0])
@@ -147,7 +148,7 @@ impl Prepared {
     }
 }
 
-/// Makes a call to see what it returns.
+/// Makes a call once, and returns its result.
 struct Once;
 
 impl Repeat for Once {
@@ -158,7 +159,7 @@ impl Repeat for Once {
     }
 }
 
-/// Makes a system call without the C library, whose part would not be the kernel's.
+/// Makes a system call without the C library, whose instructions would count as well.
 ///
 /// # Safety
 ///
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_call_that_does_not_do_its_work_is_refused() {
-        // There is nothing to be read.
+        // A read of /dev/null returns 0.
         let error = Prepared::floor("/dev/null", Call::Read(64)).err().unwrap();
         assert!(error.to_string().contains("returns 0"), "{error}");
         assert!(Prepared::floor("/dev/missing", Call::Open).is_err());

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A bar chart of what was measured, in SVG.
+//! A bar chart of the results, in SVG.
 
 use std::fmt::Write;
 
 use crate::report::Report;
 
-/// All of these in pixels.
+/// Lengths, all in pixels.
 const WIDTH: f64 = 900.0;
-/// Where the bars begin and end: left of them are names, right of them numbers.
+/// The beginning and the end of the bars: left of them are names, right of them numbers.
 const LEFT: f64 = 190.0;
 const RIGHT: f64 = 820.0;
 const TOP: f64 = 50.0;
 const BAR: f64 = 12.0;
 const GAP: f64 = 12.0;
 
-/// Ours is the first.
+/// The colours of the modules, ours first.
 const COLOURS: [&str; 2] = ["#3572b0", "#b0b0b0"];
 const FLOOR: &str = "#000000";
 const TARGET: &str = "#d62728";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Benchmark of procmon. `tests/bench` runs it: in a guest it measures, on the host it reports.
+//! Benchmark of procmon. `tests/bench` runs it: in a guest to measure, on the host to report.
 
 mod baseline;
 mod calls;
@@ -25,7 +25,7 @@ use crate::measure::{Run, Unit};
 use crate::processes::Processes;
 use crate::report::{Module, Report};
 
-/// Measures what procmon's operations cost.
+/// Measures the cost of procmon's operations.
 #[derive(Parser)]
 #[command(name = "benchmark")]
 struct Cli {
@@ -37,17 +37,17 @@ struct Cli {
 enum Command {
     /// In the guest: measure each operation, and print JSON
     Measure {
-        /// What to measure in: instructions are for a guest that counts them as its time
+        /// Unit of the results: instructions are for a guest that counts them as its time
         #[arg(long, value_enum)]
         unit: Unit,
 
-        /// Seconds to do nothing at first, in which the work that booting has left gets done
+        /// Seconds to wait first, so that work left over from booting gets done
         #[arg(long, default_value_t = 10)]
         idle: u64,
     },
-    /// In the guest: measure what it costs to look at many processes, and print JSON
+    /// In the guest: measure the cost of looking at many processes, and print JSON
     Processes {
-        /// With so many sleeping processes, one after the other
+        /// Numbers of sleeping processes, each measured in turn
         #[arg(value_name = "NUMBER", required = true)]
         counts: Vec<usize>,
 
@@ -59,27 +59,27 @@ enum Command {
         #[arg(long = "viewer", value_name = "COMMAND")]
         viewers: Vec<String>,
 
-        /// Seconds to do nothing before each
+        /// Seconds to wait before each number
         #[arg(long, default_value_t = 10)]
         idle: u64,
     },
-    /// In the guest: measure how throughput grows with the CPUs, and print JSON
+    /// In the guest: measure throughput with all CPUs at work, and print JSON
     Scale,
-    /// Print a table of what was measured, and write it as JSON and as a chart
+    /// Print a table of results, and write it as JSON and as a chart
     Report {
-        /// The module that was measured, and what "measure" has printed of it
+        /// The measured module, and the output of "measure"
         #[arg(long, num_args = 2, value_names = ["MODULE", "RUN"])]
         ours: Vec<PathBuf>,
 
-        /// Another module to show beside it
+        /// Another module to compare with, and the output of "measure"
         #[arg(long, num_args = 2, value_names = ["MODULE", "RUN"])]
         compared: Vec<PathBuf>,
 
-        /// What "scale" has printed, with one number of CPUs each
+        /// Outputs of "scale", with one number of CPUs each
         #[arg(long, num_args = 1.., value_name = "RUN")]
         scaling: Vec<PathBuf>,
 
-        /// What "processes" has printed
+        /// Output of "processes"
         #[arg(long, value_name = "RUN")]
         processes: Option<PathBuf>,
 
@@ -89,7 +89,7 @@ enum Command {
         #[arg(long)]
         svg: PathBuf,
     },
-    /// See that nothing has grown, and print TAP
+    /// Compare with a baseline, and print TAP
     Check {
         module: PathBuf,
         run: PathBuf,

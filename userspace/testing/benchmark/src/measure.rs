@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measuring what each call costs. This runs in the guest.
+//! Measuring the cost of each call. This runs in the guest.
 //!
 //! Where QEMU counts instructions as time (`-icount shift=0`), one tick of the time stamp counter
-//! is one instruction. Time in which the guest has nothing to do passes as well.
+//! is one instruction. Time in which the guest is idle passes as well.
 
 use std::arch::asm;
 use std::arch::x86_64::{_mm_lfence, _rdtsc};
@@ -22,25 +22,25 @@ use crate::calls::{Prepared, Repeat};
 use crate::rows::{ROWS, Rounds};
 use crate::scaling::pin;
 
-/// How far the calibration may be off.
+/// The largest error of the calibration.
 const TOLERANCE: f64 = 0.01;
 
-/// A call that takes longer than this waits for something, and is made less often.
+/// The cost from which on a call is taken to wait for something, and is made less often.
 const LONG_CALL: f64 = 1e6;
 const LONG_CALLS: u32 = 10;
 
-/// How often it is measured what a round takes without a call.
+/// The number of rounds without a call, to measure the cost of a round itself.
 const OWN_ROUNDS: usize = 5;
 
-/// What a run has measured.
+/// The results of a run.
 #[derive(Serialize, Deserialize)]
 pub struct Run {
     /// The kernel's release.
     pub kernel: String,
     pub unit: Unit,
-    /// What an instruction has taken in a loop of known length, before and after all else.
+    /// The cost of an instruction in a loop of known length, before and after all else.
     pub calibration: Option<[f64; 2]>,
-    /// By the names of the rows.
+    /// The results by the names of the rows.
     pub rows: BTreeMap<String, Measurement>,
 }
 
@@ -54,11 +54,11 @@ pub enum Unit {
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct Measurement {
     pub cost: Cost,
-    /// Of the same call on the file that is the row's floor.
+    /// The cost of the same call on the file that is the row's floor.
     pub floor: Option<Cost>,
 }
 
-/// What a call takes, as a median over rounds, with the quartiles below and above.
+/// The cost of a call: the median over rounds, and the quartiles below and above.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     pub median: f64,
@@ -102,7 +102,7 @@ impl Unit {
     pub fn now(self) -> Result<u64> {
         match self {
             Self::Instructions => {
-                // The counter is not to be read before all that stands before it is done.
+                // The fence keeps the counter from being read before earlier instructions are done.
                 // SAFETY: Each x86-64 CPU has both.
                 let ticks = unsafe {
                     _mm_lfence();
@@ -118,8 +118,8 @@ impl Unit {
     }
 }
 
-/// Measures what an instruction takes. Fails if instructions are what is to be measured, but that
-/// is not one.
+/// Measures the cost of an instruction. Fails if instructions are the unit, and that cost is not
+/// one.
 pub fn calibrate(unit: Unit) -> Result<Option<f64>> {
     const TURNS: u32 = 500_000;
 
@@ -141,7 +141,7 @@ pub fn calibrate(unit: Unit) -> Result<Option<f64>> {
     Ok(Some(measured))
 }
 
-/// Goes round a loop of two instructions, at least once.
+/// Runs a loop of two instructions, at least once.
 fn spin(turns: u32) {
     // SAFETY: Only counts a register down.
     unsafe {
@@ -154,14 +154,14 @@ fn spin(turns: u32) {
     }
 }
 
-/// Measures a call in rounds, less what these take without one.
+/// Measures a call in rounds, less the cost of a round without one.
 fn cost(unit: Unit, rounds: Rounds, mut call: Prepared) -> Result<Cost> {
     let mut trial = Timer {
         unit,
         calls: 1,
         settle: 0,
     };
-    // The first one may be of a kind of its own.
+    // The first call may differ from all others.
     call.repeat(&mut trial)?;
     let mut timer = Timer {
         calls: match call.repeat(&mut trial)? {
@@ -191,7 +191,7 @@ fn cost(unit: Unit, rounds: Rounds, mut call: Prepared) -> Result<Cost> {
     })
 }
 
-/// Makes so many calls, and tells what one of them has taken.
+/// Makes a number of calls, and returns the cost of one.
 struct Timer {
     unit: Unit,
     calls: u32,
@@ -226,7 +226,7 @@ impl Cost {
         }
     }
 
-    /// How far the quartiles are apart, in parts of the median.
+    /// Returns the distance of the quartiles, as a part of the median.
     pub fn spread(&self) -> f64 {
         (self.upper - self.lower) / self.median
     }
@@ -245,15 +245,14 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_not_of_instructions_is_refused() {
-        // Here a tick is some fraction of a cycle, and never an instruction of these. Should some
-        // machine have it so, this test has to go.
+        // On real machines a tick is some fraction of a cycle, and not an instruction of this loop.
         let error = calibrate(Unit::Instructions).unwrap_err().to_string();
         assert!(error.contains("-icount shift=0"), "{error}");
         assert_eq!(calibrate(Unit::Nanoseconds).unwrap(), None);
     }
 
     #[test]
-    fn strange_results_are_noticed() {
+    fn unexpected_results_are_noticed() {
         let mut timer = Timer {
             unit: Unit::Nanoseconds,
             calls: 10,

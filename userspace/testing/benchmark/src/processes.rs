@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measuring what it costs to look at many processes. This runs in the guest, in which nothing else
-//! is done and an instruction is a tick of the time stamp counter.
+//! Measuring the cost of looking at many processes. This runs in a guest that does nothing else,
+//! and in which an instruction is a tick of the time stamp counter.
 
 use std::ffi::CString;
 use std::fmt;
@@ -24,29 +24,30 @@ use serde::{Deserialize, Serialize};
 use crate::measure::{Cost, Unit, calibrate};
 use crate::scaling::pin;
 
-/// How often each is measured.
+/// The number of rounds of each measurement.
 const ROUNDS: usize = 7;
 
-/// With so many processes the targets are.
+/// The number of processes that most targets are for.
 const USUAL: usize = 2000;
 
 /// The size of a record of the BPF iterator, in bytes.
 const ENTRY: usize = 104;
 
-/// What a run has measured, in instructions.
+/// The results of a run, in instructions.
 #[derive(Serialize, Deserialize)]
 pub struct Processes {
     pub kernel: String,
     pub calibration: [f64; 2],
-    /// By the number of sleeping processes that were started.
+    /// The results for each number of sleeping processes.
     pub counts: Vec<Count>,
 }
 
-/// With so many processes. All but the first and the last fields are per process.
+/// The results with one number of processes. Those of `some`, `all`, `proc` and `bpf` are per
+/// process.
 #[derive(Serialize, Deserialize)]
 pub struct Count {
     pub processes: usize,
-    /// A snapshot of the groups that the other ones have as well.
+    /// A snapshot of the groups with the fields that `proc` and `bpf` have as well.
     pub some: Cost,
     /// A snapshot of all groups.
     pub all: Cost,
@@ -54,23 +55,24 @@ pub struct Count {
     pub proc: Option<Cost>,
     /// Reading the output of the BPF iterator.
     pub bpf: Option<Cost>,
-    /// System calls for a snapshot, with room for all, by those that were made.
+    /// The number of system calls that a snapshot took.
     pub calls: usize,
-    /// One turn of the monitor.
+    /// One sample of the monitor.
     pub tick: Option<Cost>,
-    /// Programs that show processes on a terminal, and what they execute in a second.
+    /// Programs that show processes on a terminal, with the instructions that they execute in a
+    /// second.
     #[serde(default)]
     pub viewers: Vec<(String, Cost)>,
 }
 
-/// Groups with the fields that the BPF iterator gives.
+/// Returns the groups with the fields of the BPF iterator.
 fn same_groups() -> Groups {
     Groups::BASIC | Groups::CPU | Groups::CREDENTIALS | Groups::FAULTS | Groups::MEMORY
 }
 
 impl Processes {
-    /// Starts as many processes as each of `counts` says, and measures with them. `iterator` is the
-    /// file that the BPF iterator is pinned to, and `viewers` are programs that show processes.
+    /// Measures with each number of processes in `counts`. `iterator` is the file that the BPF
+    /// iterator is pinned to, and `viewers` are programs that show processes.
     pub fn measure(
         counts: &[usize],
         idle: u64,
@@ -86,7 +88,7 @@ impl Processes {
             while children.len() < count {
                 children.push(sleeper()?);
             }
-            // What starting them has left to be done.
+            // Starting them has deferred some work.
             sleep(Duration::from_secs(idle));
             let mut with_count = Count::measure(count, iterator)?;
             if count == USUAL {
@@ -113,7 +115,7 @@ impl Processes {
     }
 }
 
-/// A process that does nothing.
+/// Starts a process that does nothing.
 fn sleeper() -> Result<Pid> {
     // SAFETY: There is but one thread.
     match unsafe { fork() }? {
@@ -158,9 +160,9 @@ impl Count {
     }
 }
 
-/// What `work` takes for each of the processes whose number it returns.
+/// Measures the cost of `work` for each of the processes whose number it returns.
 fn per_process(mut work: impl FnMut() -> Result<usize>) -> Result<Cost> {
-    // Once without counting, so that all memory is there.
+    // The first round allocates all memory, and does not count.
     work()?;
     let rounds: Result<Vec<f64>> = (0..ROUNDS)
         .map(|_| {
@@ -173,7 +175,7 @@ fn per_process(mut work: impl FnMut() -> Result<usize>) -> Result<Cost> {
     Ok(Cost::of(rounds?))
 }
 
-/// Does what programs do that know of nothing else.
+/// Reads /proc/PID/stat of all processes, as programs without procmon do.
 fn scan_proc() -> Result<usize> {
     let mut processes = 0;
     let mut text = [0; 1024];
@@ -190,7 +192,7 @@ fn scan_proc() -> Result<usize> {
                 ensure!(file.read(&mut text)? > 0, "an empty file");
                 processes += 1;
             }
-            // It may be gone.
+            // The process may have ended.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
@@ -215,7 +217,7 @@ fn read_iterator(path: &Path) -> Result<usize> {
     Ok(bytes / ENTRY)
 }
 
-/// How many system calls a snapshot takes, by the device's own count of them.
+/// Returns the number of system calls that a snapshot takes, by the device's own count.
 fn calls(device: &Device) -> Result<usize> {
     let before = sysfs::stats()?.totals.ioctls;
     device.snapshot(&SnapshotOptions::new().groups(Groups::all()))?;
@@ -223,7 +225,7 @@ fn calls(device: &Device) -> Result<usize> {
     Ok(usize::try_from(after - before)?)
 }
 
-/// What the monitor's thread takes for a turn, by the time that it has run.
+/// Measures the cost of a sample of the monitor, by the run time of its thread.
 fn tick() -> Result<Cost> {
     const TURNS: u64 = 20;
 
@@ -257,8 +259,8 @@ fn tick() -> Result<Cost> {
     Ok(Cost::of(rounds?))
 }
 
-/// What a program executes in a second while it shows processes on a terminal: its own run time, as
-/// in this guest an instruction is a nanosecond.
+/// Measures the instructions that a program executes in a second while it shows processes on a
+/// terminal: its run time, as an instruction is a nanosecond in this guest.
 fn watch(command: &str) -> Result<Cost> {
     const SIZE: Winsize = Winsize {
         ws_row: 40,
@@ -280,7 +282,7 @@ fn watch(command: &str) -> Result<Cost> {
             unsafe { libc::_exit(127) }
         }
     };
-    // What is written has to be read by somebody. With the end of the program reading fails.
+    // The output has to be read, or else the program waits. After its end reading fails.
     let reader = thread::spawn(move || {
         let mut bytes = [0; 4096];
         let mut shown = 0;
@@ -297,7 +299,7 @@ fn watch(command: &str) -> Result<Cost> {
             .context("no time")?
             .parse()?)
     };
-    // Beginning takes more.
+    // The start takes more.
     sleep(Duration::from_secs(SECONDS));
     let rounds: Result<Vec<f64>> = (0..3)
         .map(|_| {
@@ -318,7 +320,7 @@ fn watch(command: &str) -> Result<Cost> {
 /// A line of the table.
 struct Line {
     name: &'static str,
-    /// With so many processes it may take so much.
+    /// A number of processes, and the largest value with it.
     target: Option<(usize, f64)>,
     value: fn(&Count) -> Option<f64>,
 }
@@ -356,11 +358,11 @@ const LINES: [Line; 6] = [
     },
 ];
 
-/// How much more the last number of processes may take than the first one, for each.
+/// The largest growth of the cost per process, from the first number of processes to the last one.
 const GROWTH: f64 = 0.1;
 
 impl Processes {
-    /// The rows of the baseline: those with 2000 processes that are ours.
+    /// Returns the rows of the baseline: those of procmon with 2000 processes.
     pub fn baseline(&self) -> impl Iterator<Item = (String, u64)> {
         let count = self.counts.iter().find(|count| count.processes == USUAL);
         count.into_iter().flat_map(|count| {
@@ -425,7 +427,7 @@ impl fmt::Display for Processes {
             if index == 0 {
                 writeln!(
                     f,
-                    "\nShowing {USUAL} processes once a second, in per cent of a CPU that executes \
+                    "\nShowing {USUAL} processes once a second, in percent of a CPU that executes \
                      10^9 instructions a second\n"
                 )?;
             }
@@ -463,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_tells_what_misses_its_target() {
+    fn the_table_shows_missed_targets() {
         let text = processes().to_string();
         let line = |name| text.lines().find(|line| line.starts_with(name)).unwrap();
         assert!(
@@ -480,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn the_baseline_has_what_is_ours() {
+    fn the_baseline_has_the_rows_of_procmon() {
         let rows: Vec<_> = processes().baseline().collect();
         assert_eq!(rows.len(), 4);
         assert_eq!(

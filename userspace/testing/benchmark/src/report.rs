@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was measured, beside what it is to be.
+//! The report: results beside their targets.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::processes::Processes;
 use crate::rows::{File, ROWS, SIZE, SIZE_TARGET};
 use crate::scaling::{SCALED, Scaling};
 
-/// A module that was measured.
+/// A measured module.
 pub struct Module {
     pub name: String,
     pub size: u64,
@@ -26,7 +26,7 @@ impl Module {
         row.with_context(|| format!("{name} of {} was not measured", self.name))
     }
 
-    /// What a later measurement can be compared with.
+    /// Returns a baseline for later runs.
     pub fn baseline(&self, processes: &Processes) -> Result<Baseline> {
         ensure!(
             self.run.kernel == processes.kernel,
@@ -55,7 +55,7 @@ pub struct Report {
     kernel: String,
     pub unit: Unit,
     calibration: Option<[f64; 2]>,
-    /// Ours is the first.
+    /// The names of the modules, ours first.
     pub modules: Vec<String>,
     pub rows: Vec<ReportRow>,
     scaling: Vec<Scaling>,
@@ -66,17 +66,18 @@ pub struct Report {
 pub struct ReportRow {
     pub name: &'static str,
     pub floor: Option<f64>,
-    /// One of each module.
+    /// One result of each module.
     pub results: Vec<f64>,
-    /// These are about our module.
+    /// The result of our module in floors.
     ratio: Option<f64>,
+    /// The distance of our module's quartiles, as a part of its median.
     spread: Option<f64>,
     pub target: Option<f64>,
     ok: Option<bool>,
 }
 
 impl Report {
-    /// Makes a report on our module, and maybe others that follow it.
+    /// Creates a report on our module, which comes first, and on others.
     pub fn new(
         modules: &[Module],
         scaling: Vec<Scaling>,
@@ -138,13 +139,13 @@ impl ReportRow {
             ratio: floor.map(|floor| ours / floor),
             spread,
             target,
-            // Reading the counter adds a few hundredths to what is a whole number of instructions.
+            // Reading the counter adds a few hundredths to a whole number of instructions.
             ok: target.map(|target| ours.round() <= target),
             results,
         }
     }
 
-    /// Whether there is no bar to draw of it, as its unit is another one.
+    /// Whether the row is in bytes, and so has no bar in the chart.
     pub fn is_size(&self) -> bool {
         self.name == SIZE
     }
@@ -214,7 +215,7 @@ impl Report {
     fn write_scaling(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\nThroughput per CPU with all at it, in percent of that on a file of the kernel's"
+            "\nThroughput per CPU with all at it, in percent of that on a file of the kernel"
         )?;
         write!(f, "\n{:28}", "CPUs")?;
         for scaling in &self.scaling {
@@ -281,7 +282,8 @@ pub mod tests {
         }
     }
 
-    /// A report in which we reach every target, and another module, of a strange name, none.
+    /// Returns a report in which our module reaches every target, and another one, whose name needs
+    /// quoting, none.
     pub fn report() -> Report {
         let scaling = Scaling {
             cpus: 2,
@@ -321,7 +323,7 @@ pub mod tests {
     }
 
     #[test]
-    fn tells_what_misses_its_target() {
+    fn missed_targets_are_shown() {
         let text = Report::new(&[module("other", 2.0)], vec![], None)
             .unwrap()
             .to_string();
@@ -340,14 +342,14 @@ pub mod tests {
     }
 
     #[test]
-    fn does_not_mix_what_was_measured_in_different_ways() {
+    fn units_are_not_mixed() {
         let mut other = module("other", 1.0);
         other.run.unit = Unit::Nanoseconds;
         assert!(Report::new(&[module("ours", 1.0), other], vec![], None).is_err());
     }
 
     #[test]
-    fn a_baseline_has_what_is_ours() {
+    fn a_baseline_has_the_rows_of_procmon() {
         let processes = Processes {
             kernel: "1.2.3".to_owned(),
             calibration: [1.0, 1.0],

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is measured, the floors that it is held against, and what it is to reach.
+//! The rows of the table: measured operations, with floors and targets.
 
 use procmon::uapi::{PROCMON_GET_COUNT, PROCMON_GET_STATS, PROCMON_QUERY_PID, PROCMON_SET_FILTER};
 
-/// An operation of procmon's, which is a system call on one of its files.
+/// An operation of procmon: a system call on one of its files.
 pub struct Row {
     pub name: &'static str,
     pub file: File,
     pub call: Call,
-    /// A file of the kernel's on which the same system call does next to nothing.
+    /// A file of the kernel on which the same system call does next to nothing.
     pub floor: Option<&'static str>,
-    /// The instructions that it may take.
+    /// The largest number of instructions that it may take.
     pub target: Option<f64>,
     pub rounds: Rounds,
 }
@@ -22,45 +22,45 @@ pub enum File {
     Device,
     /// The attribute `stats` in sysfs.
     Stats,
-    /// What the kernel itself tells of process 1.
+    /// The kernel's own file of process 1.
     Process,
 }
 
 #[derive(Clone, Copy)]
 pub enum Call {
-    /// pread(2) of so many bytes from the beginning.
+    /// pread(2) of a number of bytes from the beginning.
     Read(usize),
     /// pread(2) of a whole text, whatever its length.
     ReadText,
-    /// pwrite(2) of so many bytes.
+    /// pwrite(2) of a number of bytes.
     Write(usize),
     Ioctl(u32),
     /// open(2) and close(2).
     Open,
 }
 
-/// How often a call is made: one round to warm up, and the others to measure.
+/// The numbers of calls: one round is to warm up, and the others are to measure.
 #[derive(Clone, Copy)]
 pub struct Rounds {
     pub number: usize,
     pub calls: u32,
-    /// How long a round goes on after its calls, in turns of a loop. Whatever they have left to be
-    /// done counts, unlike the loop.
+    /// The length of a round after its calls, in turns of a loop. Work that the calls have deferred
+    /// counts, unlike the loop.
     pub settle: u32,
 }
 
 impl Rounds {
-    /// Most of these rounds are over before the next tick of the kernel's clock, whose work then
-    /// has no part in the median. This goes for all floors.
+    /// Rounds of which most end before the next tick of the kernel's clock, so that its work has no
+    /// part in the median. All floors have these.
     pub const SHORT: Self = Self {
         number: 51,
         calls: 100,
         settle: 0,
     };
 
-    /// For calls that leave something to be done after a grace period of RCU. One takes a few of
-    /// the kernel's ticks, which come every four million instructions. More calls at once would
-    /// have the allocator look for memory in ways that differ from one boot to the next.
+    /// Rounds for calls that defer work to the end of a grace period of RCU. One takes a few of the
+    /// kernel's ticks, which come every four million instructions. With more calls at once, the
+    /// allocator would look for memory in ways that differ from one boot to the next.
     const DEFERRED: Self = Self {
         number: 25,
         calls: 2000,
@@ -68,13 +68,13 @@ impl Rounds {
     };
 }
 
-/// A command of procmon's that does not exist.
+/// A number that is no command of procmon.
 pub const UNKNOWN: u32 = 0x50ff;
 
-/// The longest message that is used.
+/// The length of the longest message.
 pub const MESSAGE_SIZE: usize = 4096;
 
-/// The most bytes that the module's sections may have, and how the table calls it.
+/// The largest size of the module's sections in bytes, and its name in the table.
 pub const SIZE_TARGET: f64 = 40.0 * 1024.0;
 pub const SIZE: &str = "module: text + data + bss";
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How throughput changes when all CPUs do the same at once. This runs in the guest.
+//! Throughput with all CPUs making the same call at once. This runs in the guest.
 
 use std::collections::BTreeMap;
 use std::hint::spin_loop;
@@ -19,25 +19,25 @@ use crate::calls::{Prepared, Repeat};
 use crate::measure::Cost;
 use crate::rows::{Call, File};
 
-/// How long a call is made in one go, and how often that is done.
+/// The time for which a call is made in one go, and the number of such times.
 const SLICE: Duration = Duration::from_millis(200);
 const SLICES: usize = 9;
 
-/// How many writes are timed one by one.
+/// The number of writes that are timed one by one.
 const WRITES: usize = 500;
 
-/// What is done by all CPUs at once, and on which other file for comparison.
+/// The calls that all CPUs make at once, each with another file for comparison.
 pub const SCALED: [(&str, Call, &str); 3] = [
     ("pread 64", Call::Read(64), "/dev/zero"),
     ("GET_STATS", Call::Ioctl(PROCMON_GET_STATS), "/dev/null"),
     ("pwrite 64", Call::Write(64), "/dev/null"),
 ];
 
-/// What was measured with one number of CPUs.
+/// The results with one number of CPUs.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Scaling {
     pub cpus: usize,
-    /// Throughput per CPU on procmon's device, in parts of that on the other file.
+    /// Throughput per CPU on procmon's device, as a part of that on the other file.
     pub relative: BTreeMap<String, f64>,
     /// Median wall time of one write, in nanoseconds, and of one to the other file.
     pub write: f64,
@@ -55,7 +55,7 @@ pub fn measure() -> Result<Scaling> {
     let cpus = thread::available_parallelism()?.get();
     let mut relative = BTreeMap::new();
     for (name, call, floor) in SCALED {
-        // In turns, for other work on the host comes and goes.
+        // In turns, as other work on the host comes and goes.
         let ratios: Result<Vec<f64>> = (0..SLICES)
             .map(|_| {
                 let floor = throughput(cpus, || Prepared::floor(floor, call))?;
@@ -74,13 +74,13 @@ pub fn measure() -> Result<Scaling> {
     })
 }
 
-/// Has all CPUs make a call for a while. Returns how often one has made it in a second.
+/// Makes a call on all CPUs for a while. Returns the number of calls per CPU and second.
 fn throughput(cpus: usize, prepare: impl Fn() -> Result<Prepared> + Sync) -> Result<f64> {
     let barrier = Barrier::new(cpus + 1);
     let stop = AtomicBool::new(false);
     let work = |cpu| -> Result<f64> {
         let prepared = pin(cpu).and_then(|()| prepare());
-        // Whoever fails must not leave the others waiting.
+        // A thread that fails must not leave the others waiting.
         barrier.wait();
         prepared?.repeat(&mut UntilStopped(&stop))
     };
@@ -102,7 +102,7 @@ fn throughput(cpus: usize, prepare: impl Fn() -> Result<Prepared> + Sync) -> Res
     })
 }
 
-/// Makes calls until told to stop, and tells how many were made in a second.
+/// Makes calls until it is stopped, and returns the number of calls per second.
 struct UntilStopped<'a>(&'a AtomicBool);
 
 impl Repeat for UntilStopped<'_> {
@@ -120,7 +120,7 @@ impl Repeat for UntilStopped<'_> {
     }
 }
 
-/// The median time of a call in nanoseconds, less that of reading the clock.
+/// Returns the median time of a call in nanoseconds, less that of reading the clock.
 fn wall_time(mut call: Prepared) -> Result<f64> {
     let clock = Each.repeat(0, || {
         spin_loop();
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn one_thread_that_fails_is_enough() {
-        // There is nothing to be read.
+        // A read of /dev/null returns 0.
         assert!(throughput(1, || Prepared::floor("/dev/null", SCALED[0].1)).is_err());
     }
 }

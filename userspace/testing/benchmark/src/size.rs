@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How much of the kernel's memory a module takes.
+//! The memory that a module takes in the kernel.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use object::elf::{FileHeader64, SHF_ALLOC};
 use object::read::elf::ElfFile;
 use object::{Endianness, Object, ObjectSection, SectionFlags};
 
-/// The bytes of all sections that are loaded: text, data and bss, as size(1) adds them up.
+/// Returns the size of all sections that are loaded: text, data and bss, as size(1) adds them up.
 pub fn of(module: &Path) -> Result<u64> {
     let data = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let file = ElfFile::<FileHeader64<Endianness>>::parse(&*data)
@@ -34,11 +34,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_what_is_loaded() {
+    fn only_loaded_sections_count() {
         let program = env::current_exe().unwrap();
         let size = of(&program).unwrap();
         assert!(size > 0);
-        // The rest is for debuggers.
+        // The other sections are for debuggers.
         assert!(size < fs::metadata(program).unwrap().len());
         assert!(of(Path::new("/dev/null")).is_err());
     }
