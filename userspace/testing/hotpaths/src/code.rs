@@ -14,16 +14,16 @@ use object::read::elf::ElfFile;
 use object::{Endianness, Object, ObjectSection, ObjectSymbol, RelocationTarget, SymbolKind};
 use rustc_demangle::demangle;
 
-/// Where a function returns to its caller by a jump, against speculation.
+/// The function by which functions return to their callers, against speculation.
 const RETURN: &str = "__x86_return_thunk";
 
-/// A place in a section, by the number of that.
+/// A place in the code: the number of a section, and an offset.
 type Place = (usize, u64);
 
 pub struct Module<'a> {
-    /// By where they begin.
+    /// The functions by their beginnings.
     functions: BTreeMap<Place, Function<'a>>,
-    /// What is to be put into the code when it is loaded, by where.
+    /// The symbols whose addresses are put into the code when it is loaded, by place.
     relocations: BTreeMap<Place, Symbol>,
 }
 
@@ -32,20 +32,20 @@ struct Function<'a> {
     code: &'a [u8],
 }
 
-/// What a relocation refers to.
+/// The symbol that a relocation refers to.
 #[derive(Clone)]
 enum Symbol {
-    /// Something of the module, if it is a branch that leads there.
+    /// A place in the module, if the relocation is that of a branch.
     Here(Place),
-    /// Something of the kernel.
+    /// A symbol of the kernel.
     Kernel(String),
 }
 
-/// Where a call or jump leads.
+/// The target of a call or jump.
 enum Target {
     Function(Place),
     Kernel(String),
-    /// Whatever a register or a place in memory says.
+    /// The address in a register or in memory.
     Pointer,
 }
 
@@ -75,8 +75,8 @@ impl<'a> Module<'a> {
                 };
                 let symbol = file.symbol_by_index(index)?;
                 let target = match symbol.section_index() {
-                    // Relative to the end of the instruction, which is where these four bytes end
-                    // in all branches.
+                    // Relative to the end of the instruction, which in all branches is that of
+                    // these four bytes.
                     Some(section) => {
                         let place = symbol
                             .address()
@@ -94,8 +94,8 @@ impl<'a> Module<'a> {
         })
     }
 
-    /// Follows functions, given by the ends of their names, through all that they call in the
-    /// module, and tells of each what it writes and what it calls of the kernel.
+    /// Follows functions, given by the ends of their names, through all calls in the module.
+    /// Returns the effects of each function: its writes, and its calls of the kernel.
     pub fn walk(
         &self,
         begin: &[String],
@@ -138,7 +138,7 @@ impl<'a> Module<'a> {
         Ok(found)
     }
 
-    /// The function whose name ends like that.
+    /// Returns the function whose name has this end.
     fn find(&self, end: &str) -> Result<Place> {
         let mut places = self
             .functions
@@ -170,7 +170,7 @@ impl<'a> Module<'a> {
         Ok(())
     }
 
-    /// Where an instruction leads, if that is another function.
+    /// Returns the target of an instruction, if that is another function.
     fn target(&self, own: Place, instruction: &Instruction) -> Result<Option<Target>> {
         match instruction.flow_control() {
             FlowControl::IndirectCall | FlowControl::IndirectBranch => {
@@ -205,8 +205,8 @@ impl<'a> Module<'a> {
     }
 }
 
-/// What an instruction writes to memory that may be another CPU's, without the registers, which are
-/// the compiler's choice. An instruction with a lock prefix is one that writes.
+/// Describes the write of an instruction to memory that other CPUs may use. Registers are left out,
+/// as the compiler chooses them. An instruction with a lock prefix counts as one that writes.
 fn writes(instruction: &Instruction, memory: &[UsedMemory]) -> Option<String> {
     let is_write = |access| {
         matches!(
@@ -222,7 +222,7 @@ fn writes(instruction: &Instruction, memory: &[UsedMemory]) -> Option<String> {
             && !matches!(used.base(), Register::RSP)
             && used.segment() != Register::GS
     });
-    // With a lock prefix, it does not matter whose memory it is.
+    // With a lock prefix, per-CPU memory and the stack count as well.
     let used = written.or_else(|| memory.first().filter(|_| locked))?;
     let mnemonic = format!("{:?}", instruction.mnemonic()).to_lowercase();
     let lock = if locked && instruction.mnemonic() != Mnemonic::Xchg {
@@ -231,12 +231,12 @@ fn writes(instruction: &Instruction, memory: &[UsedMemory]) -> Option<String> {
         ""
     };
     let size = match used.memory_size().size() {
-        // Of an instruction that is repeated.
+        // An instruction that is repeated.
         0 => "any number of bytes".to_owned(),
         1 => "1 byte".to_owned(),
         bytes => format!("{bytes} bytes"),
     };
-    // An offset in a structure, and not from a variable of the module's, whose place is unknown.
+    // An offset in a structure; the address of a variable of the module is unknown.
     let offset = match used.displacement() as i64 {
         0 => String::new(),
         _ if used.base() == Register::None => " of a variable".to_owned(),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_shared_is_told() {
+    fn writes_to_shared_memory_are_described() {
         for (code, expected) in [
             // mov [rdi+8], rax
             (&b"\x48\x89\x47\x08"[..], "mov 8 bytes +0x8"),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_this_cpus_own_is_not() {
+    fn writes_to_own_memory_are_not() {
         for code in [
             // mov [rsp+8], rax
             &b"\x48\x89\x44\x24\x08"[..],

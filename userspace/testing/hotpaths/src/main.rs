@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Holds what the hot paths of a module write against a list of what they may write, which says of
-//! each entry why it is there. Prints TAP.
+//! Compares the writes and calls on the hot paths of a module with a list of those that they may
+//! have, each with its reason. Prints TAP.
 //!
-//! Such a list has a line with the name of each function, and below it, indented, a line "what #
-//! why" for each kind of instruction or call.
+//! The list has a line with the name of each function, and below it, indented, a line "effect #
+//! reason" for each kind of instruction or call.
 
 mod code;
 
@@ -19,15 +19,16 @@ use clap::Parser;
 
 use crate::code::Module;
 
-/// Lists what functions of a module, and all that they call in it, write to memory which is neither
-/// the stack nor per-CPU, and what they call outside of it, and compares it with a file
+/// Lists the effects of functions of a module and of all functions that these call in it: writes to
+/// memory that is neither the stack nor per-CPU, and calls out of the module. Compares them with a
+/// list
 #[derive(Parser)]
 struct Cli {
-    /// Write the file. What is new there has no reason yet, which fails until it gets one
+    /// Write the list. A new effect has no reason yet, and fails until it gets one
     #[arg(long)]
     update: bool,
 
-    /// A function that is not to be followed, by the end of its name
+    /// Do not follow this function, given by the end of its name
     #[arg(long, value_name = "FUNCTION")]
     skip: Vec<String>,
 
@@ -39,7 +40,7 @@ struct Cli {
     functions: Vec<String>,
 }
 
-/// What there is of each function, and why.
+/// The allowed effects of each function, with their reasons.
 type List = BTreeMap<String, BTreeMap<String, String>>;
 
 fn main() -> ExitCode {
@@ -72,7 +73,7 @@ fn run(cli: &Cli) -> Result<bool> {
     Ok(passed)
 }
 
-/// Reads a list, and the comment that it begins with.
+/// Parses a list. Returns also the comment at its beginning.
 fn parse(text: &str) -> Result<(String, List)> {
     let mut head = String::new();
     let mut list = List::new();
@@ -96,7 +97,7 @@ fn parse(text: &str) -> Result<(String, List)> {
     Ok((head, list))
 }
 
-/// Writes a list of what was found, with the reasons of an earlier one.
+/// Formats a list of the effects that were found, with the reasons of an earlier one.
 fn write(found: &BTreeMap<String, BTreeSet<String>>, earlier: &List) -> String {
     let mut text = String::new();
     for (function, entries) in found {
@@ -112,7 +113,7 @@ fn write(found: &BTreeMap<String, BTreeSet<String>>, earlier: &List) -> String {
     text
 }
 
-/// Compares what was found with a list, as a test for each function.
+/// Compares the effects that were found with a list, as a test for each function.
 fn compare(found: &BTreeMap<String, BTreeSet<String>>, expected: &List) -> (String, bool) {
     let functions: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
     let mut tap = String::new();
