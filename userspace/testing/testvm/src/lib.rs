@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Common parts of the harness: `testvm`, which runs on the host and starts the virtual
-//! machine, and `testvm-init`, which is process 1 inside it.
+//! The common part of the harness: of `testvm`, which runs on the host and starts the virtual
+//! machine, and of `testvm-init`, which is process 1 inside it.
 
 pub mod protocol;
 pub mod pump;

@@ -6,17 +6,17 @@
 //! as a line of JSON to the port [`REPORT_PORT`]. The host answers with [`ACKNOWLEDGMENT`] once it
 //! has all output and the whole kernel log, up to [`END_OF_LOG`]. Only then does the guest stop
 //! the machine by writing [`EXIT_VALUE`] to the I/O port [`EXIT_PORT`], so that QEMU's exit status
-//! says a third time that the run came to its end.
+//! confirms a third time that the run came to its end.
 //!
 //! During [`Task::Terminal`] the host writes a [`Size`] as a line of JSON to the same port whenever
 //! its terminal has a new size.
 
 use serde::{Deserialize, Serialize};
 
-/// Where the guest finds its [`Job`], as JSON.
+/// Path of the [`Job`] in the guest, as JSON.
 pub const JOB_PATH: &str = "/job.json";
 
-/// Where the guest finds the module.
+/// Path of the module in the guest.
 pub const MODULE_PATH: &str = "/lib/modules/procmon.ko";
 
 /// Names of the virtio-serial ports.
@@ -37,18 +37,18 @@ pub const ACKNOWLEDGMENT: &[u8] = b"\n";
 /// I/O port of QEMU's device `isa-debug-exit`.
 pub const EXIT_PORT: u16 = 0x501;
 
-/// What the guest writes to [`EXIT_PORT`] at the end of a run.
+/// The value that the guest writes to [`EXIT_PORT`] at the end of a run.
 pub const EXIT_VALUE: u8 = 0x10;
 
 /// QEMU's exit status after a write of [`EXIT_VALUE`].
 pub const EXIT_STATUS: i32 = ((EXIT_VALUE as i32) << 1) | 1;
 
-/// What the guest is to do.
+/// The guest's work.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// Lines of the kernel's configuration that must be there.
     pub wanted: Option<String>,
-    /// Parameters to load the module at [`MODULE_PATH`] with. None to load no module.
+    /// Parameters for loading the module at [`MODULE_PATH`]. None to load no module.
     pub module: Option<String>,
     /// Variables to add to the environment of the task.
     pub environment: Vec<(String, String)>,
@@ -80,7 +80,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// The structure of the kernel's that means the same.
+    /// Converts the size to the kernel's structure.
     pub fn winsize(self) -> libc::winsize {
         libc::winsize {
             ws_row: self.rows,
@@ -91,7 +91,7 @@ impl Size {
     }
 }
 
-/// How a run ended, in the eyes of the guest.
+/// The end of a run, by the guest's account.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub outcome: Outcome,

@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd;
 
-/// Waits until one of `fds` is ready, for at most `timeout`, and tells which ones are. None stands
-/// for a file that there is no need to wait for.
+/// Waits until one of `fds` is ready, for at most `timeout`. Returns for each whether it is. None
+/// stands for a file that is not waited for.
 pub fn wait(fds: &[Option<PollFd>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
     let timeout = match timeout {
         // Rounded up, lest the last millisecond is spent in a busy loop.
@@ -32,8 +32,8 @@ pub fn wait(fds: &[Option<PollFd>], timeout: Option<Duration>) -> io::Result<Vec
     Ok(fds.iter().map(|fd| fd.is_some() && is_ready()).collect())
 }
 
-/// No more than this is written at once: a pipe that polls as writable has room for it, so that
-/// the loop never blocks in a write.
+/// The size of the largest write: a pipe that polls as writable takes it, so that the loop never
+/// blocks in a write.
 const CHUNK: usize = libc::PIPE_BUF;
 
 /// Copies bytes in order and without loss, one chunk at a time.
@@ -69,12 +69,12 @@ impl Pump {
         self.source.is_none() && self.pending.is_empty()
     }
 
-    /// How many bytes were written.
+    /// Returns the number of bytes that were written.
     pub fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// How many bytes were read but not written yet, or can be read at once.
+    /// Returns the number of bytes that were read but not written yet, or can be read at once.
     pub fn backlog(&self) -> u64 {
         let mut readable: libc::c_int = 0;
         if let Some(source) = &self.source {
@@ -84,7 +84,7 @@ impl Pump {
         self.pending.len() as u64 + u64::try_from(readable).unwrap_or(0)
     }
 
-    /// What to poll for. None when done.
+    /// Returns the next event to poll for. None when done.
     pub fn poll_fd(&self) -> Option<PollFd<'_>> {
         if !self.pending.is_empty() {
             Some(PollFd::new(self.sink.as_fd(), PollFlags::POLLOUT))
@@ -94,7 +94,7 @@ impl Pump {
         }
     }
 
-    /// Does one step, to be called when [`Self::poll_fd`] is ready.
+    /// Makes one step, for which [`Self::poll_fd`] has to be ready.
     pub fn step(&mut self) -> io::Result<()> {
         if !self.pending.is_empty() {
             match unistd::write(&self.sink, &self.buffer[self.pending.clone()]) {
@@ -110,7 +110,7 @@ impl Pump {
                 Ok(0) => self.source = None,
                 Ok(length) => self.pending = 0..length,
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
-                // What a socket says when its other end died with unread data.
+                // The error of a socket whose other end died with unread data.
                 Err(Errno::ECONNRESET) => self.source = None,
                 Err(error) => return Err(error.into()),
             }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_tells_what_is_ready() {
+    fn waiting_returns_the_files_that_are_ready() {
         let (source, feed) = unistd::pipe().unwrap();
         let (silent, _silent_feed) = unistd::pipe().unwrap();
         unistd::write(&feed, b"x").unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_when_nobody_reads() {
+    fn a_sink_without_a_reader_is_an_error() {
         let (source, feed) = unistd::pipe().unwrap();
         let (result, sink) = unistd::pipe().unwrap();
         drop(result);

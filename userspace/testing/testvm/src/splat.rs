@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Judging kernel logs: what must never appear in one.
+//! Judging kernel logs: splats, the messages that must never appear in one.
 
 use std::fmt;
 use std::sync::LazyLock;
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
-/// A kind of message by which the kernel says that something is wrong with itself.
+/// A kind of message by which the kernel reports an error of its own.
 struct Rule {
-    /// What the message means.
+    /// The meaning of the message.
     meaning: &'static str,
-    /// What it looks like. `^` is the start of the message, after time stamp and the like.
+    /// The text to look for. `^` is the start of the message, after time stamp and the like.
     pattern: &'static str,
     /// Such a message, in the words of Linux 7.3.
     #[cfg_attr(not(test), expect(dead_code))]
     example: &'static str,
 }
 
-/// The first rule that matches a line names it, so the particular ones stand before the general.
+/// The rules. The first one that matches a line names it, so particular ones come before general
+/// ones.
 const RULES: &[Rule] = &[
     Rule {
         meaning: "memory error found by a sanitizer",
@@ -163,10 +164,10 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// Opens every report of WARN() and BUG(), in front of the line that says more.
+/// The first line of each report of WARN() and BUG(), in front of the line that says more.
 const OPENING: &str = "[ cut here ]";
 
-/// How many lines of a report are shown.
+/// The number of lines that are shown of a report.
 const SHOWN_LINES: usize = 4;
 
 /// Time stamp, caller (CONFIG_PRINTK_CALLER) and subsystem, in front of the message.
@@ -183,9 +184,9 @@ static PATTERNS: LazyLock<RegexSet> = LazyLock::new(|| {
 #[derive(Debug, PartialEq)]
 pub struct Splat {
     meaning: &'static str,
-    /// Counted from 1.
+    /// The number of the line, from 1.
     line: usize,
-    /// The message and what follows it.
+    /// The message and the lines after it.
     excerpt: String,
 }
 

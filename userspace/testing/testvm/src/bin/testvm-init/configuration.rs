@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The options that the running kernel was built with.
+//! The configuration of the running kernel.
 
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// Makes sure that the kernel has all options that are wanted of it, given in the lines of a
-/// configuration. "=n" stands for one that must not be set.
+/// Checks that the kernel has all options in the lines of a configuration. "=n" stands for one that
+/// must not be set.
 pub fn check(wanted: &str) -> Result<()> {
     let output = Command::new("/bin/zcat")
         .arg("/proc/config.gz")

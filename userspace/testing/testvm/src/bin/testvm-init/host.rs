@@ -11,7 +11,7 @@ use testvm::protocol::{ACKNOWLEDGMENT, REPORT_PORT, Report, Size};
 
 use crate::ports;
 
-/// The port, and what has come from it so far.
+/// The port, and data from it that is not used yet.
 pub struct Host {
     port: File,
     received: Vec<u8>,
@@ -25,15 +25,15 @@ impl Host {
         })
     }
 
-    /// Tells the host how it went.
+    /// Sends the report.
     pub fn report(&mut self, report: &Report) -> Result<()> {
         let mut line = serde_json::to_vec(report)?;
         line.push(b'\n');
         Ok(self.port.write_all(&line)?)
     }
 
-    /// Reads what is there, and returns the last size of the terminal in it. Waits if there is
-    /// nothing.
+    /// Reads the sizes of the terminal that the host has sent, and returns the last one. Waits for
+    /// data if there is none.
     pub fn size(&mut self) -> io::Result<Option<Size>> {
         self.receive()?;
         let mut size = None;
@@ -43,7 +43,7 @@ impl Host {
         Ok(size)
     }
 
-    /// Waits until the host needs nothing more. Sizes that come before do not matter any more.
+    /// Waits until the host needs nothing more. Sizes that come before are ignored.
     pub fn wait_for_acknowledgment(&mut self) -> io::Result<()> {
         loop {
             while let Some(line) = self.line() {
@@ -66,7 +66,7 @@ impl Host {
         }
     }
 
-    /// Takes out the first line, with its end.
+    /// Removes the first line, and returns it with its end.
     fn line(&mut self) -> Option<Vec<u8>> {
         let end = self.received.iter().position(|&byte| byte == b'\n')?;
         Some(self.received.drain(..=end).collect())

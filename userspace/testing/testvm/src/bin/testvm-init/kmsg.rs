@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel log, seen from inside.
+//! The kernel log in the guest.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 const PATH: &str = "/dev/kmsg";
 
-/// More than the longest record.
+/// The size of a buffer for any record.
 const RECORD_SIZE: usize = 8192;
 
 /// Adds a line to the log.
@@ -25,7 +25,7 @@ pub fn log(line: &str) -> Result<()> {
         .with_context(|| format!("cannot write to {PATH}"))
 }
 
-/// Collects what is logged from now on.
+/// A recorder of the messages from its creation on.
 pub struct Recorder(File);
 
 impl Recorder {
@@ -40,7 +40,7 @@ impl Recorder {
         Ok(Recorder(kmsg))
     }
 
-    /// The messages since the start, one a line.
+    /// Returns the messages since the start, one a line.
     pub fn messages(mut self) -> Result<String> {
         let mut messages = String::new();
         let mut record = [0; RECORD_SIZE];
@@ -61,7 +61,7 @@ impl Recorder {
     }
 }
 
-/// The message of a record "priority,sequence,time,flags;message\n SUBSYSTEM=...\n".
+/// Returns the message of a record "priority,sequence,time,flags;message\n SUBSYSTEM=...\n".
 fn message(record: &str) -> &str {
     let text = record.split_once(';').map_or(record, |(_, text)| text);
     text.lines().next().unwrap_or_default()
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_the_message_out_of_a_record() {
+    fn the_message_of_a_record_is_its_first_line() {
         assert_eq!(
             message("6,339,5140900,-;procmon: a;b\n SUBSYSTEM=misc\n"),
             "procmon: a;b"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Process 1 of the guest: prepares it, loads the module, runs one task, reports how it ended and
+//! Process 1 of the guest: prepares it, loads the module, runs one task, reports its outcome and
 //! stops the machine.
 //!
-//! The console belongs to the kernel: nothing is written there, lest it mixes with kernel messages.
+//! The console belongs to the kernel: any other output would mix with its messages.
 
 mod configuration;
 mod host;
@@ -30,7 +30,7 @@ fn main() {
         std::process::exit(1);
     }
     if let Err(error) = run() {
-        // There is no way to report it, so it goes where the host shows it.
+        // Without a port for reports, the host still shows the kernel log.
         let _ = kmsg::log(&format!("testvm-init: {error:#}"));
     }
     stop_machine();
@@ -76,11 +76,11 @@ fn do_job(host: &mut Host, report: &mut Report) -> Result<()> {
     task::run(&job, host, report)
 }
 
-/// Ends QEMU. Unlike a power-off, this gives it an exit status that nothing else does.
+/// Ends QEMU. Unlike a power-off, this gives it an exit status of its own.
 fn stop_machine() -> ! {
     // SAFETY: Gives this process the right to use one I/O port.
     if unsafe { libc::ioperm(EXIT_PORT.into(), 1, 1) } == 0 {
-        // SAFETY: Nothing but QEMU's isa-debug-exit is at that port.
+        // SAFETY: Only QEMU's isa-debug-exit is at that port.
         unsafe { asm!("out dx, al", in("dx") EXIT_PORT, in("al") EXIT_VALUE) };
     }
     panic!("the machine has no exit port: {}", Errno::last());

@@ -10,7 +10,7 @@ use nix::kmod::{ModuleInitFlags, finit_module};
 
 use crate::kmsg;
 
-/// Loads a module. An error tells what the kernel had to say about it.
+/// Loads a module. An error has the kernel's messages.
 pub fn load(path: &str, parameters: &str) -> Result<()> {
     let file = File::open(path).with_context(|| format!("cannot open {path}"))?;
     let arguments = CString::new(parameters).context("NUL in the module's parameters")?;

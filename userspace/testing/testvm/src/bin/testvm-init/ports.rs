@@ -11,10 +11,10 @@ use anyhow::{Context, Result, bail};
 
 const CLASS: &str = "/sys/class/virtio-ports";
 
-/// The kernel learns the names of the ports from the host, some time after it made them.
+/// The time for the kernel to learn the names of the ports from the host, after it made them.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Opens the port of that name, for reading and writing.
+/// Opens a port by its name, for reading and writing.
 pub fn open(name: &str) -> Result<File> {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Making a bare kernel a place to run commands in.
+//! Setting up a system on a bare kernel.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub fn mount_all() -> Result<()> {
         "mode=0620,gid=5",
     )?;
     mount_one("tmpfs", "/tmp", writable, "mode=1777")?;
-    // There is a directory for it only in kernels that have it, and some refuse to show it.
+    // Only kernels with debugfs have the directory, and some of them refuse the mount.
     let debug = "/sys/kernel/debug";
     if Path::new(debug).exists() {
         match mount(Some("debugfs"), debug, Some("debugfs"), safe, None::<&str>) {
@@ -41,7 +41,7 @@ fn mount_one(kind: &str, target: &str, flags: MsFlags, options: &str) -> Result<
         .with_context(|| format!("cannot mount {kind} on {target}"))
 }
 
-/// Does what the start-up scripts of a distribution do.
+/// Sets up the parts that start-up scripts of a distribution do.
 pub fn configure() -> Result<()> {
     nix::unistd::sethostname("guest").context("cannot set the host name")?;
     for (link, target) in [
@@ -53,7 +53,7 @@ pub fn configure() -> Result<()> {
         std::os::unix::fs::symlink(target, format!("/dev/{link}"))
             .with_context(|| format!("cannot make /dev/{link}"))?;
     }
-    // Without IPv4, nobody could use the loopback device.
+    // Without IPv4, the loopback device has no use.
     if Path::new("/proc/sys/net/ipv4").exists() {
         let status = Command::new("/bin/ip")
             .args(["link", "set", "lo", "up"])

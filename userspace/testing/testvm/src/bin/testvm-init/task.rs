@@ -26,14 +26,14 @@ use testvm::pump::{Pump, wait};
 use crate::host::Host;
 use crate::ports;
 
-/// How long processes that the shell left behind may keep us waiting for the end of output.
+/// The time for processes that the shell left behind to close their output.
 const GRACE: Duration = Duration::from_millis(500);
 
 const PATH: &str = "/bin:/sbin:/usr/bin:/usr/sbin";
 
 nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, libc::winsize);
 
-/// Runs the shell that the job asks for to its end.
+/// Runs the shell of a job to its end.
 pub fn run(job: &Job, host: &mut Host, report: &mut Report) -> Result<()> {
     let mut shell = Command::new("/bin/sh");
     shell
@@ -88,7 +88,7 @@ fn run_on_terminal(
     Ok(())
 }
 
-/// A terminal with the size of another one on the host.
+/// A terminal that has the size of the host's.
 struct Window<'a> {
     terminal: File,
     host: &'a mut Host,
@@ -102,7 +102,7 @@ impl Window<'_> {
         Ok(())
     }
 
-    /// Takes over a new size, which the host has sent.
+    /// Applies a new size, which the host has sent.
     fn follow(&mut self) -> Result<()> {
         match self.host.size().context("cannot read from the host")? {
             Some(size) => self.resize(size),
@@ -125,8 +125,8 @@ fn run_on_ports(mut shell: Command, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Opens a port for writes that never wait: while a write waits, the kernel keeps a CPU spinning
-/// with interrupts off, until the host gets around to reading.
+/// Opens a port for writes that never wait: during a wait, the kernel keeps a CPU spinning with
+/// interrupts off, until the host reads.
 fn open_output(name: &str) -> Result<File> {
     let port = ports::open(name)?;
     fcntl(&port, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
@@ -134,22 +134,22 @@ fn open_output(name: &str) -> Result<File> {
     Ok(port)
 }
 
-/// Starts the shell, in a session of its own, and works the pumps until it has ended and all that
-/// it wrote is passed on. Takes care of orphans, too.
+/// Starts the shell, in a session of its own, and runs the pumps until it has ended and all its
+/// output is passed on. Reaps orphans, too.
 fn attend(
     mut shell: Command,
     mut window: Option<&mut Window>,
     pumps: &mut [Pump],
 ) -> Result<Outcome> {
     let on_terminal = window.is_some();
-    // Blocked before there are children, so that the end of none is missed.
+    // Blocked before the first child exists, so that no end of one is missed.
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
     mask.thread_block().context("cannot block SIGCHLD")?;
     let deaths = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         .context("cannot make a signalfd")?;
 
-    // The shell is to know of the ends of its own children.
+    // The shell gets the signals of its own children.
     let prepare = move || {
         SigSet::empty().thread_set_mask()?;
         lead_session(on_terminal)
@@ -166,8 +166,8 @@ fn attend(
             break outcome;
         }
     };
-    // All that the shell and the commands it waited for wrote is in the pipes by now. What
-    // processes in the background may add is taken for a while.
+    // All output of the shell, and of the commands that it waited for, is in the pipes by now.
+    // Output of background processes is taken for a while.
     let owed: Vec<u64> = pumps
         .iter()
         .map(|pump| pump.sent() + pump.backlog())
@@ -198,7 +198,7 @@ fn lead_session(on_terminal: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until there is something to do, and does it for the window and the pumps.
+/// Waits for an event, and handles those of the window and of the pumps.
 fn step(
     deaths: &SignalFd,
     window: Option<&mut Window>,
@@ -223,7 +223,7 @@ fn step(
     Ok(())
 }
 
-/// Buries all dead children. Tells how the given one ended if it is among them.
+/// Reaps all dead children. Returns the outcome of the given one if it is among them.
 fn reap(deaths: &SignalFd, wanted: Pid) -> Result<Option<Outcome>> {
     if deaths
         .read_signal()

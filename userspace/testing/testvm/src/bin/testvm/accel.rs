@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether KVM works here.
+//! The choice between KVM and emulation.
 //!
-//! That /dev/kvm exists and opens says little: QEMU may abort on it, or stay alive with a guest
-//! that never runs. So a small guest is booted once, and the result kept for as long as host,
-//! kernel and QEMU stay what they are.
+//! /dev/kvm may exist and open, and QEMU still abort on it, or stay alive with a guest that never
+//! runs. So a small guest is booted once, and the result kept for as long as host, kernel and QEMU
+//! stay the same.
 
 use std::fs::{self, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,10 +20,10 @@ use crate::guest;
 use crate::machine::{Engine, Input, Machine};
 use crate::verdict;
 
-/// A machine with KVM that works takes about one second.
+/// The time for the small guest, which takes about one second where KVM works.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Chooses how to run the guest's code.
+/// Chooses the engine that runs the guest's code.
 pub fn choose(options: &Options) -> Result<Engine> {
     if options.icount {
         return Ok(Engine::Icount);
@@ -65,7 +65,7 @@ fn kvm_works(options: &Options) -> Result<bool> {
         return Ok(works);
     }
     eprintln!(
-        "vm: looking whether KVM works here (once, up to {} s)",
+        "vm: testing whether KVM works here (once, up to {} s)",
         PROBE_TIMEOUT.as_secs()
     );
     let works = probe(options)?;
@@ -73,7 +73,7 @@ fn kvm_works(options: &Options) -> Result<bool> {
     Ok(works)
 }
 
-/// Everything that the result depends on.
+/// Returns a description of everything that the result depends on.
 fn key(options: &Options) -> Result<String> {
     let host = fs::read_to_string("/proc/sys/kernel/osrelease").context("no kernel release")?;
     let cpus = fs::read_to_string("/proc/cpuinfo").context("no /proc/cpuinfo")?;
@@ -88,7 +88,7 @@ fn key(options: &Options) -> Result<String> {
     ))
 }
 
-/// Changes when the file does, and costs less than to ask the file for its version.
+/// Returns a text that changes when the file does. This takes less than running it for its version.
 fn identity(path: &Path) -> Result<String> {
     let data = fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
     Ok(format!(

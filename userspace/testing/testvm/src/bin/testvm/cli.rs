@@ -14,12 +14,12 @@ use clap::{Parser, ValueEnum};
 
 /// Boots a Linux kernel in a virtual machine, loads procmon there and runs a command.
 ///
-/// The command's output, and nothing else, comes out on stdout and stderr, and its exit status is
-/// ours. Its stdin is /dev/null. Without a command, a shell runs in the guest: an interactive one
-/// on a terminal, else one that reads its commands from stdin.
+/// The command's output, and nothing else, goes to stdout and stderr, and its exit status is ours.
+/// Its stdin is /dev/null. Without a command, a shell runs in the guest: an interactive one on a
+/// terminal, else one that reads its commands from stdin.
 ///
 /// The guest is made anew for each call and lives in memory. It has busybox, the module as
-/// /lib/modules/procmon.ko, procmonctl, and what --add brings.
+/// /lib/modules/procmon.ko, procmonctl, and the files of --add.
 #[derive(Debug, Parser)]
 #[command(
     name = "vm",
@@ -34,7 +34,7 @@ Exit status:
 )]
 pub struct Options {
     /// Kernel to boot: "debian", the one that procmon is tested with; "debug" or "kcsan", which
-    /// find more mistakes; "cloud", "rt" or "debian-X.Y", others of Debian; or a file, by a path
+    /// find more errors; "cloud", "rt" or "debian-X.Y", others of Debian; or a file, by a path
     /// with a slash.
     #[arg(long, value_name = "NAME|PATH", default_value = "debian")]
     pub kernel: PathBuf,
@@ -44,11 +44,11 @@ pub struct Options {
           value_parser = clap::value_parser!(u8).range(1..))]
     pub cpus: u8,
 
-    /// Memory of the guest, like 768M or 2G. [default: 512M, 2G with a kernel that finds mistakes]
+    /// Memory of the guest, like 768M or 2G. [default: 512M, 2G with a kernel that finds errors]
     #[arg(long, value_name = "SIZE")]
     pub mem: Option<Memory>,
 
-    /// How to run the guest's code. KVM is only taken if it proves to work.
+    /// Engine for the guest's code. KVM is only taken if it proves to work.
     #[arg(long, value_enum, default_value_t = Accel::Auto)]
     pub accel: Accel,
 
@@ -70,24 +70,24 @@ pub struct Options {
     #[arg(long, value_name = "KERNEL ARGS", allow_hyphen_values = true)]
     pub append: Vec<String>,
 
-    /// Parameters to load the module with, like "buffer_size=4096".
+    /// Parameters of the module, like "buffer_size=4096".
     #[arg(long, value_name = "ARGS", default_value = "")]
     pub module_args: String,
 
-    /// Do not load the module. It is in the guest all the same.
+    /// Do not load the module, which is in the guest all the same.
     #[arg(long, conflicts_with = "module_args")]
     pub no_module: bool,
 
-    /// Module to take in place of the procmon.ko of this checkout.
+    /// Module in place of the procmon.ko of this checkout.
     #[arg(long, value_name = "FILE")]
     pub module: Option<PathBuf>,
 
-    /// How long the whole run may take. [default: 120, three times that with a kernel that finds
-    /// mistakes, without limit on a terminal]
+    /// Limit for the whole run. [default: 120, three times that with a kernel that finds errors,
+    /// without limit on a terminal]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
 
-    /// Where to write the kernel log.
+    /// File for the kernel log.
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
 
@@ -103,7 +103,7 @@ pub struct Options {
     pub command: Vec<String>,
 }
 
-/// What the wrapper tests/vm knows and the user need not say.
+/// Options that the wrapper tests/vm adds.
 #[derive(Debug, clap::Args)]
 pub struct Harness {
     /// Program that runs a command in the build root.
@@ -126,13 +126,13 @@ pub struct Harness {
     #[arg(long, hide = true)]
     pub default_module: PathBuf,
 
-    /// Directory of the kernel that is asked for by a name.
+    /// Directory of the kernel that is given by a name.
     #[arg(long, hide = true)]
     pub named_kernel: PathBuf,
 }
 
 impl Options {
-    /// The file to boot.
+    /// Returns the file to boot.
     pub fn kernel_file(&self) -> PathBuf {
         if self.kernel_is_named() {
             self.harness.named_kernel.join("vmlinuz")
@@ -141,8 +141,8 @@ impl Options {
         }
     }
 
-    /// The file with the options that the kernel must have, if it is one that we configure: all of
-    /// those find mistakes, and are slow.
+    /// Returns the file with the options that the kernel must have, if procmon configures it: all
+    /// such kernels find errors, and are slow.
     pub fn wanted_file(&self) -> Option<PathBuf> {
         let file = self.harness.named_kernel.join("wanted");
         (self.kernel_is_named() && file.exists()).then_some(file)
@@ -178,7 +178,7 @@ fn seconds(text: &str) -> Result<Duration> {
     Ok(Duration::from_secs(seconds.into()))
 }
 
-/// An amount of memory in the way that QEMU takes it.
+/// An amount of memory in the form that QEMU takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Memory(String);
 
@@ -205,7 +205,7 @@ impl fmt::Display for Memory {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Addition {
     pub file: PathBuf,
-    /// The place in the guest, if it was named.
+    /// The path in the guest, if it was given.
     pub destination: Option<String>,
 }
 
@@ -236,7 +236,7 @@ impl FromStr for Addition {
     }
 }
 
-/// The command as one string for `sh -c`. Several words are joined by blanks, as ssh does it.
+/// Returns the command as one string for `sh -c`. Several words are joined by blanks, as by ssh.
 pub fn command_line(words: &[String]) -> Option<String> {
     if words.is_empty() {
         None
@@ -245,16 +245,16 @@ pub fn command_line(words: &[String]) -> Option<String> {
     }
 }
 
-/// Exit statuses of our own.
+/// Exit statuses that are not the command's.
 pub const TIMED_OUT: u8 = 124;
 pub const FAILED: u8 = 125;
 pub const SPLAT: u8 = 126;
 
-/// Reads the command line. Where that fails, the result is an exit status: a mistake of the caller
-/// must not look like a status of the command.
+/// Parses the command line. An error is an exit status: a wrong option must not look like a status
+/// of the command.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, u8> {
     Options::try_parse_from(words).map_err(|error| {
-        // Fails only where there is nobody to read it.
+        // This only fails if our output is closed.
         let _ = error.print();
         if error.use_stderr() { FAILED } else { 0 }
     })
@@ -266,7 +266,7 @@ mod tests {
 
     use super::*;
 
-    const BENCH: &[&str] = &[
+    const HARNESS: &[&str] = &[
         "vm",
         "--runner=run",
         "--root=/r",
@@ -277,7 +277,7 @@ mod tests {
     ];
 
     fn parse(words: &[&str]) -> Result<Options, clap::Error> {
-        Options::try_parse_from(BENCH.iter().chain(words))
+        Options::try_parse_from(HARNESS.iter().chain(words))
     }
 
     #[test]

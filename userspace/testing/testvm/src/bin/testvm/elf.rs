@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an executable needs in order to run: its interpreter and its shared libraries.
+//! The needs of an executable: its interpreter and its shared libraries.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -14,7 +14,7 @@ use object::elf::{FileHeader32, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
 
-/// The interpreter that an executable asks for. None if it is static, or no ELF file.
+/// Returns the interpreter of an executable. None if it is static, or no ELF file.
 pub fn interpreter(data: &[u8]) -> Result<Option<PathBuf>> {
     match FileKind::parse(data) {
         Ok(FileKind::Elf32) => interpreter_of::<FileHeader32<Endianness>>(data),
@@ -34,18 +34,19 @@ fn interpreter_of<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<O
     Ok(None)
 }
 
-/// Where a dynamic executable could run: on the host or in the build root.
+/// A system that a dynamic executable could run in: the host or the build root.
 pub struct System<'a> {
     /// The program that runs a command there. None for the host.
     pub runner: Option<&'a Path>,
-    /// Where the host sees its files.
+    /// The directory of its files on the host.
     pub root: &'a Path,
 }
 
 impl System<'_> {
-    /// The files that `executable` loads there, its interpreter included, as paths in that system.
+    /// Returns the files that `executable` loads there, with its interpreter, as paths in that
+    /// system.
     ///
-    /// The interpreter itself is asked: it alone knows all the rules of the search.
+    /// The interpreter itself lists them, as only it has all the rules of the search.
     pub fn libraries(&self, executable: &Path, interpreter: &Path) -> Result<BTreeSet<PathBuf>> {
         let mut command = match self.runner {
             Some(runner) => {
@@ -69,7 +70,7 @@ impl System<'_> {
             .output()
             .with_context(|| format!("cannot run {}", interpreter.display()))?;
         let listing = String::from_utf8_lossy(&output.stdout);
-        // What of a library is too old is an error that does not show in the status.
+        // A library that is too old causes a message, but no error status.
         let errors = String::from_utf8_lossy(&output.stderr);
         if !output.status.success() || [&listing, &errors].iter().any(|s| s.contains("not found")) {
             bail!("{}\n{errors}{listing}", output.status);
@@ -79,7 +80,7 @@ impl System<'_> {
         Ok(files)
     }
 
-    /// Reads a file of that system, following symbolic links as it would.
+    /// Reads a file of that system, and follows symbolic links as the system would.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
         let context = || format!("cannot read {} in {}", path.display(), self.root.display());
         let root = File::open(self.root).with_context(context)?;
@@ -93,7 +94,7 @@ impl System<'_> {
     }
 }
 
-/// Takes the paths out of lines like these:
+/// Extracts the paths from lines like these:
 /// ```text
 ///     linux-vdso.so.1 (0x00007ffd0a5f2000)
 ///     libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f5d1c000000)

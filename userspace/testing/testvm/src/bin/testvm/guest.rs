@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is in the guest.
+//! The content of the guest.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,7 +30,7 @@ user:x:1000:
 nogroup:x:65534:
 ";
 
-/// The smallest guest that can say that it works.
+/// Returns the smallest guest that can report that it works.
 pub fn probe(harness: &Harness) -> Result<Tree> {
     bare(
         harness,
@@ -43,7 +43,7 @@ pub fn probe(harness: &Harness) -> Result<Tree> {
     )
 }
 
-/// A guest to run a task in, with a kernel that has the options that are wanted of it.
+/// Returns a guest for a task. The guest checks that its kernel has the options `wanted`.
 pub fn full(options: &Options, wanted: Option<String>, task: Task) -> Result<Tree> {
     let harness = &options.harness;
     let additions = additions(options)?;
@@ -74,7 +74,11 @@ pub fn full(options: &Options, wanted: Option<String>, task: Task) -> Result<Tre
     if !options.no_module || options.module.is_some() || options.module_file().exists() {
         tree.copy(MODULE_PATH, 0o644, options.module_file())?;
     }
-    tree.copy("/bin/procmonctl", 0o755, &harness.binaries.join("procmonctl"))?;
+    tree.copy(
+        "/bin/procmonctl",
+        0o755,
+        &harness.binaries.join("procmonctl"),
+    )?;
     additions.put_into(&mut tree)?;
     Ok(tree)
 }
@@ -91,7 +95,7 @@ fn bare(harness: &Harness, job: &Job) -> Result<Tree> {
     Ok(tree)
 }
 
-/// The commands that busybox can be.
+/// Returns the commands that busybox can be.
 fn applets(busybox: &Path) -> Result<Vec<String>> {
     let output = Command::new(busybox)
         .arg("--list")
@@ -111,11 +115,11 @@ fn applets(busybox: &Path) -> Result<Vec<String>> {
         .collect())
 }
 
-/// The files of --add, with the libraries they need.
+/// The files of --add, with the libraries that they need.
 struct Additions<'a> {
     files: Vec<(String, &'a Path)>,
     libraries: BTreeSet<PathBuf>,
-    /// Where the libraries are.
+    /// The system with the libraries.
     system: System<'a>,
 }
 
@@ -140,8 +144,8 @@ fn additions(options: &Options) -> Result<Additions<'_>> {
         }
     }
 
-    // All libraries are taken from one system, for a guest with a mixture of two would not work:
-    // from the host, else from the build root, which has what was compiled there.
+    // All libraries are taken from one system, as a guest with a mixture of two would not work:
+    // from the host, else from the build root, for programs that were compiled there.
     let host = System {
         runner: None,
         root: Path::new("/"),
@@ -195,7 +199,8 @@ fn is_executable(file: &Path) -> Result<bool> {
 }
 
 impl Additions<'_> {
-    /// Tells the dynamic loader of the guest, which has no cache, where the libraries are.
+    /// Returns the variable by which the guest's dynamic loader, which has no cache, finds the
+    /// libraries.
     fn environment(&self) -> Vec<(String, String)> {
         let directories: BTreeSet<&str> = self
             .libraries

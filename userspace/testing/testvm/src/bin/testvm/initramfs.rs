@@ -85,7 +85,7 @@ impl Tree {
         }
     }
 
-    /// Writes the archive. A directory comes before what is in it, because of the order of keys.
+    /// Writes the archive. A directory comes before its files, because of the order of keys.
     pub fn write(&self, mut archive: impl Write) -> io::Result<()> {
         for (number, (path, node)) in self.0.iter().enumerate() {
             let size = u32::try_from(node.data.len()).map_err(io::Error::other)?;
@@ -109,7 +109,7 @@ impl Tree {
 mod tests {
     use super::*;
 
-    /// Names, modes and contents in an archive.
+    /// Returns names, modes and contents in an archive.
     fn list(mut archive: &[u8]) -> Vec<(String, u32, Vec<u8>)> {
         let mut entries = Vec::new();
         loop {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn makes_directories_before_what_is_in_them() {
+    fn directories_come_before_their_files() {
         let mut tree = Tree::default();
         tree.file("/b/c/d", 0o755, "data").unwrap();
         tree.link("/a", "b").unwrap();

@@ -20,13 +20,13 @@ use object::elf::{FileHeader64, NoteType};
 use object::read::elf::{FileHeader, ProgramHeader};
 use ruzstd::decoding::StreamingDecoder;
 
-/// From the header of a bzImage (Documentation/arch/x86/boot.rst).
+/// Fields of the header of a bzImage (Documentation/arch/x86/boot.rst).
 const MAGIC: (Range<usize>, &[u8]) = (0x202..0x206, b"HdrS");
 const VERSION: Range<usize> = 0x206..0x208;
 const SETUP_SECTORS: usize = 0x1f1;
 const PAYLOAD_OFFSET: Range<usize> = 0x248..0x24c;
 const PAYLOAD_LENGTH: Range<usize> = 0x24c..0x250;
-/// The first version of the header that tells about the payload.
+/// The first version of the header that describes the payload.
 const PAYLOAD_VERSION: u16 = 0x208;
 const SECTOR_SIZE: usize = 512;
 
@@ -50,7 +50,7 @@ pub fn open(path: &Path) -> Result<OwnedFd> {
     }
 }
 
-/// Takes the kernel out of a bzImage, if it is one, compressed in the way of Debian's.
+/// Unpacks the kernel from a bzImage, if it is one, and compressed like Debian's.
 fn unpack(image: &[u8]) -> Option<Vec<u8>> {
     let number = |range: Range<usize>| -> Option<usize> {
         Some(u32::from_le_bytes(image.get(range)?.try_into().ok()?) as usize)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Running QEMU, and everything that comes out of it.
+//! The virtual machine: QEMU, its arguments and its files.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -22,18 +22,18 @@ use crate::initramfs::Tree;
 use crate::kernel;
 use crate::session::{self, Collector, Run, Session};
 
-/// Kernel arguments that every guest gets:
-/// - Messages of every level go to the console, and none is dropped because there are many.
+/// Kernel arguments of every guest:
+/// - Messages of every level go to the console, and none is dropped for their number.
 /// - A panic ends the machine at once. An oops is one, before it can do harm to the results.
-/// - Values in the log are those of the run, for whoever has to debug it.
-/// - Booting leaves out what takes long in emulation and does not matter here: the self-tests of
-///   cryptography, half of the time, and calibrations.
+/// - Pointers in the log are not hashed, which is for debugging.
+/// - Booting leaves out slow steps that do not matter here: the self-tests of cryptography, half of
+///   the time, and calibrations.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 ignore_loglevel printk.devkmsg=on log_buf_len=4M \
     panic=-1 oops=panic no_hash_pointers cryptomgr.notests no_timer_check tsc=reliable";
 
-/// Becomes QEMU, beside a process that kills it when their standard input ends: that is a pipe of
-/// ours, which ends with us however we do. The build root's processes are told to die with their
-/// parents as well, but each only after it has started.
+/// Script that becomes QEMU, beside a process that kills it when their standard input ends: a pipe
+/// of ours, which is closed whichever way we end. The build root's processes are told to die with
+/// their parents as well, but each only after it has started.
 const RUN_QEMU: &str = r#"
     exec 3<&0 </dev/null
     {
@@ -48,7 +48,7 @@ const RUN_QEMU: &str = r#"
     exec "$0" "$@" 3<&-
 "#;
 
-/// How QEMU runs the guest's code.
+/// QEMU's way to run the guest's code.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Engine {
     Kvm,
@@ -85,18 +85,18 @@ pub struct Machine<'a> {
     /// More kernel arguments.
     pub append: &'a str,
     pub tree: Tree,
-    /// What our stdin is to the guest.
+    /// The use of our stdin in the guest.
     pub input: Input,
     pub timeout: Option<Duration>,
-    /// Where to copy the kernel log while it grows.
+    /// A copy of the kernel log, written while it grows.
     pub log: Option<File>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Input {
-    /// Nothing.
+    /// None.
     None,
-    /// The port that a script comes from.
+    /// The port with a script.
     Script,
     /// A console in the guest, whose output is our stdout.
     Terminal,
@@ -122,7 +122,7 @@ impl Machine<'_> {
             "-machine",
             "q35",
             "-device",
-            // Without MSI-X, in whose table QEMU comes upon an assertion at times.
+            // Without MSI-X, by whose table QEMU fails an assertion at times.
             "virtio-serial-pci,vectors=0",
         ])
         .arg("-device")
@@ -167,13 +167,13 @@ impl Machine<'_> {
         qemu.stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(complaints_writer);
-        // Away from the keyboard: Ctrl-C is for us, who then stop it.
+        // In a process group of its own: Ctrl-C is for us, and we stop QEMU.
         qemu.process_group(0);
         let signals = session::catch_signals()?;
         let child = qemu
             .spawn()
             .with_context(|| format!("cannot start QEMU by {}", self.runner.display()))?;
-        // Nobody but QEMU may hold its ends of the sockets, so that they close when it is gone.
+        // Only QEMU may hold its ends of the sockets, so that they close when it is gone.
         drop((qemu, passed));
 
         let session = Session {
@@ -214,17 +214,17 @@ impl Passed {
     fn add(&mut self, fd: OwnedFd) -> Result<i32> {
         let number =
             fcntl(&fd, FcntlArg::F_DUPFD(Self::LOWEST)).context("cannot duplicate a descriptor")?;
-        // SAFETY: The descriptor is new and nobody else's.
+        // SAFETY: The descriptor is new and has no other owner.
         self.0.push(unsafe { OwnedFd::from_raw_fd(number) });
         Ok(number)
     }
 
-    /// Passes a file, and gives the name under which QEMU can open it.
+    /// Passes a file. Returns the name under which QEMU can open it.
     fn file(&mut self, file: OwnedFd) -> Result<String> {
         Ok(format!("/proc/self/fd/{}", self.add(file)?))
     }
 
-    /// Adds a character device to QEMU, and gives its other end.
+    /// Adds a character device to QEMU. Returns its other end.
     fn chardev(&mut self, qemu: &mut Command, id: &str) -> Result<OwnedFd> {
         let (ours, theirs) = socketpair(
             AddressFamily::Unix,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Boots a kernel in a virtual machine, runs a command there, and tells how it went: by the
-//! command's own exit status, unless the machine or its kernel log say otherwise.
+//! Boots a kernel in a virtual machine and runs a command there. The exit status is the command's,
+//! unless the machine fails or the kernel log has a splat.
 
 mod accel;
 mod cli;
@@ -29,11 +29,11 @@ use crate::terminal::RawMode;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How much longer it may take with a kernel that finds mistakes.
+/// The factor of the time with a kernel that finds errors.
 const SLOWNESS: u32 = 3;
 
-/// Kernel arguments for such a kernel. What it finds has to come out as what it is, so it goes on
-/// after a warning. And nothing hangs only because all is slow in emulation.
+/// Kernel arguments for such a kernel. It goes on after a warning, so that the log has the whole
+/// report. Watchdogs wait longer, as all is slow in emulation.
 const SLOW_ARGUMENTS: &str = "panic_on_warn=0 watchdog_thresh=165 \
     rcupdate.rcu_cpu_stall_timeout=300 sysctl.kernel.hung_task_timeout_secs=420 \
     workqueue.watchdog_thresh=165";

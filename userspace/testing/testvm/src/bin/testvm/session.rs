@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attending QEMU: passing data on, collecting the logs, watching the clock.
+//! A session with QEMU: passing data on, collecting the logs, watching the clock.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -21,10 +21,10 @@ use testvm::pump::{Pump, wait};
 
 use crate::terminal;
 
-/// How long we look for what a dead machine left behind.
+/// The time for reading the last output of a dead machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Why a run is over.
+/// The reason for the end of a run.
 #[derive(Debug, PartialEq)]
 pub enum End {
     /// QEMU exited.
@@ -33,11 +33,11 @@ pub enum End {
     TimedOut,
     /// This signal told us to stop.
     Interrupted(i32),
-    /// Nobody reads our output any more.
+    /// Our output was closed.
     OutputClosed,
 }
 
-/// All that is known about a run.
+/// The facts about a run.
 #[derive(Debug)]
 pub struct Run {
     pub end: End,
@@ -46,12 +46,12 @@ pub struct Run {
     pub complete: bool,
     /// The kernel log.
     pub log: Vec<u8>,
-    /// What QEMU said.
+    /// QEMU's messages.
     pub complaints: String,
 }
 
-/// Has the signals that end us delivered to a descriptor, with those for QEMU's end and for a new
-/// size of the terminal.
+/// Directs signals to a descriptor: those that end us, that of QEMU's end, and that of a new size
+/// of the terminal.
 pub fn catch_signals() -> Result<SignalFd> {
     let mut mask = SigSet::empty();
     for signal in [
@@ -84,7 +84,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Stays with QEMU until it is gone.
+    /// Serves QEMU until it is gone.
     pub fn attend(mut self, timeout: Option<Duration>) -> Result<Run> {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let mut report = None;
@@ -105,7 +105,7 @@ impl Session {
             }
             if !complete && report.as_ref().is_some_and(|report| self.has_all(report)) {
                 complete = true;
-                // Should that fail, the machine just died, which the next round will see.
+                // If that fails, the machine just died, which the next round will notice.
                 let _ = unistd::write(&self.report.source, ACKNOWLEDGMENT);
             }
         };
@@ -119,7 +119,7 @@ impl Session {
         })
     }
 
-    /// Waits for something to happen and deals with it. Tells if that ends the run.
+    /// Waits for an event and handles it. Returns the reason if that ends the run.
     fn step(&mut self, timeout: Option<Duration>) -> Result<Option<End>> {
         let mut fds = vec![Some(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN))];
         fds.push(self.input.as_ref().and_then(Pump::poll_fd));
@@ -130,7 +130,7 @@ impl Session {
 
         if ready.next() == Some(true) {
             match self.signals.read_signal().context("cannot read a signal")? {
-                // Tells only that it is time to look after QEMU.
+                // The caller checks whether QEMU has ended.
                 Some(signal) if signal.ssi_signo == Signal::SIGCHLD as u32 => {}
                 Some(signal) if signal.ssi_signo == Signal::SIGWINCH as u32 => self.pass_size(),
                 Some(signal) => return Ok(Some(End::Interrupted(signal.ssi_signo as i32))),
@@ -176,15 +176,15 @@ impl Session {
     fn pass_input(&mut self) {
         let Some(pump) = &mut self.input else { return };
         if pump.step().is_err() {
-            // No terminal any more, or no guest. Both show elsewhere.
+            // The terminal or the guest is gone, which is noticed elsewhere.
             self.input = None;
         } else if pump.is_done() {
             let _ = shutdown(pump.sink().as_raw_fd(), Shutdown::Write);
         }
     }
 
-    /// Passes on the size of our terminal, if the guest has it. To one that is about to end, or
-    /// takes nothing, the size does not matter.
+    /// Passes on the size of our terminal, if the guest has it. A guest that is about to end, or
+    /// reads nothing, does not need it.
     fn pass_size(&self) {
         if self.has_terminal
             && let Ok(size) = terminal::size()
@@ -208,7 +208,7 @@ impl Session {
             && self.console.contains(END_OF_LOG)
     }
 
-    /// Stops QEMU if it still runs, waits until it is gone, and takes what it left in the sockets.
+    /// Stops QEMU if it still runs, waits until it is gone, and reads the rest from the sockets.
     fn clean_up(&mut self) -> Result<()> {
         self.stop();
         self.input = None;
@@ -218,7 +218,7 @@ impl Session {
             || !self.outputs.iter().all(Pump::is_done)
         {
             let left = deadline.saturating_duration_since(Instant::now());
-            // What nobody reads, and the impatience of whoever sends signals, must not keep us.
+            // Neither output that is not read nor another signal may delay the end.
             if left.is_zero() || self.step(Some(left))?.is_some() {
                 self.outputs.clear();
                 if !self.console.is_open || left.is_zero() {
@@ -230,8 +230,8 @@ impl Session {
     }
 
     fn stop(&mut self) {
-        // QEMU and those who run it are a process group. Until the first of them has been waited
-        // for, the number is nobody else's.
+        // QEMU and the processes that run it are a process group. Until the first of them is
+        // reaped, the number belongs to no other group.
         if let (Ok(None), Ok(group)) = (self.child.try_wait(), self.child.id().try_into()) {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
@@ -245,12 +245,12 @@ impl Drop for Session {
     }
 }
 
-/// Takes all the text that comes from a file, with the line ends of Unix.
+/// Collects all text from a file, with the line ends of Unix.
 pub struct Collector {
     source: OwnedFd,
     is_open: bool,
     data: Vec<u8>,
-    /// Gets the data as well.
+    /// Another file that the data is written to.
     copy: Option<File>,
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Our terminal, while a shell in the guest has it.
+//! Our terminal, for a shell in the guest.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -12,12 +12,12 @@ use testvm::protocol::{Size, Task};
 
 nix::ioctl_read_bad!(window_size, libc::TIOCGWINSZ, libc::winsize);
 
-/// Whether there is somebody to type and to look.
+/// Whether stdin and stdout are a terminal.
 pub fn is_present() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// A command, or an interactive shell, that fits our terminal.
+/// Returns the task for a command, or for an interactive shell, on our terminal.
 pub fn task(command: Option<String>) -> Result<Task> {
     ensure!(
         is_present(),
@@ -30,7 +30,7 @@ pub fn task(command: Option<String>) -> Result<Task> {
     })
 }
 
-/// The size of our terminal.
+/// Returns the size of our terminal.
 pub fn size() -> nix::Result<Size> {
     let mut size = Size {
         rows: 0,
@@ -45,7 +45,7 @@ pub fn size() -> nix::Result<Size> {
     })
 }
 
-/// Hands every key to the guest, until dropped.
+/// The mode in which the guest gets every key, until dropped.
 pub struct RawMode(Termios);
 
 impl RawMode {
@@ -61,7 +61,7 @@ impl RawMode {
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        // There is nothing left to do about a terminal that is gone.
+        // An error means that the terminal is gone.
         let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.0);
     }
 }

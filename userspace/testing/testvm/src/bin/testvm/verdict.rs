@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a run means: our exit status, and what to say about it.
+//! The verdict on a run: our exit status, and a message.
 
 use testvm::protocol::{EXIT_STATUS, Outcome};
 use testvm::splat;
@@ -8,8 +8,8 @@ use testvm::splat;
 use crate::cli::{FAILED, SPLAT, TIMED_OUT};
 use crate::session::{End, Run};
 
-/// Taint flags (Documentation/admin-guide/tainted-kernels.rst) that the kernel sets when it finds
-/// something wrong with itself. They stand even if the message was lost.
+/// Taint flags (Documentation/admin-guide/tainted-kernels.rst) that the kernel sets after an error
+/// of its own. They stay even if the message was lost.
 const BAD_TAINTS: [(u32, &str); 4] = [
     (5, "bad page"),
     (7, "oops or BUG"),
@@ -17,7 +17,7 @@ const BAD_TAINTS: [(u32, &str); 4] = [
     (14, "soft lockup"),
 ];
 
-/// How many lines of the kernel log are shown when the guest died.
+/// The number of lines of the kernel log that are shown when the guest died.
 const SHOWN_LINES: usize = 15;
 
 #[derive(Debug, PartialEq)]
@@ -33,13 +33,13 @@ impl Verdict {
     }
 }
 
-/// Judges a run. A problem of the kernel outranks everything else: it may be the cause of it.
+/// Judges a run. A problem of the kernel outranks everything else, as it may be the cause.
 pub fn judge(run: &Run) -> Verdict {
     match run.end {
         End::Interrupted(signal) => {
             return Verdict::new(signaled(signal), format!("stopped by signal {signal}"));
         }
-        // As for any command whose output nobody reads any more, this needs no words.
+        // As for any command whose output is closed, this needs no message.
         End::OutputClosed => return Verdict::new(signaled(libc::SIGPIPE), String::new()),
         End::Exited(_) | End::TimedOut => {}
     }
@@ -58,8 +58,8 @@ pub fn judge(run: &Run) -> Verdict {
     }
 }
 
-/// How the task ended, if all three say that the run came to its end: the report, the completeness
-/// of everything, and QEMU's exit status. Otherwise the reason why not.
+/// Returns the outcome of the task, if three facts confirm that the run came to its end: the
+/// report, the completeness of all output, and QEMU's exit status. An error is the reason why not.
 pub fn outcome(run: &Run) -> Result<&Outcome, String> {
     match (&run.end, &run.report) {
         (End::Exited(status), Some(report))
@@ -87,7 +87,7 @@ fn describe(run: &Run) -> String {
     }
 }
 
-/// What may explain a death without a report.
+/// Returns messages that may explain a death without a report.
 fn circumstances(run: &Run) -> String {
     let mut text = run.complaints.clone();
     let log = String::from_utf8_lossy(&run.log);
@@ -108,7 +108,7 @@ fn bad_taint(run: &Run) -> Option<&'static str> {
         .map(|&(_, meaning)| meaning)
 }
 
-/// As shells have it.
+/// Returns the exit status of shells for a signal.
 fn signaled(signal: i32) -> u8 {
     (128 + signal) as u8
 }
@@ -126,7 +126,7 @@ mod tests {
         End::Exited(ExitStatus::from_raw(status << 8))
     }
 
-    /// A run that is fine in each way.
+    /// Returns a run without any problem.
     fn good(outcome: Outcome) -> Run {
         Run {
             end: exited(EXIT_STATUS),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_why_a_guest_failed() {
+    fn the_message_has_the_reason_of_a_failure() {
         let verdict = judge(&good(Outcome::Failed("no module".to_owned())));
         assert_eq!(verdict.status, FAILED);
         assert!(verdict.message.contains("no module"));
