@@ -14,7 +14,6 @@ use rustix::ioctl::{Getter, Ioctl, NoArg, Setter, Updater, ioctl};
 
 use crate::events::{SampleEvents, poll_priority};
 use crate::history::{History, Sample};
-use crate::open::OpenOptions;
 use crate::snapshot::{Groups, Record, Snapshot, SnapshotOptions};
 use crate::time::BootTime;
 use crate::{Error, ErrorKind, Process, Result, uapi};
@@ -88,8 +87,9 @@ impl Info {
 /// device. A pass belongs to the open file: reading it piece by piece from the start to the end
 /// delivers one message, even if another one is written in between.
 ///
-/// A device is opened by [`OpenOptions`], or made from an open file by `TryFrom<OwnedFd>`. Both
-/// verify that the file is procmon's, as other drivers would take its commands for theirs.
+/// A device is opened by [`OpenOptions`](crate::OpenOptions), or made from an open file by
+/// `TryFrom<OwnedFd>`. Both verify that the file is procmon's, as other drivers would take its
+/// commands for theirs.
 #[derive(Debug)]
 pub struct Device {
     file: File,
@@ -97,30 +97,6 @@ pub struct Device {
 }
 
 impl Device {
-    /// Opens [`DEVICE_PATH`] for reading and writing.
-    ///
-    /// # Errors
-    ///
-    /// As [`OpenOptions::open`].
-    pub fn open() -> Result<Self> {
-        Self::options().open()
-    }
-
-    /// Opens [`DEVICE_PATH`] for reading; [`reset`](Self::reset), [`set_filter`](Self::set_filter)
-    /// and [`write_message`](Self::write_message) will be refused.
-    ///
-    /// # Errors
-    ///
-    /// As [`OpenOptions::open`].
-    pub fn open_read_only() -> Result<Self> {
-        Self::options().write(false).open()
-    }
-
-    /// Creates options for other ways of opening the device.
-    pub fn options() -> OpenOptions {
-        OpenOptions::default()
-    }
-
     /// Takes over an open file where neither `/sys` nor `/proc` shows which driver it belongs to.
     ///
     /// # Safety

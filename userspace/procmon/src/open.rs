@@ -76,6 +76,32 @@ impl OpenOptions {
     }
 }
 
+impl Device {
+    /// Opens [`DEVICE_PATH`] for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenOptions::open`].
+    pub fn open() -> Result<Self> {
+        Self::options().open()
+    }
+
+    /// Opens [`DEVICE_PATH`] for reading; [`reset`](Self::reset), [`set_filter`](Self::set_filter)
+    /// and [`write_message`](Self::write_message) will be refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenOptions::open`].
+    pub fn open_read_only() -> Result<Self> {
+        Self::options().write(false).open()
+    }
+
+    /// Creates options for other ways of opening the device.
+    pub fn options() -> OpenOptions {
+        OpenOptions::default()
+    }
+}
+
 /// Takes over an open file, such as one that was inherited or received from another process.
 ///
 /// # Errors

@@ -404,7 +404,7 @@ mod tests {
             runtime: 1_500_000_000,
             ..Default::default()
         };
-        raw.comm[0] = b'x' as _;
+        raw.comm[0] = b'x'.cast_signed();
         let value = to_value(Record(raw)).unwrap();
         assert_eq!(value.as_object().unwrap().len(), 17);
         assert_eq!(value["pid"], 7);
@@ -415,7 +415,7 @@ mod tests {
         assert_eq!(value["cpu"]["user"], 0);
         assert_eq!(value["memory"], json!(null));
         // Not text.
-        raw.comm[0] = 0xff_u8 as _;
+        raw.comm[0] = -1;
         assert_eq!(to_value(Record(raw)).unwrap()["comm"], json!([255]));
         let groups = to_value(Groups::CPU | Groups::IO).unwrap();
         assert_eq!(groups, json!(["cpu", "io"]));

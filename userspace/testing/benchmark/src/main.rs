@@ -5,6 +5,7 @@
 mod baseline;
 mod calls;
 mod chart;
+mod cpu;
 mod measure;
 mod processes;
 mod report;

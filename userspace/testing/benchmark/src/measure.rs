@@ -19,8 +19,8 @@ use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use crate::calls::{Prepared, Repeat};
+use crate::cpu::pin;
 use crate::rows::{ROWS, Rounds};
-use crate::scaling::pin;
 
 /// The largest error of the calibration.
 const TOLERANCE: f64 = 0.01;

@@ -21,8 +21,8 @@ use procmon::sysfs::{self, Parameter};
 use procmon::{Device, Snapshot, SnapshotOptions};
 use serde::{Deserialize, Serialize};
 
+use crate::cpu::pin;
 use crate::measure::{Cost, Unit, calibrate};
-use crate::scaling::pin;
 
 /// The number of rounds of each measurement.
 const ROUNDS: usize = 7;

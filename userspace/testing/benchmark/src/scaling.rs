@@ -9,13 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::Pid;
+use anyhow::{Result, anyhow, ensure};
 use procmon::uapi::PROCMON_GET_STATS;
 use serde::{Deserialize, Serialize};
 
 use crate::calls::{Prepared, Repeat};
+use crate::cpu::pin;
 use crate::measure::Cost;
 use crate::rows::{Call, File};
 
@@ -42,13 +41,6 @@ pub struct Scaling {
     /// Median wall time of one write, in nanoseconds, and of one to the other file.
     pub write: f64,
     pub write_floor: f64,
-}
-
-/// Binds this thread to a CPU.
-pub fn pin(cpu: usize) -> Result<()> {
-    let mut cpus = CpuSet::new();
-    cpus.set(cpu)?;
-    sched_setaffinity(Pid::from_raw(0), &cpus).with_context(|| format!("cannot go to CPU {cpu}"))
 }
 
 pub fn measure() -> Result<Scaling> {
