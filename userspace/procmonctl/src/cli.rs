@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command line: the commands, and the options that all of them take.
+//! The command line: the options that all commands take.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser};
 
-use crate::commands::{
-    completions, count, filter, history, man, ps, query, read, reset, stats, test, top, watch,
-    write,
-};
+use crate::commands::{Command, JSON};
 use crate::manual;
 use crate::output::Output;
 use crate::session::Session;
@@ -31,41 +28,6 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
-
-/// The commands, in the order of the help. Their own help is that of their arguments.
-#[derive(Debug, Subcommand)]
-enum Command {
-    Stats(stats::Args),
-    Count(count::Args),
-    Read(read::Args),
-    Write(write::Args),
-    #[command(visible_alias = "record")]
-    Filter(filter::Args),
-    Reset(reset::Args),
-    Query(query::Args),
-    Ps(ps::Args),
-    Top(top::Args),
-    History(history::Args),
-    Watch(watch::Args),
-    Test(test::Args),
-    Completions(completions::Args),
-    Man(man::Args),
-}
-
-/// The JSON of each command, for the manual.
-const JSON: [&str; 11] = [
-    stats::JSON,
-    count::JSON,
-    read::JSON,
-    write::JSON,
-    filter::JSON,
-    reset::JSON,
-    query::JSON,
-    watch::JSON,
-    ps::JSON,
-    history::JSON,
-    test::JSON,
-];
 
 impl Cli {
     /// Parses the arguments of this program.
@@ -106,23 +68,7 @@ impl Cli {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let session = Session::new(self.device, Output::new(self.json));
-        match self.command {
-            Command::Stats(args) => args.run(&session)?,
-            Command::Count(args) => args.run(&session)?,
-            Command::Read(args) => args.run(&session)?,
-            Command::Write(args) => args.run(&session)?,
-            Command::Filter(args) => args.run(&session)?,
-            Command::Reset(args) => args.run(&session)?,
-            Command::Query(args) => return args.run(&session),
-            Command::Ps(args) => return args.run(&session),
-            Command::Top(args) => args.run(&session)?,
-            Command::History(args) => args.run(&session)?,
-            Command::Watch(args) => args.run(&session)?,
-            Command::Test(args) => return args.run(&session),
-            Command::Completions(args) => args.run(Self::described(), &session)?,
-            Command::Man(args) => args.run(Self::described())?,
-        }
-        Ok(ExitCode::SUCCESS)
+        self.command.run(&session, Self::described)
     }
 }
 

@@ -17,3 +17,71 @@ pub mod test;
 pub mod top;
 pub mod watch;
 pub mod write;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::session::Session;
+
+/// The commands, in the order of the help. Their own help is that of their arguments.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Stats(stats::Args),
+    Count(count::Args),
+    Read(read::Args),
+    Write(write::Args),
+    #[command(visible_alias = "record")]
+    Filter(filter::Args),
+    Reset(reset::Args),
+    Query(query::Args),
+    Ps(ps::Args),
+    Top(top::Args),
+    History(history::Args),
+    Watch(watch::Args),
+    Test(test::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// The JSON of each command, for the manual.
+pub const JSON: [&str; 11] = [
+    stats::JSON,
+    count::JSON,
+    read::JSON,
+    write::JSON,
+    filter::JSON,
+    reset::JSON,
+    query::JSON,
+    watch::JSON,
+    ps::JSON,
+    history::JSON,
+    test::JSON,
+];
+
+impl Command {
+    /// Runs the command. `described` returns the whole command line, for completions and the manual.
+    pub fn run(
+        self,
+        session: &Session,
+        described: impl FnOnce() -> clap::Command,
+    ) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Stats(args) => args.run(session)?,
+            Self::Count(args) => args.run(session)?,
+            Self::Read(args) => args.run(session)?,
+            Self::Write(args) => args.run(session)?,
+            Self::Filter(args) => args.run(session)?,
+            Self::Reset(args) => args.run(session)?,
+            Self::Query(args) => return args.run(session),
+            Self::Ps(args) => return args.run(session),
+            Self::Top(args) => args.run(session)?,
+            Self::History(args) => args.run(session)?,
+            Self::Watch(args) => args.run(session)?,
+            Self::Test(args) => return args.run(session),
+            Self::Completions(args) => args.run(described(), session)?,
+            Self::Man(args) => args.run(described())?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
