@@ -21,6 +21,7 @@ use testvm::pump::Pump;
 use crate::initramfs::Tree;
 use crate::kernel;
 use crate::session::{self, Collector, Run, Session};
+use crate::tsc;
 
 /// Kernel arguments of every guest:
 /// - Messages of every level go to the console, and none is dropped for their number.
@@ -105,6 +106,7 @@ pub enum Input {
 impl Machine<'_> {
     /// Runs the machine to its end. QEMU is gone when this returns, and dies if we do.
     pub fn run(self) -> Result<Run> {
+        let reading = tsc::Reading::take();
         let mut passed = Passed::default();
         let mut qemu = Command::new(self.runner);
         qemu.args([
@@ -128,12 +130,20 @@ impl Machine<'_> {
         .arg("-device")
         .arg(format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1"))
         .args(self.engine.arguments())
-        .args(["-smp", &self.cpus.to_string(), "-m", &self.memory])
-        .args(["-append", &format!("{KERNEL_ARGUMENTS} {}", self.append)]);
+        .args(["-smp", &self.cpus.to_string(), "-m", &self.memory]);
 
         // All files are handed over as descriptors: the build root does not see every path.
         qemu.args(["-kernel", &passed.file(kernel::open(self.kernel)?)?]);
         qemu.args(["-initrd", &passed.file(self.initramfs()?)?]);
+
+        let mut arguments = format!("{KERNEL_ARGUMENTS} {}", self.append);
+        // After the files, which take longer than the counter needs.
+        if self.engine == Engine::Tcg
+            && let Some(argument) = reading.argument()
+        {
+            arguments = format!("{argument} {arguments}");
+        }
+        qemu.args(["-append", &arguments]);
 
         let console = passed.chardev(&mut qemu, "console")?;
         qemu.args(["-serial", "chardev:console"]);

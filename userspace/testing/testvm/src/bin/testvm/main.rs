@@ -12,6 +12,7 @@ mod kernel;
 mod machine;
 mod session;
 mod terminal;
+mod tsc;
 mod verdict;
 
 use std::fs::{self, File};
