@@ -25,9 +25,10 @@ static COMBINING: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\p{M}").expec
 
 /// Returns a name as one line of visible characters.
 ///
-/// Different names give different texts: escapes begin with a backslash, and a backslash is doubled.
-/// A space is escaped at the start and at the end only, where it would be invisible. A combining
-/// character is escaped at the start only, where it would combine with the text before the name.
+/// Different names give different texts: escapes begin with a backslash, and a backslash is
+/// doubled. A space is escaped at the start and at the end only, where it would be invisible. A
+/// combining character is escaped at the start only, where it would combine with the text before
+/// the name.
 pub fn printable(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     let inner = name.trim_ascii_start();

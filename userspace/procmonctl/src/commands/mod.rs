@@ -60,7 +60,7 @@ pub const JSON: [&str; 11] = [
 ];
 
 impl Command {
-    /// Runs the command. `described` returns the whole command line, for completions and the manual.
+    /// Runs the command. `described` returns the command line, for completions and the manual.
     pub fn run(
         self,
         session: &Session,

@@ -22,8 +22,8 @@ impl Ptr {
 
 /// A page of memory, with an inaccessible page after it.
 ///
-/// Only raw pointers lead to the page, so that the compiler assumes nothing about its content, which
-/// the kernel changes.
+/// Only raw pointers lead to the page, so that the compiler assumes nothing about its content,
+/// which the kernel changes.
 pub struct Page {
     start: *mut u8,
 }

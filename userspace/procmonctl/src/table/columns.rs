@@ -115,7 +115,7 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Word(row.flags()))),
     column!("threads", "THR", Right, BASIC, "Number of threads",
         |row, _| Some(Value::Count(row.record.threads().into()))),
-    column!("cpu", "CPU%", Right, CPU, "CPU use in percent of one CPU; in top since the last refresh",
+    column!("cpu", "CPU%", Right, CPU, "CPU use in percent of a CPU; in top since the last refresh",
         |row, _| row.cpu.map(Value::Percent)),
     column!("time", "TIME", Right, CPU, "User and system time",
         |row, _| row.cpu_time().map(Value::Time)),

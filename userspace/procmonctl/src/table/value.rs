@@ -111,8 +111,8 @@ pub fn bytes_text(bytes: u64) -> String {
     }
 }
 
-/// Formats a time: minutes, seconds and hundredths; from an hour on hours, minutes and seconds; from
-/// a day on days, hours and minutes.
+/// Formats a time: minutes, seconds and hundredths; from an hour on hours, minutes and seconds;
+/// from a day on days, hours and minutes.
 pub fn time_text(time: Duration) -> String {
     let seconds = time.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);

@@ -2,8 +2,8 @@
 
 //! Keys, parsed from the bytes that a terminal sends.
 //!
-//! A separate thread reads the bytes, so that neither half of a sequence nor a terminal that is gone
-//! blocks the rest of the program.
+//! A separate thread reads the bytes, so that neither half of a sequence nor a terminal that is
+//! gone blocks the rest of the program.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};

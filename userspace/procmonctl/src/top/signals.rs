@@ -29,8 +29,8 @@ const ACTIVE: [Signal; 5] = [
     Signal::SIGTSTP,
 ];
 
-/// The time for the program to notice a signal. It takes longer only when it is stuck: in a write to
-/// a terminal that accepts no output, which has no other way out.
+/// The time for the program to notice a signal. It takes longer only when it is stuck: in a write
+/// to a terminal that accepts no output, which has no other way out.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Returns whether a signal is to have its usual action after the terminal was restored.

@@ -3,9 +3,9 @@
 //! Coverage-guided fuzzer of procmon.
 //!
 //! The fuzzer runs as root in a guest with the debug kernel, and loads the module itself. An input
-//! is a [`program`] of system calls; [`execute`] makes them, and checks their results by a
-//! [`model`] of the device. The kernel's own checks count as well. Each input is written to the
-//! kernel's log before it is run, so that the log names the one that the guest died of.
+//! is a [`program`] of system calls; [`execute`](mod@execute) makes them, and checks their results
+//! by a [`model`] of the device. The kernel's own checks count as well. Each input is written to
+//! the kernel's log before it is run, so that the log names the one that the guest died of.
 
 mod blocks;
 mod execute;

@@ -51,7 +51,7 @@ impl Database {
         };
     }
 
-    /// Parses the lines that are well-formed. Names may have any bytes, as no rule makes them UTF-8.
+    /// Parses the well-formed lines. Names may have any bytes, as no rule makes them UTF-8.
     pub fn parse(bytes: &[u8]) -> Self {
         let mut database = Self::default();
         for line in bytes.split(|byte| *byte == b'\n') {

@@ -31,8 +31,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads counter and clock several times, as the thread may have to wait in between, and returns
-    /// the best reading.
+    /// Reads counter and clock several times, as the thread may have to wait in between, and
+    /// returns the best reading.
     pub fn take() -> Self {
         let attempts = (0..ATTEMPTS).map(|_| {
             let ticks = ticks();
