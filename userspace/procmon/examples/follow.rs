@@ -4,7 +4,7 @@
 //! is gone.
 
 use procmon::Device;
-use procmon::history::Chosen;
+use procmon::history::Target;
 
 fn main() -> procmon::Result<()> {
     let device = Device::open_read_only()?;
@@ -13,9 +13,9 @@ fn main() -> procmon::Result<()> {
         let history = device.history(next)?;
         for sample in &history {
             let time = sample.time();
-            match sample.chosen() {
-                Chosen::Process(record) => println!("{time} {} {}", record.pid(), record.state()),
-                Chosen::Gone { pid, .. } => {
+            match sample.target() {
+                Target::Process(record) => println!("{time} {} {}", record.pid(), record.state()),
+                Target::Gone { pid, .. } => {
                     println!("{time} {pid} is gone");
                     return Ok(());
                 }

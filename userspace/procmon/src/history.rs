@@ -127,7 +127,7 @@ pub struct System {
 /// set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Chosen<'a> {
+pub enum Target<'a> {
     /// There is no target.
     None,
     /// The record of the target.
@@ -185,24 +185,24 @@ impl Sample {
 
     /// Returns the target.
     #[must_use]
-    pub fn chosen(&self) -> Chosen<'_> {
+    pub fn target(&self) -> Target<'_> {
         let process = &self.0.process;
         if self.0.flags & uapi::PROCMON_SAMPLE_GONE != 0 {
             let start = process.start_time;
-            Chosen::Gone {
+            Target::Gone {
                 pid: process.pid,
                 start: (start != 0).then(|| BootTime::from_nanos(start)),
             }
         } else if self.0.flags & uapi::PROCMON_SAMPLE_PROCESS != 0 {
-            Chosen::Process(Record::from_raw(process))
+            Target::Process(Record::from_raw(process))
         } else {
-            Chosen::None
+            Target::None
         }
     }
 }
 
 #[cfg(feature = "serde")]
-impl serde::Serialize for Chosen<'_> {
+impl serde::Serialize for Target<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
 
@@ -229,7 +229,7 @@ impl serde::Serialize for Sample {
         sample.serialize_field("sequence", &self.sequence())?;
         sample.serialize_field("time", &self.time())?;
         sample.serialize_field("system", &self.system())?;
-        sample.serialize_field("chosen", &self.chosen())?;
+        sample.serialize_field("target", &self.target())?;
         sample.end()
     }
 }
@@ -255,15 +255,15 @@ mod tests {
     #[test]
     fn a_sample_has_the_target() {
         let mut sample = Sample::default();
-        assert_eq!(sample.chosen(), Chosen::None);
+        assert_eq!(sample.target(), Target::None);
         sample.0.flags = uapi::PROCMON_SAMPLE_PROCESS;
         sample.0.process.pid = 7;
-        assert!(matches!(sample.chosen(), Chosen::Process(record) if record.pid() == 7));
+        assert!(matches!(sample.target(), Target::Process(record) if record.pid() == 7));
         sample.0.flags = uapi::PROCMON_SAMPLE_GONE;
-        let gone = |start| Chosen::Gone { pid: 7, start };
-        assert_eq!(sample.chosen(), gone(None));
+        let gone = |start| Target::Gone { pid: 7, start };
+        assert_eq!(sample.target(), gone(None));
         sample.0.process.start_time = 5;
-        assert_eq!(sample.chosen(), gone(Some(BootTime::from_nanos(5))));
+        assert_eq!(sample.target(), gone(Some(BootTime::from_nanos(5))));
     }
 
     #[test]
@@ -323,11 +323,11 @@ mod tests {
         };
         let value = to_value(Sample(raw)).unwrap();
         assert_eq!(value["system"]["zombies"], 2);
-        assert_eq!(value["chosen"], json!(null));
+        assert_eq!(value["target"], json!(null));
         raw.flags = uapi::PROCMON_SAMPLE_GONE;
         raw.process.pid = 9;
         assert_eq!(
-            to_value(Sample(raw)).unwrap()["chosen"],
+            to_value(Sample(raw)).unwrap()["target"],
             json!({"pid": 9, "start": null, "gone": true})
         );
     }

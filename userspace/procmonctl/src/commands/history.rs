@@ -5,7 +5,7 @@
 use std::io;
 
 use procmon::CpuUsage;
-use procmon::history::{Chosen, Sample, System};
+use procmon::history::{Sample, System, Target};
 use procmon::snapshot::Record;
 use procmon::{History, sysfs};
 use ratatui::buffer::{Buffer, Cell};
@@ -210,9 +210,9 @@ fn row(sample: &Sample, cpu: Option<f64>, names: &KernelNames, clock: Clock) -> 
         forks,
         ..
     } = sample.system();
-    let (pid, record, gone) = match sample.chosen() {
-        Chosen::Process(record) => (Some(record.pid()), Some(record), false),
-        Chosen::Gone { pid, .. } => (Some(pid), None, true),
+    let (pid, record, gone) = match sample.target() {
+        Target::Process(record) => (Some(record.pid()), Some(record), false),
+        Target::Gone { pid, .. } => (Some(pid), None, true),
         _ => (None, None, false),
     };
     let times = record.and_then(Record::cpu);
@@ -246,7 +246,7 @@ fn row(sample: &Sample, cpu: Option<f64>, names: &KernelNames, clock: Clock) -> 
 fn cpu_percents(samples: &[Sample]) -> Vec<Option<f64>> {
     let mut before = None;
     let percents = samples.iter().map(|sample| {
-        let Chosen::Process(record) = sample.chosen() else {
+        let Target::Process(record) = sample.target() else {
             return None;
         };
         let now = (record, sample.time());
@@ -290,8 +290,8 @@ fn table(history: &History, width: Option<usize>) -> String {
             system.forks.to_string(),
         ];
         let absent = || "-".to_owned();
-        match sample.chosen() {
-            Chosen::Process(record) => cells.extend([
+        match sample.target() {
+            Target::Process(record) => cells.extend([
                 record.pid().to_string(),
                 record.state().letter().to_string(),
                 cpu.map_or_else(absent, |cpu| format!("{cpu:.1}")),
@@ -300,7 +300,7 @@ fn table(history: &History, width: Option<usize>) -> String {
                     .map_or_else(absent, |memory| bytes_text(memory.resident())),
                 printable(&names.name(record)),
             ]),
-            Chosen::Gone { pid, .. } => cells.extend([pid.to_string(), "gone".to_owned()]),
+            Target::Gone { pid, .. } => cells.extend([pid.to_string(), "gone".to_owned()]),
             _ => {}
         }
         cells

@@ -18,7 +18,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Pid, Uid, setgid, setgroups, setuid};
 use procmon::Device;
-use procmon::history::Chosen;
+use procmon::history::Target;
 use procmon::snapshot::{Groups, Record, SnapshotOptions};
 
 /// `LANDLOCK_RESTRICT_SELF_TSYNC`: for all threads of the process.
@@ -238,8 +238,8 @@ fn a_process_that_never_ends_executing() {
     });
     let history = device.history(next).unwrap();
     for sample in history.samples() {
-        match sample.chosen() {
-            Chosen::Process(record) => {
+        match sample.target() {
+            Target::Process(record) => {
                 assert_eq!(record.pid(), pid);
                 assert!(record.is_mixed());
             }

@@ -9,7 +9,7 @@ use fixture::child::{Child, in_pid_namespace};
 use fixture::{eventually, loaded, procfs, stats};
 use nix::unistd::{gettid, pause, pipe, read, write};
 use procmon::Device;
-use procmon::history::{Chosen, Sample};
+use procmon::history::{Sample, Target};
 
 const FAST: &str = "monitor_interval_ms=10";
 
@@ -32,10 +32,10 @@ fn next_sample(device: &Device) -> Sample {
     found.unwrap()
 }
 
-fn chosen_pid(device: &Device) -> Option<i32> {
-    match next_sample(device).chosen() {
-        Chosen::Process(record) => Some(record.pid()),
-        Chosen::Gone { pid, .. } => panic!("{pid} is gone"),
+fn target_pid(device: &Device) -> Option<i32> {
+    match next_sample(device).target() {
+        Target::Process(record) => Some(record.pid()),
+        Target::Gone { pid, .. } => panic!("{pid} is gone"),
         _ => None,
     }
 }
@@ -73,12 +73,12 @@ fn a_thread_stands_for_its_process() {
 
     device.set_filter(Some(tid)).unwrap();
     is_shown(&device, Some(child.pid()));
-    assert_eq!(chosen_pid(&device), Some(child.pid()));
+    assert_eq!(target_pid(&device), Some(child.pid()));
 
     write(&end_to, b"x").unwrap();
     eventually("the end of the thread", || procfs::stat(tid).is_none());
     is_shown(&device, Some(child.pid()));
-    assert_eq!(chosen_pid(&device), Some(child.pid()));
+    assert_eq!(target_pid(&device), Some(child.pid()));
     child.kill();
 }
 
@@ -97,14 +97,14 @@ fn a_program_is_executed_by_another_thread() {
         thread.join().unwrap();
     });
     device.set_filter(Some(child.pid())).unwrap();
-    assert_eq!(chosen_pid(&device), Some(child.pid()));
+    assert_eq!(target_pid(&device), Some(child.pid()));
     write(&start_to, b"x").unwrap();
     eventually("the program", || {
         procfs::stat(child.pid()).is_some_and(|stat| stat.comm == b"sleep")
     });
     is_shown(&device, Some(child.pid()));
-    match next_sample(&device).chosen() {
-        Chosen::Process(record) => assert_eq!(record.comm(), "sleep"),
+    match next_sample(&device).target() {
+        Target::Process(record) => assert_eq!(record.comm(), "sleep"),
         other => panic!("{other:?}"),
     }
     child.kill();
@@ -138,7 +138,7 @@ fn set_in_a_pid_namespace() {
     });
     read(&done_from, &mut [0]).unwrap();
     // The numbers in all namespaces, the innermost one last.
-    let pid = chosen_pid(&device).unwrap();
+    let pid = target_pid(&device).unwrap();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
     let numbers: Vec<i32> = numbers
@@ -177,7 +177,7 @@ fn a_pid_of_no_process() {
     is_shown(&device, Some(pid));
     assert_eq!(
         end_of_process(&device, 0),
-        Chosen::Gone { pid, start: None }
+        Target::Gone { pid, start: None }
     );
     let next = device.history(0).unwrap().next();
     in_pid_namespace(|| {
@@ -189,7 +189,7 @@ fn a_pid_of_no_process() {
     is_shown(&device, None);
     assert_eq!(
         end_of_process(&device, next),
-        Chosen::Gone {
+        Target::Gone {
             pid: 0,
             start: None
         }
@@ -200,15 +200,15 @@ fn a_pid_of_no_process() {
 
 /// Waits for the sample, from a number on, that has the end of the target. The monitor may take no
 /// more samples after it.
-fn end_of_process(device: &Device, next: u64) -> Chosen<'static> {
+fn end_of_process(device: &Device, next: u64) -> Target<'static> {
     let mut found = None;
     eventually("the end of the process", || {
         let history = device.history(next).unwrap();
         found = history
             .samples()
             .iter()
-            .find_map(|sample| match sample.chosen() {
-                Chosen::Gone { pid, start } => Some(Chosen::Gone { pid, start }),
+            .find_map(|sample| match sample.target() {
+                Target::Gone { pid, start } => Some(Target::Gone { pid, start }),
                 _ => None,
             });
         found.is_some()
@@ -235,7 +235,7 @@ fn a_reused_pid_is_another_process() {
         };
         if was_seen {
             set(10);
-            assert_eq!(chosen_pid(&device), Some(pid));
+            assert_eq!(target_pid(&device), Some(pid));
         }
         child.kill();
         let other = Child::spawn_with_pid(pid, || {
@@ -246,7 +246,7 @@ fn a_reused_pid_is_another_process() {
         assert_eq!(other.pid(), pid);
         set(10);
         match end_of_process(&device, 0) {
-            Chosen::Gone {
+            Target::Gone {
                 pid: gone,
                 start: Some(started),
             } => {
@@ -258,7 +258,7 @@ fn a_reused_pid_is_another_process() {
         is_shown(&device, Some(pid));
         // The process that has the PID now.
         device.set_filter(Some(pid)).unwrap();
-        assert_eq!(chosen_pid(&device), Some(pid));
+        assert_eq!(target_pid(&device), Some(pid));
         other.kill();
     }
 }

@@ -14,7 +14,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::pause;
 use procmon::Device;
-use procmon::history::{Chosen, Sample};
+use procmon::history::{Sample, Target};
 use procmon::snapshot::{Groups, Record, SnapshotOptions};
 
 fn own_pid() -> i32 {
@@ -104,14 +104,14 @@ fn times_of_the_history() {
     eventually("a sample of the process", || {
         let history = device.history(0).unwrap();
         let mut samples = history.samples().iter();
-        let is_chosen = |sample: &&Sample| matches!(sample.chosen(), Chosen::Process(_));
-        first = samples.find(is_chosen).copied();
+        let has_target = |sample: &&Sample| matches!(sample.target(), Target::Process(_));
+        first = samples.find(has_target).copied();
         first.is_some()
     });
     let first = first.unwrap();
-    let start = |sample: &Sample| match sample.chosen() {
-        Chosen::Process(record) => record.cpu().unwrap().start.since_boot(),
-        Chosen::Gone { start, .. } => start.unwrap().since_boot(),
+    let start = |sample: &Sample| match sample.target() {
+        Target::Process(record) => record.cpu().unwrap().start.since_boot(),
+        Target::Gone { start, .. } => start.unwrap().since_boot(),
         _ => panic!("{sample:?}"),
     };
     for offset in offsets() {
@@ -130,7 +130,7 @@ fn times_of_the_history() {
     let mut gone = None;
     eventually("the end of the process", || {
         gone = device.history(0).unwrap().samples().last().copied();
-        matches!(gone.unwrap().chosen(), Chosen::Gone { .. })
+        matches!(gone.unwrap().target(), Target::Gone { .. })
     });
     let gone = gone.unwrap();
     assert_eq!(start(&gone), start(&first));

@@ -14,7 +14,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::pause;
 use procmon::Device;
-use procmon::history::Chosen;
+use procmon::history::Target;
 use serde_json::Value;
 
 const PROGRAM: &str = "/bin/procmonctl";
@@ -243,7 +243,7 @@ fn history_in_all_formats() {
     let is_gone = || {
         let history = device.history(0).unwrap();
         let last = history.samples().last().copied();
-        last.is_some_and(|sample| matches!(sample.chosen(), Chosen::Gone { .. }))
+        last.is_some_and(|sample| matches!(sample.target(), Target::Gone { .. }))
     };
     thread::sleep(Duration::from_secs(1));
     bee.kill();

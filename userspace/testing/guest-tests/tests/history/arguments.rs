@@ -138,7 +138,7 @@ fn capacities_and_strides() {
         assert_eq!((arguments.oldest, arguments.newest), (oldest, newest));
         assert_eq!(arguments.sequence, oldest + u64::from(capacity));
         assert_eq!(arguments.interval_ms, 3_600_000);
-        let room = stride * capacity as usize;
+        let size = stride * capacity as usize;
         for (index, sample) in expected.iter().take(capacity as usize).enumerate() {
             let bytes = region.bytes(index * stride, stride);
             assert_eq!(word(&bytes, 0), sample.sequence());
@@ -149,7 +149,7 @@ fn capacities_and_strides() {
             assert!(bytes.iter().skip(SAMPLE).all(|&byte| byte == 0));
         }
         assert_eq!(
-            region.bytes(room, 100),
+            region.bytes(size, 100),
             [0xaa; 100],
             "behind {capacity} of {stride}"
         );

@@ -8,7 +8,7 @@ use std::{fs, thread};
 use fixture::child::{Child, in_child};
 use fixture::{eventually, is_own_kernel, loaded, procfs};
 use procmon::Device;
-use procmon::history::Chosen;
+use procmon::history::Target;
 use procmon::sysfs::{self, Parameter};
 
 use crate::{fast, interval, newest, sleeper, wait_for};
@@ -24,7 +24,7 @@ fn samples_are_numbered() {
     assert_eq!(history.interval(), Duration::from_millis(interval()));
     for (sample, expected) in history.samples().iter().zip(1..) {
         assert_eq!(sample.sequence(), expected);
-        assert_eq!(sample.chosen(), Chosen::None);
+        assert_eq!(sample.target(), Target::None);
     }
     assert_eq!(history.next(), history.samples().len() as u64 + 1);
     // Each sample may be late by up to an interval, but is taken for a deadline of its own.
@@ -126,12 +126,12 @@ fn forks_when_pids_wrap() {
     let highest = procfs::pids().into_iter().max().unwrap();
     let sleepers: Vec<_> = (0..20).map(|_| sleeper()).collect();
     // Fewer on our own kernels, where a fork takes long.
-    let (room, count) = if is_own_kernel() {
+    let (space, count) = if is_own_kernel() {
         (20, 40)
     } else {
         (400, 1200)
     };
-    fs::write(PID_MAX, (highest + room).max(300 + room).to_string()).unwrap();
+    fs::write(PID_MAX, (highest + space).max(300 + space).to_string()).unwrap();
     let outer = started();
     let first = wait_for(&device, newest(&device) + 1, |_| true).sequence() + 1;
     let inner = started();

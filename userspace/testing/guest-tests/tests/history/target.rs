@@ -9,7 +9,7 @@ use std::time::Duration;
 use fixture::child::{Child, as_nobody, in_pid_namespace, in_user_namespace};
 use fixture::{eventually, loaded, procfs};
 use procmon::Device;
-use procmon::history::{Chosen, Sample};
+use procmon::history::{Sample, Target};
 use procmon::snapshot::{Groups, SnapshotOptions};
 use procmon::sysfs;
 
@@ -26,7 +26,7 @@ fn the_target_is_in_each_sample() {
     device.set_filter(Some(pid)).unwrap();
     let next = newest(&device) + 2;
     let sample = wait_for(&device, next, |_| true);
-    let Chosen::Process(record) = sample.chosen() else {
+    let Target::Process(record) = sample.target() else {
         panic!("{sample:?}");
     };
     let options = SnapshotOptions::new().groups(Groups::all()).tgid(pid);
@@ -38,10 +38,10 @@ fn the_target_is_in_each_sample() {
 
     child.kill();
     let gone = wait_for(&device, next, |sample| {
-        matches!(sample.chosen(), Chosen::Gone { .. })
+        matches!(sample.target(), Target::Gone { .. })
     });
     let start = Some(start);
-    assert_eq!(gone.chosen(), Chosen::Gone { pid, start });
+    assert_eq!(gone.target(), Target::Gone { pid, start });
     // Its past is complete, and no sample comes after its end.
     let samples = sysfs::monitor().unwrap().samples;
     eventually("the monitor goes on", || {
@@ -52,13 +52,13 @@ fn the_target_is_in_each_sample() {
     assert_eq!(last, &gone);
     for (sample, expected) in past.iter().zip(next..) {
         assert_eq!(sample.sequence(), expected);
-        assert!(matches!(sample.chosen(), Chosen::Process(record) if record.pid() == pid));
+        assert!(matches!(sample.target(), Target::Process(record) if record.pid() == pid));
     }
 
     device.set_filter(None).unwrap();
     let sample = wait_for(&device, gone.sequence() + 1, |_| true);
     assert_eq!(sample.sequence(), gone.sequence() + 1);
-    assert_eq!(sample.chosen(), Chosen::None);
+    assert_eq!(sample.target(), Target::None);
 }
 
 /// RESET clears the filter, and so the target.
@@ -68,11 +68,11 @@ fn reset_takes_the_target_away() {
     let device = Device::open().unwrap();
     device.set_filter(Some(1)).unwrap();
     wait_for(&device, 0, |sample| {
-        matches!(sample.chosen(), Chosen::Process(_))
+        matches!(sample.target(), Target::Process(_))
     });
     device.reset().unwrap();
     let next = newest(&device) + 2;
-    assert_eq!(wait_for(&device, next, |_| true).chosen(), Chosen::None);
+    assert_eq!(wait_for(&device, next, |_| true).target(), Target::None);
 }
 
 /// The end of a target that never existed is recorded at once, without a start.
@@ -82,8 +82,8 @@ fn a_target_that_does_not_exist() {
     let device = Device::open().unwrap();
     let pid = procfs::unused_pid();
     device.set_filter(Some(pid)).unwrap();
-    let gone = wait_for(&device, 0, |sample| sample.chosen() != Chosen::None);
-    assert_eq!(gone.chosen(), Chosen::Gone { pid, start: None });
+    let gone = wait_for(&device, 0, |sample| sample.target() != Target::None);
+    assert_eq!(gone.target(), Target::Gone { pid, start: None });
 }
 
 /// A target that executes another program stays the target.
@@ -98,12 +98,12 @@ fn a_target_that_executes_a_program() {
         nix::unistd::execv(sleep[0], &sleep).unwrap();
     });
     device.set_filter(Some(child.pid())).unwrap();
-    let is_named = |sample: &Sample, name: &str| match sample.chosen() {
-        Chosen::Process(record) => record.comm() == name,
+    let is_named = |sample: &Sample, name: &str| match sample.target() {
+        Target::Process(record) => record.comm() == name,
         _ => false,
     };
     let sample = wait_for(&device, 0, |sample| {
-        matches!(sample.chosen(), Chosen::Process(_))
+        matches!(sample.target(), Target::Process(_))
     });
     assert!(!is_named(&sample, "sleep"));
     nix::unistd::write(&writer, b"x").unwrap();
@@ -127,9 +127,9 @@ fn a_target_named_in_a_pid_namespace() {
         thread::sleep(Duration::from_millis(200));
     });
     let sample = wait_for(&device, 0, |sample| {
-        matches!(sample.chosen(), Chosen::Process(_))
+        matches!(sample.target(), Target::Process(_))
     });
-    let Chosen::Process(record) = sample.chosen() else {
+    let Target::Process(record) = sample.target() else {
         unreachable!();
     };
     assert_eq!(record.comm(), "the target");
@@ -143,10 +143,10 @@ fn rights_over_the_target() {
     let device = Device::open().unwrap();
     device.set_filter(Some(1)).unwrap();
     let sample = wait_for(&device, 0, |sample| {
-        matches!(sample.chosen(), Chosen::Process(_))
+        matches!(sample.target(), Target::Process(_))
     });
-    let io = |sample: &Sample| match sample.chosen() {
-        Chosen::Process(record) => record.io(),
+    let io = |sample: &Sample| match sample.target() {
+        Target::Process(record) => record.io(),
         _ => panic!("{sample:?}"),
     };
     assert!(io(&sample).is_some());

@@ -190,12 +190,12 @@ fn a_buffer_that_ends_early() {
     for stride in [RECORD, 256] {
         for fit in [1, 3, 64, 65, 99] {
             let region = Region::new(100 * 256);
-            let room = fit * stride + stride / 2;
+            let space = fit * stride + stride / 2;
             let mut arguments = uapi::procmon_snapshot {
                 flags: uapi::PROCMON_SNAPSHOT_BY_PPID,
                 ppid: own_pid(),
                 stride: u32::try_from(stride).unwrap(),
-                records: region.before_end(room).as_ptr() as u64,
+                records: region.before_end(space).as_ptr() as u64,
                 capacity: u32::MAX,
                 ..arguments(&region, 1)
             };
