@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::mem::offset_of;
 use std::time::Duration;
 
 use bitflags::bitflags;
@@ -34,6 +35,31 @@ bitflags! {
         /// [`Record::runtime`].
         const RUNTIME = uapi::PROCMON_GROUP_RUNTIME;
     }
+}
+
+impl Groups {
+    /// The groups in the order of their fields, with the offset of the end of each one's fields,
+    /// where those of the next one begin.
+    ///
+    /// Public for tests of the module only.
+    #[doc(hidden)]
+    pub const ENDS: &[(Self, usize)] = &[
+        (Self::BASIC, offset_of!(uapi::procmon_record, cpu)),
+        (Self::CPU, offset_of!(uapi::procmon_record, uid)),
+        (
+            Self::CREDENTIALS,
+            offset_of!(uapi::procmon_record, minor_faults),
+        ),
+        (Self::FAULTS, offset_of!(uapi::procmon_record, vsize)),
+        (
+            Self::MEMORY,
+            offset_of!(uapi::procmon_record, voluntary_switches),
+        ),
+        (Self::SWITCHES, offset_of!(uapi::procmon_record, read_bytes)),
+        (Self::IO, offset_of!(uapi::procmon_record, cgroup_id)),
+        (Self::CGROUP, offset_of!(uapi::procmon_record, runtime)),
+        (Self::RUNTIME, size_of::<uapi::procmon_record>()),
+    ];
 }
 
 /// The names of the groups.
@@ -351,6 +377,16 @@ impl serde::Serialize for Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_cover_the_record_in_order() {
+        let groups: Groups = Groups::ENDS.iter().map(|&(group, _)| group).collect();
+        assert_eq!(groups, Groups::all());
+        assert_eq!(Groups::ENDS.len(), Groups::all().iter().count());
+        assert!(Groups::ENDS.is_sorted_by(|(_, end), (_, next)| end < next));
+        let (_, end) = Groups::ENDS.last().unwrap();
+        assert_eq!(*end, size_of::<uapi::procmon_record>());
+    }
 
     #[test]
     fn a_group_that_was_not_delivered_is_none() {

@@ -266,10 +266,12 @@ fn lists() {
         });
         let arguments = Region::new_low(PAGE);
         let records = Region::new_low(20 * PAGE);
+        let record = size_of::<uapi::procmon_record>() as u32;
+        let sample = size_of::<uapi::procmon_sample>() as u32;
         for (name, command, stride) in [
-            ("SNAPSHOT", uapi::PROCMON_SNAPSHOT, 192u32),
-            ("SNAPSHOT, other stride", uapi::PROCMON_SNAPSHOT, 184),
-            ("HISTORY", uapi::PROCMON_HISTORY, 240),
+            ("SNAPSHOT", uapi::PROCMON_SNAPSHOT, record),
+            ("SNAPSHOT, other stride", uapi::PROCMON_SNAPSHOT, record - 8),
+            ("HISTORY", uapi::PROCMON_HISTORY, sample),
         ] {
             let mut bytes = [0; 56];
             bytes[0..4].copy_from_slice(&56u32.to_ne_bytes());

@@ -5,6 +5,7 @@
 use std::ffi::c_char;
 
 use anyhow::{Result, ensure};
+use procmon::Groups;
 use procmon::uapi::{self, procmon_record as Record, procmon_sample as Sample};
 
 use super::{check_name, check_state, is_zero};
@@ -31,11 +32,11 @@ pub fn check_records(bytes: &[u8], stride: usize, groups: u32) -> Result<()> {
         check_state(record.state)?;
         check_name(&record.comm.map(c_char::cast_unsigned))?;
         let mut start = 0;
-        for (group, end) in uapi::GROUP_ENDS {
+        for &(group, end) in Groups::ENDS {
             let fields = &bytes[start.min(stride)..end.min(stride)];
             ensure!(
-                record.groups & group != 0 || is_zero(fields),
-                "group {group:x} is filled in"
+                record.groups & group.bits() != 0 || is_zero(fields),
+                "{group:?} is filled in"
             );
             start = end;
         }
@@ -124,13 +125,14 @@ mod tests {
         };
         assert!(check(short, &[]).is_ok() && check(4096, &[]).is_ok());
         assert!(check(short, &[(0, 2)]).is_err());
-        assert!(check(240, &[(offset_of!(Sample, reserved), 1)]).is_err());
-        assert!(check(248, &[(247, 1)]).is_err());
+        let whole = size_of::<Sample>();
+        assert!(check(whole, &[(offset_of!(Sample, reserved), 1)]).is_err());
+        assert!(check(whole + 8, &[(whole + 7, 1)]).is_err());
         let flags = offset_of!(Sample, flags);
         let process = offset_of!(Sample, process);
-        assert!(check(240, &[(process, 1)]).is_err());
-        assert!(check(240, &[(process, 1), (flags, 1)]).is_ok());
-        assert!(check(240, &[(flags, 2)]).is_ok());
-        assert!(check(240, &[(flags, 3)]).is_err());
+        assert!(check(whole, &[(process, 1)]).is_err());
+        assert!(check(whole, &[(process, 1), (flags, 1)]).is_ok());
+        assert!(check(whole, &[(flags, 2)]).is_ok());
+        assert!(check(whole, &[(flags, 3)]).is_err());
     }
 }

@@ -243,7 +243,8 @@ mod tests {
         assert_eq!(history.number(), uapi::PROCMON_HISTORY);
         let history = History::read(&history.to_bytes());
         assert_eq!((history.sequence, history.samples), (3, 0x1_2345_6789));
-        assert_eq!((history.stride, history.capacity), (192, 2));
+        assert_eq!(history.stride as usize, size_of::<Record>());
+        assert_eq!(history.capacity, 2);
         let same = Arguments::new(ListKind::Snapshot, snapshot());
         assert_eq!(Snapshot::read(&same.to_bytes()), snapshot());
         let info = Arguments::new(ListKind::Info, snapshot());
@@ -261,7 +262,7 @@ mod tests {
             |_| (),
             |it| it.stride = 48,
             |it| it.stride = 4096,
-            |it| it.groups = 511,
+            |it| it.groups = Groups::all().bits(),
             |it| (it.flags, it.uid, it.ppid, it.tgid) = (31, 1, 1, 1),
         ];
         for change in good {
@@ -269,7 +270,7 @@ mod tests {
         }
         let bad: [fn(&mut Snapshot); 10] = [
             |it| it.flags = 32,
-            |it| it.groups = 512,
+            |it| it.groups = Groups::all().bits() + 1,
             |it| it.cursor = -1,
             |it| it.capacity = 0,
             |it| it.stride = 40,
