@@ -9,24 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const SUBCOMMANDS: &[&str] = &[
-    "stats",
-    "count",
-    "read",
-    "write",
-    "filter",
-    "record",
-    "reset",
-    "query",
-    "ps",
-    "top",
-    "history",
-    "watch",
-    "completions",
-    "man",
-    "help",
-    "nonsense",
-];
+/// Words in the place of a command that the help does not list as one: an alias, and no command.
+const OTHER_SUBCOMMANDS: [&str; 2] = ["record", "nonsense"];
 
 const OPTIONS: &[&str] = &[
     "--json",
@@ -111,12 +95,12 @@ impl Random {
         all[self.below(all.len())]
     }
 
-    fn arguments(&mut self, directory: &Path) -> Vec<OsString> {
+    fn arguments(&mut self, subcommands: &[&str], directory: &Path) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = Vec::new();
         if self.below(4) == 0 {
             arguments.push("--json".into());
         }
-        let subcommand = self.one_of(SUBCOMMANDS);
+        let subcommand = self.one_of(subcommands);
         arguments.push(subcommand.into());
         if subcommand == "man" && self.below(2) == 0 {
             arguments.push(directory.into());
@@ -166,11 +150,31 @@ impl Random {
     }
 }
 
+/// Returns the commands that the help lists, less the tester, which changes the module's state.
+fn commands_of(help: &str) -> Vec<&str> {
+    help.lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|&command| command != "test")
+        .collect()
+}
+
 /// Runs the program this number of times.
 pub fn run(program: &str, directory: &Path, times: usize) {
+    let help = Command::new(program).arg("--help").output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    let mut subcommands = commands_of(&help);
+    assert!(
+        subcommands.contains(&"stats") && subcommands.contains(&"help"),
+        "{help}"
+    );
+    subcommands.extend(OTHER_SUBCOMMANDS);
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for run in 0..times {
-        let arguments = random.arguments(directory);
+        let arguments = random.arguments(&subcommands, directory);
         let (stdout, first) = random.stream(1);
         let (stderr, second) = random.stream(2);
         let input = if random.below(4) == 0 { "0<&-" } else { "" };
