@@ -33,9 +33,8 @@ Exit status:
 "
 )]
 pub struct Options {
-    /// Kernel to boot: "debian", the one that procmon is tested with; "debug" or "kcsan", which
-    /// find more errors; "cloud", "rt" or "debian-X.Y", others of Debian; or a file, by a path
-    /// with a slash.
+    /// Kernel to boot: one of those of docs/kernels.md, by its name, or a file, by a path with a
+    /// slash.
     #[arg(long, value_name = "NAME|PATH", default_value = "debian")]
     pub kernel: PathBuf,
 
