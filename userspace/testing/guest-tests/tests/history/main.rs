@@ -7,9 +7,7 @@ mod polling;
 mod samples;
 mod target;
 
-use fixture::child::Child;
-use fixture::{eventually, is_own_kernel, procfs};
-use nix::unistd::pause;
+use fixture::{eventually, is_own_kernel};
 use procmon::Device;
 use procmon::history::Sample;
 
@@ -22,17 +20,6 @@ fn interval() -> u64 {
 /// Returns the parameter for a monitor that takes many samples.
 fn fast() -> String {
     format!("monitor_interval_ms={}", interval())
-}
-
-/// Starts a process that sleeps until it is killed.
-fn sleeper() -> Child {
-    let child = Child::spawn(|| {
-        loop {
-            pause();
-        }
-    });
-    procfs::wait_for_state(child.pid(), 'S');
-    child
 }
 
 /// Waits for the first sample from a number on that meets a condition.

@@ -5,13 +5,13 @@
 use std::time::Duration;
 use std::{fs, thread};
 
-use fixture::child::{Child, in_child};
+use fixture::child::{Child, in_child, paused};
 use fixture::{eventually, is_own_kernel, loaded, procfs};
 use procmon::Device;
 use procmon::history::Target;
 use procmon::sysfs::{self, Parameter};
 
-use crate::{fast, interval, newest, sleeper, wait_for};
+use crate::{fast, interval, newest, wait_for};
 
 /// Samples have sequence numbers without gaps, and no deadline has more than one.
 #[test]
@@ -43,7 +43,7 @@ fn samples_are_numbered() {
 fn the_system_is_that_of_proc() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
-    let children: Vec<_> = (0..70).map(|_| sleeper()).collect();
+    let children: Vec<_> = (0..70).map(|_| paused()).collect();
     let zombies: Vec<_> = (0..3)
         .map(|_| {
             let child = Child::spawn(|| {});
@@ -124,7 +124,7 @@ fn forks_when_pids_wrap() {
     let device = Device::open().unwrap();
     let old = fs::read_to_string(PID_MAX).unwrap();
     let highest = procfs::pids().into_iter().max().unwrap();
-    let sleepers: Vec<_> = (0..20).map(|_| sleeper()).collect();
+    let sleepers: Vec<_> = (0..20).map(|_| paused()).collect();
     // Fewer on our own kernels, where a fork takes long.
     let (space, count) = if is_own_kernel() {
         (20, 40)

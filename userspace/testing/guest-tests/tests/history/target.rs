@@ -6,14 +6,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::{Child, as_nobody, in_pid_namespace, in_user_namespace};
+use fixture::child::{Child, as_nobody, in_pid_namespace, in_user_namespace, paused};
 use fixture::{eventually, loaded, procfs};
 use procmon::Device;
 use procmon::history::{Sample, Target};
 use procmon::snapshot::{Groups, SnapshotOptions};
 use procmon::sysfs;
 
-use crate::{fast, newest, sleeper, wait_for};
+use crate::{fast, newest, wait_for};
 
 /// The target is in each sample, as a snapshot shows it, until it is reaped. Then the monitor
 /// records nothing until the filter is set or reset.
@@ -21,7 +21,7 @@ use crate::{fast, newest, sleeper, wait_for};
 fn the_target_is_in_each_sample() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
-    let child = sleeper();
+    let child = paused();
     let pid = child.pid();
     device.set_filter(Some(pid)).unwrap();
     let next = newest(&device) + 2;

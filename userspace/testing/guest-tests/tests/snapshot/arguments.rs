@@ -2,14 +2,14 @@
 
 //! Arguments, strides and buffers of `PROCMON_SNAPSHOT`, and `PROCMON_INFO`.
 
-use fixture::child::Child;
+use fixture::child::{Child, paused};
 use fixture::memory::{PAGE, Ptr, Region, bad_pointers};
 use fixture::{ia32, loaded, open, raw};
 use nix::errno::Errno;
 use procmon::snapshot::Groups;
 use procmon::uapi;
 
-use crate::{RECORD, arguments, call, own_pid, pid_in, record_of, sleeper};
+use crate::{RECORD, arguments, call, own_pid, pid_in, record_of};
 
 /// The module reports the limits that the header has.
 #[test]
@@ -137,7 +137,7 @@ fn arguments_of_later_versions() {
 #[test]
 fn records_of_all_strides() {
     let (_kernel, _module) = loaded("");
-    let child = sleeper();
+    let child = paused();
     let full = record_of(child.pid());
     // From that of the group BASIC alone to that of all groups, and longer ones.
     for stride in (48..=RECORD).step_by(8).chain([256, 4096]) {
@@ -185,7 +185,7 @@ fn records_of_all_strides() {
 #[test]
 fn a_buffer_that_ends_early() {
     let (_kernel, _module) = loaded("");
-    let children: Vec<_> = (0..100).map(|_| sleeper()).collect();
+    let children: Vec<_> = (0..100).map(|_| paused()).collect();
     let expected: Vec<_> = children.iter().map(Child::pid).collect();
     for stride in [RECORD, 256] {
         for fit in [1, 3, 64, 65, 99] {
@@ -218,7 +218,7 @@ fn a_buffer_that_ends_early() {
 #[test]
 fn callers_of_32_bits() {
     let (_kernel, _module) = loaded("");
-    let child = sleeper();
+    let child = paused();
     let region = Region::new_low(PAGE);
     let records = Region::new_low(PAGE);
     let mut expected = arguments(&records, 4);

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::Child;
+use fixture::child::{Child, paused};
 use fixture::memory::PAGE;
 use fixture::{eventually, loaded, procfs};
 use nix::sys::prctl;
@@ -20,7 +20,7 @@ use nix::unistd::{Pid, pause, pipe};
 use procmon::State;
 use procmon::snapshot::{Groups, Record};
 
-use crate::{all, own_pid, record_of, sleeper, snapshot};
+use crate::{all, own_pid, record_of, snapshot};
 
 /// Returns the numbers behind a name in `/proc/PID/FILE`.
 fn numbers(pid: i32, file: &str, name: &str) -> Vec<u64> {
@@ -93,7 +93,7 @@ fn same_as_proc(record: &Record) {
 #[test]
 fn fields_are_those_of_proc() {
     let (_kernel, _module) = loaded("");
-    let child = sleeper();
+    let child = paused();
     same_as_proc(&record_of(child.pid()));
     assert_eq!(record_of(child.pid()).ppid(), own_pid());
     child.kill();
@@ -153,7 +153,7 @@ fn a_process_that_was_at_work() {
 #[test]
 fn states_are_those_of_proc() {
     let (_kernel, _module) = loaded("");
-    let child = sleeper();
+    let child = paused();
     child.signal(Signal::SIGSTOP);
     procfs::wait_for_state(child.pid(), 'T');
     assert_eq!(record_of(child.pid()).state(), State::Stopped);
@@ -256,7 +256,7 @@ fn cgroup_ids_are_inode_numbers() {
     if let Err(errno) = mount {
         return fixture::skip(format!("cgroup2: {errno}"));
     }
-    let child = sleeper();
+    let child = paused();
     let directory = format!("{root}/procmon");
     fs::create_dir(&directory).unwrap();
     fs::write(format!("{directory}/cgroup.procs"), child.pid().to_string()).unwrap();

@@ -8,10 +8,8 @@ mod rights;
 mod storm;
 mod walk;
 
-use fixture::child::Child;
 use fixture::memory::{PAGE, Region};
-use fixture::{open, procfs, raw};
-use nix::unistd::pause;
+use fixture::{open, raw};
 use procmon::snapshot::{Groups, Record, SnapshotOptions};
 use procmon::{Device, uapi};
 
@@ -36,17 +34,6 @@ fn find(records: &[Record], pid: i32) -> Option<Record> {
 
 fn record_of(pid: i32) -> Record {
     find(&snapshot(&all().tgid(pid)), pid).unwrap_or_else(|| panic!("there is no PID {pid}"))
-}
-
-/// Starts a process that sleeps until it is killed.
-fn sleeper() -> Child {
-    let child = Child::spawn(|| {
-        loop {
-            pause();
-        }
-    });
-    procfs::wait_for_state(child.pid(), 'S');
-    child
 }
 
 fn arguments(region: &Region, capacity: usize) -> uapi::procmon_snapshot {

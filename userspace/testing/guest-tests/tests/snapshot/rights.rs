@@ -4,19 +4,19 @@
 
 use std::fs;
 
-use fixture::child::{as_nobody, in_pid_namespace, in_user_namespace};
+use fixture::child::{as_nobody, in_pid_namespace, in_user_namespace, paused};
 use fixture::loaded;
 use procmon::Device;
 use procmon::snapshot::Record;
 
-use crate::{all, find, own_pid, sleeper, snapshot};
+use crate::{all, find, own_pid, snapshot};
 
 /// A snapshot in a PID namespace has the processes in it, with their PIDs there.
 #[test]
 fn pids_are_those_of_the_namespace() {
     let (_kernel, _module) = loaded("");
     in_pid_namespace(|| {
-        let child = sleeper();
+        let child = paused();
         let records = snapshot(&all());
         let pids: Vec<_> = records.iter().map(Record::pid).collect();
         assert_eq!(pids, [1, child.pid()]);
@@ -49,7 +49,7 @@ fn users_of_another_namespace() {
 fn io_is_for_those_who_may_trace() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
-    let child = sleeper();
+    let child = paused();
     as_nobody(|| {
         let snapshot = device.snapshot(&all()).unwrap();
         let record = find(snapshot.records(), child.pid()).unwrap();

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::{Child, in_pid_namespace};
+use fixture::child::{Child, in_pid_namespace, paused};
 use fixture::{eventually, is_own_kernel, loaded};
 use nix::sys::prctl::set_name;
 use nix::sys::resource::{Resource, setrlimit};
@@ -24,7 +24,7 @@ use nix::unistd::{Pid, Uid, setpgid, setuid};
 use procmon::Device;
 use procmon::snapshot::Record;
 
-use crate::{all, own_pid, sleeper};
+use crate::{all, own_pid};
 
 /// Fails unless records are in order, so that each PID is there once, and have all the processes
 /// that stay, and none that was reaped.
@@ -41,7 +41,7 @@ fn complete(records: &[Record], stay: &[Child]) {
 #[test]
 fn snapshots_in_a_storm() {
     let (_kernel, _module) = loaded("");
-    let stay: Vec<_> = (0..100).map(|_| sleeper()).collect();
+    let stay: Vec<_> = (0..100).map(|_| paused()).collect();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -198,7 +198,7 @@ fn snapshots_in_a_fork_bomb() {
     } else {
         (200, 100)
     };
-    let stay: Vec<_> = (0..70).map(|_| sleeper()).collect();
+    let stay: Vec<_> = (0..70).map(|_| paused()).collect();
     let bomb = Child::spawn(|| {
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();
         setrlimit(Resource::RLIMIT_NPROC, most, most).unwrap();

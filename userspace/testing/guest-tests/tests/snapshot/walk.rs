@@ -10,7 +10,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::Child;
+use fixture::child::{Child, paused};
 use fixture::memory::{PAGE, Region};
 use fixture::{is_own_kernel, loaded, procfs, stats};
 use nix::errno::Errno;
@@ -20,14 +20,14 @@ use nix::unistd::{Pid, gettid};
 use procmon::snapshot::{Record, SnapshotOptions};
 use procmon::{Device, Snapshot, uapi};
 
-use crate::{RECORD, all, arguments, call, find, own_pid, pid_in, sleeper, snapshot};
+use crate::{RECORD, all, arguments, call, find, own_pid, pid_in, snapshot};
 
 /// A snapshot has all processes, each once, in the order of their PIDs.
 #[test]
 fn all_processes_in_order() {
     let (_kernel, _module) = loaded("");
     let count = if is_own_kernel() { 70 } else { 200 };
-    let children: Vec<_> = (0..count).map(|_| sleeper()).collect();
+    let children: Vec<_> = (0..count).map(|_| paused()).collect();
     let records = snapshot(&all());
     let pids: Vec<_> = records.iter().map(Record::pid).collect();
     assert!(pids.is_sorted_by(|a, b| a < b));
@@ -47,7 +47,7 @@ fn all_processes_in_order() {
 fn pieces_make_the_whole() {
     let (_kernel, _module) = loaded("");
     let count = if is_own_kernel() { 70 } else { 150 };
-    let children: Vec<_> = (0..count).map(|_| sleeper()).collect();
+    let children: Vec<_> = (0..count).map(|_| paused()).collect();
     let options = SnapshotOptions::new().ppid(own_pid());
     let expected: Vec<_> = snapshot(&options).iter().map(Record::pid).collect();
     assert_eq!(expected.len(), children.len());
@@ -82,7 +82,7 @@ fn pieces_make_the_whole() {
 #[test]
 fn filters_select_records() {
     let (_kernel, _module) = loaded("");
-    let child = sleeper();
+    let child = paused();
     let only = |options: SnapshotOptions| -> Vec<_> {
         snapshot(&options).iter().map(Record::pid).collect()
     };
