@@ -99,7 +99,7 @@ help:
 	@echo '  make test KERNEL=NAME TEST=NAME'
 	@echo '                      run only those on that kernel, or with that name, or both; kernels:'
 	@echo "                      $$(scripts/kernel --list | xargs)"
-	@echo '  make test-all       run longer ones, and those on all kernels, as well'
+	@echo '  make test-all       run longer ones, those on all kernels, and all on a busy host, too'
 	@echo '  make fuzz TIME=N    run the fuzzer for N seconds (600 if not given)'
 	@echo '  make mutants        see that the tests find faults that are put into the module'
 	@echo '  make bench          measure what each operation costs (ACCEL=kvm: in nanoseconds)'

@@ -37,7 +37,7 @@ impl Case {
 pub fn cases(output: &str, status: i32) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for line in output.lines() {
-        if let Some(case) = tap(line).or_else(|| rust(line)) {
+        if let Some(case) = parse(line) {
             cases.push(case);
         } else if let Some(case) = cases.last_mut()
             && case.outcome == Outcome::Failed
@@ -46,13 +46,32 @@ pub fn cases(output: &str, status: i32) -> Vec<Case> {
             case.detail.push('\n');
         }
     }
-    if cases.is_empty() {
-        cases.push(Case::new("no test has run", Outcome::Failed));
+    let problem = if cases.is_empty() {
+        "no test has run".to_owned()
     } else if status != 0 && cases.iter().all(|case| case.outcome != Outcome::Failed) {
-        let name = format!("exit status {status} although no test has failed");
-        cases.push(Case::new(&name, Outcome::Failed));
-    }
+        format!("exit status {status} although no test has failed")
+    } else {
+        return cases;
+    };
+    cases.push(Case {
+        detail: end(output),
+        ..Case::new(&problem, Outcome::Failed)
+    });
     cases
+}
+
+/// Returns the last lines of an output, which say most likely what went wrong.
+fn end(output: &str) -> String {
+    const LINES: usize = 50;
+
+    let first = output.lines().count().saturating_sub(LINES);
+    let lines = output.lines().skip(first);
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// Parses a line of output. Returns `None` if it is no outcome of a test.
+pub fn parse(line: &str) -> Option<Case> {
+    tap(line).or_else(|| rust(line))
 }
 
 /// Parses a line of TAP. An indented one belongs to a test that reports its own outcome.
@@ -206,6 +225,16 @@ mod tests {
             outcomes("not ok 1 - a\n", 126),
             expected(&[("a", Outcome::Failed)])
         );
+    }
+
+    #[test]
+    fn what_a_suite_printed_last_says_why_it_ended_badly() {
+        let noise = "ok 1 - a\n".to_owned() + &"line\n".repeat(100);
+        let cases = cases(&(noise + "error: no disk\n"), 1);
+        assert_eq!(cases.len(), 2);
+        let detail = &cases[1].detail;
+        assert!(detail.ends_with("line\nerror: no disk\n"), "{detail}");
+        assert_eq!(detail.lines().count(), 50);
     }
 
     #[test]

@@ -2,19 +2,11 @@
 
 //! The table of the suites, and the selection of those to run.
 
+use std::ptr;
+
 use anyhow::{Result, bail};
 
 use crate::matrix::Kernel;
-
-/// Two suites run at a time, one of each stream, as most leave one CPU idle.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Stream {
-    /// Suites on the debug kernel that take long.
-    Longer,
-    /// All others, which give way: a CPU of a guest that waits for another one, which the host does
-    /// not run, is lost to both streams, and this stream ends first anyway.
-    Shorter,
-}
 
 /// Stands for an empty directory in a command.
 pub const EMPTY_DIRECTORY: &str = "{}";
@@ -28,7 +20,6 @@ pub struct Suite {
     pub name: &'static str,
     pub command: &'static [&'static str],
     pub environment: &'static [(&'static str, &'static str)],
-    pub stream: Stream,
 
     /// The only kernel that the row is for.
     kernel: Option<&'static str>,
@@ -42,7 +33,6 @@ const fn suite(name: &'static str, command: &'static [&'static str]) -> Suite {
         name,
         command,
         environment: &[],
-        stream: Stream::Shorter,
         kernel: None,
         only_all: false,
     }
@@ -52,13 +42,6 @@ impl Suite {
     const fn environment(self, environment: &'static [(&'static str, &'static str)]) -> Self {
         Self {
             environment,
-            ..self
-        }
-    }
-
-    const fn longer(self) -> Self {
-        Self {
-            stream: Stream::Longer,
             ..self
         }
     }
@@ -78,9 +61,11 @@ impl Suite {
     }
 }
 
-/// All suites. Of several rows of one name, the first that fits is taken. The matrix of kernels has
-/// which suite runs on which kernel, and in which order.
+/// All suites, those first that tell most in a short time, and from there on the longer ones later.
+/// Of several rows of one name that fit, the most particular is taken. The matrix of kernels has which
+/// suite runs on which kernel.
 static SUITES: &[Suite] = &[
+    suite("header", &["tests/header"]),
     suite(
         "unit",
         &[
@@ -91,34 +76,8 @@ static SUITES: &[Suite] = &[
             "guest-tests",
         ],
     ),
-    suite("header", &["tests/header"]),
-    suite("harness", &["tests/testvm-selftest"]),
     suite("acceptance", &["tests/acceptance"]),
     suite("hotpaths", &["tests/hotpaths"]),
-    suite("bench", &["tests/bench", "--check"]),
-    suite(FILTERED, &["tests/guest"])
-        .on("debug")
-        .with_all()
-        .longer()
-        .environment(&[("PROCMON_STRESS_SECONDS", "600"), ("PROCMON_LONG", "1")]),
-    suite(FILTERED, &["tests/guest"])
-        .on("debug")
-        .longer()
-        .environment(&[("PROCMON_STRESS_SECONDS", "60"), ("PROCMON_LONG", "")]),
-    suite(FILTERED, &["tests/guest"])
-        .with_all()
-        .environment(&[("PROCMON_STRESS_SECONDS", "60")]),
-    suite(FILTERED, &["tests/guest"]).environment(&[("PROCMON_STRESS_SECONDS", "10")]),
-    // With a CPU that has no ticks.
-    suite(
-        "guest-nohz",
-        &[
-            "tests/guest",
-            "--append",
-            "nohz_full=1 isolcpus=nohz,domain,managed_irq,1 rcu_nocbs=1 irqaffinity=0",
-            "tickless_times",
-        ],
-    ),
     // With callbacks of RCU that wait for others to come.
     suite(
         "guest-nocbs",
@@ -129,19 +88,40 @@ static SUITES: &[Suite] = &[
             "replaced_messages",
         ],
     ),
+    // With a CPU that has no ticks.
+    suite(
+        "guest-nohz",
+        &[
+            "tests/guest",
+            "--append",
+            "nohz_full=1 isolcpus=nohz,domain,managed_irq,1 rcu_nocbs=1 irqaffinity=0",
+            "tickless_times",
+        ],
+    ),
     suite("kunit", &["tests/kunit"]),
     suite("harness-debug", &["tests/testvm-selftest-debug"]),
-    suite("fuzz", &["tests/fuzz", "--seconds", "1200"])
-        .with_all()
-        .longer(),
+    suite("litmus", &["tests/litmus/run"]),
+    suite("bench", &["tests/bench", "--check"]),
+    suite("fuzz", &["tests/fuzz", "--seconds", "1200"]).with_all(),
     // Without the inputs that earlier runs have found, which take long and differ from machine to
     // machine.
     suite(
         "fuzz",
         &["tests/fuzz", "--seconds", "30", "--corpus", EMPTY_DIRECTORY],
     ),
-    suite("third-party-fuzzers", &["tests/third-party-fuzzers"]).longer(),
-    suite("litmus", &["tests/litmus/run"]),
+    suite("harness", &["tests/testvm-selftest"]),
+    suite("third-party-fuzzers", &["tests/third-party-fuzzers"]),
+    suite(FILTERED, &["tests/guest"])
+        .with_all()
+        .environment(&[("PROCMON_STRESS_SECONDS", "60")]),
+    suite(FILTERED, &["tests/guest"]).environment(&[("PROCMON_STRESS_SECONDS", "10")]),
+    suite(FILTERED, &["tests/guest"])
+        .on("debug")
+        .with_all()
+        .environment(&[("PROCMON_STRESS_SECONDS", "600"), ("PROCMON_LONG", "1")]),
+    suite(FILTERED, &["tests/guest"])
+        .on("debug")
+        .environment(&[("PROCMON_STRESS_SECONDS", "60"), ("PROCMON_LONG", "")]),
 ];
 
 /// A suite on a kernel.
@@ -165,7 +145,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Returns the suites to run, in order.
+    /// Returns the suites to run, in the order of the table, and of the matrix within a suite.
     pub fn runs(&self, matrix: &[Kernel]) -> Result<Vec<Run>> {
         let mut runs = Vec::new();
         for kernel in matrix {
@@ -207,6 +187,7 @@ impl Selection {
                 });
             }
         }
+        runs.sort_by_key(|run: &Run| SUITES.iter().position(|suite| ptr::eq(suite, run.suite)));
         Ok(runs)
     }
 }
@@ -216,11 +197,14 @@ fn is_suite(name: &str) -> bool {
 }
 
 fn find(name: &str, kernel: &str, all: bool) -> Option<&'static Suite> {
-    SUITES.iter().find(|suite| {
-        suite.name == name
-            && suite.kernel.is_none_or(|only| only == kernel)
-            && (all || !suite.only_all)
-    })
+    SUITES
+        .iter()
+        .filter(|suite| {
+            suite.name == name
+                && suite.kernel.is_none_or(|only| only == kernel)
+                && (all || !suite.only_all)
+        })
+        .max_by_key(|suite| (suite.kernel.is_some(), suite.only_all))
 }
 
 #[cfg(test)]
@@ -244,10 +228,9 @@ mod tests {
         selection.runs(&matrix()).unwrap()
     }
 
-    /// Returns the runs of a stream as "kernel suite", with the filter behind a colon.
-    fn names(runs: &[Run], stream: Stream) -> Vec<String> {
+    /// Returns the runs as "kernel suite", with the filter behind a colon.
+    fn names(runs: &[Run]) -> Vec<String> {
         runs.iter()
-            .filter(|run| run.suite.stream == stream)
             .map(|run| {
                 let filter = run.filter.iter().map(|filter| format!(":{filter}"));
                 format!(
@@ -269,45 +252,28 @@ mod tests {
     }
 
     #[test]
-    fn a_change_has_to_pass_the_suites_of_two_kernels() {
-        let runs = select("", "", false);
+    fn what_tells_most_comes_first_and_what_takes_longest_last() {
+        let names = names(&select("", "", false));
         assert_eq!(
-            names(&runs, Stream::Shorter),
-            [
-                "debian unit",
-                "debian header",
-                "debian harness",
-                "debian acceptance",
-                "debian hotpaths",
-                "debian bench",
-                "debian guest",
-                "debian guest-nohz",
-                "debian guest-nocbs",
-                "debug kunit",
-                "debug harness-debug",
-                "debug fuzz",
-            ]
+            names[..3],
+            ["debian header", "debian unit", "debian acceptance"]
         );
-        assert_eq!(names(&runs, Stream::Longer), ["debug guest"]);
+        assert_eq!(names[names.len() - 2..], ["debian guest", "debug guest"]);
     }
 
     #[test]
     fn all_takes_longer_and_each_kernel() {
-        let runs = select("", "", true);
-        let shorter = names(&runs, Stream::Shorter);
+        let names = names(&select("", "", true));
         for run in [
             "debian litmus",
             "cloud guest",
             "rt guest",
             "debian-7.2 guest",
             "kcsan guest",
+            "debug third-party-fuzzers",
         ] {
-            assert!(shorter.iter().any(|name| name == run), "{run}");
+            assert!(names.iter().any(|name| name == run), "{run}");
         }
-        assert_eq!(
-            names(&runs, Stream::Longer),
-            ["debug guest", "debug fuzz", "debug third-party-fuzzers"]
-        );
     }
 
     #[test]
@@ -334,24 +300,18 @@ mod tests {
 
     #[test]
     fn a_suite_by_its_name_runs_even_if_it_takes_long() {
-        assert_eq!(
-            names(&select("unit", "", false), Stream::Shorter),
-            ["debian unit"]
-        );
-        assert_eq!(
-            names(&select("litmus", "", false), Stream::Shorter),
-            ["debian litmus"]
-        );
-        let runs = select("third-party-fuzzers", "", false);
-        assert_eq!(names(&runs, Stream::Longer), ["debug third-party-fuzzers"]);
+        for (name, run) in [
+            ("unit", "debian unit"),
+            ("litmus", "debian litmus"),
+            ("third-party-fuzzers", "debug third-party-fuzzers"),
+        ] {
+            assert_eq!(names(&select(name, "", false)), [run]);
+        }
     }
 
     #[test]
     fn a_kernel_by_its_name_runs_the_same_suites_as_without() {
-        assert_eq!(
-            names(&select("", "kcsan", false), Stream::Shorter),
-            ["kcsan guest"]
-        );
+        assert_eq!(names(&select("", "kcsan", false)), ["kcsan guest"]);
         let runs = select("", "debian", false);
         assert_eq!(runs.len(), 9);
         assert!(runs.iter().all(|run| run.suite.name != "litmus"));
@@ -359,18 +319,19 @@ mod tests {
 
     #[test]
     fn the_guest_suite_by_its_name_has_no_filter() {
-        let runs = select(FILTERED, "", false);
-        assert_eq!(names(&runs, Stream::Shorter), ["debian guest"]);
-        assert_eq!(names(&runs, Stream::Longer), ["debug guest"]);
+        assert_eq!(
+            names(&select(FILTERED, "", false)),
+            ["debian guest", "debug guest"]
+        );
     }
 
     #[test]
     fn any_other_name_is_a_filter_of_guest_tests() {
-        let runs = select("poll", "", false);
-        assert_eq!(names(&runs, Stream::Shorter), ["debian guest:poll"]);
-        assert_eq!(names(&runs, Stream::Longer), ["debug guest:poll"]);
-        let runs = select("poll", "rt", false);
-        assert_eq!(names(&runs, Stream::Shorter), ["rt guest:poll"]);
+        assert_eq!(
+            names(&select("poll", "", false)),
+            ["debian guest:poll", "debug guest:poll"]
+        );
+        assert_eq!(names(&select("poll", "rt", false)), ["rt guest:poll"]);
     }
 
     #[test]
