@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::fs::{self, File};
+use std::fs;
 use std::process::{Command, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_procmonctl");
@@ -15,20 +15,12 @@ fn no_arguments_and_no_streams_make_it_panic() {
     common::run(PROGRAM, directory.path(), 400);
 }
 
-fn full() -> Stdio {
-    File::options()
-        .write(true)
-        .open("/dev/full")
-        .unwrap()
-        .into()
-}
-
 #[test]
 fn the_status_counts_if_messages_cannot_be_written() {
     let status = |arguments: &[&str]| {
         let status = Command::new(PROGRAM)
             .args(arguments)
-            .stderr(full())
+            .stderr(common::full())
             .stdout(Stdio::null())
             .status();
         status.unwrap().code()
@@ -46,17 +38,7 @@ fn output_that_cannot_be_written_is_a_failure() {
         &["ps", "--help"],
         &["completions", "zsh"],
     ] {
-        let output = Command::new(PROGRAM)
-            .args(arguments)
-            .stdout(full())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
-            .wait_with_output()
-            .unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
-        assert!(stderr.contains("No space left"), "{arguments:?}: {stderr}");
+        common::fails_without_space(PROGRAM, arguments);
     }
 }
 

@@ -80,6 +80,28 @@ const VALUES: &[&str] = &[
     "\n",
 ];
 
+/// Returns a standard stream that takes nothing.
+pub fn full() -> Stdio {
+    let file = File::options().write(true).open("/dev/full").unwrap();
+    file.into()
+}
+
+/// Fails unless the command fails with these arguments, with a message, if its output cannot be
+/// written.
+pub fn fails_without_space(program: &str, arguments: &[&str]) {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdout(full())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+    assert!(stderr.contains("No space left"), "{arguments:?}: {stderr}");
+}
+
 /// A generator of random numbers: xorshift64*, which makes failures reproducible.
 struct Random(u64);
 
@@ -132,14 +154,7 @@ impl Random {
         let plain = String::new();
         match self.below(6) {
             0 => (Stdio::null(), format!("{number}>&-")),
-            1 | 2 => (
-                File::options()
-                    .write(true)
-                    .open("/dev/full")
-                    .unwrap()
-                    .into(),
-                plain,
-            ),
+            1 | 2 => (full(), plain),
             3 => {
                 let (reader, writer) = std::io::pipe().unwrap();
                 drop(reader);

@@ -3,7 +3,7 @@
 //! The command `procmonctl`: its subcommands, outputs and exit statuses.
 
 #[path = "../../../procmonctl/tests/common/mod.rs"]
-mod random_arguments;
+mod common;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -409,7 +409,6 @@ fn closed_output() {
 fn full_error_output() {
     let (_kernel, _module) = loaded("");
     let missing = procfs::unused_pid().to_string();
-    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
     for (arguments, status, lines) in [
         (&["query", &missing, "2", &missing, "1"][..], 5, 2),
         (&["--device", "/nonexistent", "ps"], 3, 0),
@@ -418,7 +417,7 @@ fn full_error_output() {
     ] {
         let output = Command::new("/bin/procmonctl")
             .args(arguments)
-            .stderr(full())
+            .stderr(common::full())
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(status), "{arguments:?}");
@@ -432,17 +431,7 @@ fn full_error_output() {
         &["--help"],
         &["watch"],
     ] {
-        let output = Command::new("/bin/procmonctl")
-            .args(arguments)
-            .stdout(full())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
-            .wait_with_output()
-            .unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
-        assert!(stderr.contains("No space left"), "{arguments:?}: {stderr}");
+        common::fails_without_space("/bin/procmonctl", arguments);
     }
 }
 
@@ -452,7 +441,7 @@ fn random_arguments() {
     let (_kernel, _module) = loaded("");
     let directory = Path::new("/tmp/random_arguments");
     fs::create_dir_all(directory).unwrap();
-    random_arguments::run("/bin/procmonctl", directory, 100);
+    common::run("/bin/procmonctl", directory, 100);
     fs::remove_dir_all(directory).unwrap();
 }
 

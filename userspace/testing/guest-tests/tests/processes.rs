@@ -3,11 +3,12 @@
 //! Processes as `procmonctl ps` and `history` show them.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use fixture::child::{Child, busy, drop_privileges, sleeper};
+use fixture::command::{PROGRAM, output_of, succeed};
 use fixture::terminal::Terminal;
 use fixture::{eventually, loaded, procfs};
 use nix::sys::prctl;
@@ -17,27 +18,8 @@ use procmon::Device;
 use procmon::history::Target;
 use serde_json::Value;
 
-const PROGRAM: &str = "/bin/procmonctl";
-
-/// Runs a command that must succeed, and returns its output.
-fn succeed(arguments: &[&str]) -> String {
-    let mut command = Command::new(PROGRAM);
-    let output = command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(
-        (output.status.code(), &*stderr),
-        (Some(0), ""),
-        "{arguments:?}"
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
-
 fn json(arguments: &[&str]) -> Value {
-    let text = succeed(&[arguments, &["--json"]].concat());
+    let text = output_of(&[arguments, &["--json"]].concat());
     assert_eq!(text.lines().count(), 1, "{text}");
     serde_json::from_str(&text).unwrap()
 }
@@ -48,7 +30,7 @@ fn own_pid() -> String {
 
 /// The keys of all columns, as the help lists them.
 fn columns() -> Vec<String> {
-    let help = succeed(&["ps", "--help"]);
+    let help = output_of(&["ps", "--help"]);
     let entries = help
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- "));
@@ -103,7 +85,7 @@ fn all_columns() {
         process["start"].as_u64().unwrap()
     );
 
-    let csv = succeed(&["ps", "-o", "pid,comm,vsize,age", "--pid", &pid, "--csv"]);
+    let csv = output_of(&["ps", "-o", "pid,comm,vsize,age", "--pid", &pid, "--csv"]);
     let mut lines = csv.lines();
     assert_eq!(lines.next(), Some("pid,comm,vsize,age"));
     let line = lines.next().unwrap();
@@ -214,7 +196,7 @@ fn terminals_and_pipes() {
     let child = sleeper(c"abcdefghijklmno");
     let pid = child.pid().to_string();
     let arguments = ["ps", "-o", "pid,user,state,rss,time,comm", "-p", &pid];
-    let piped = succeed(&arguments);
+    let piped = output_of(&arguments);
     assert!(
         piped.contains("abcdefghijklmno\n") && !piped.contains('\x1b'),
         "{piped}"
@@ -267,10 +249,10 @@ fn history_in_all_formats() {
     let named = samples.iter().find(|sample| sample["comm"] == "busybee");
     assert!(named.is_some_and(|sample| sample["rss"].as_u64().unwrap() > 0));
 
-    let csv = succeed(&["history", "--csv"]);
+    let csv = output_of(&["history", "--csv"]);
     assert_eq!(csv.lines().count(), samples.len() + 1);
     assert!(csv.starts_with("sequence,time,processes,"), "{csv}");
-    let table = succeed(&["history"]);
+    let table = output_of(&["history"]);
     assert_eq!(table.lines().count(), samples.len() + 1);
     assert!(
         table
@@ -280,9 +262,9 @@ fn history_in_all_formats() {
             .ends_with(&format!(" {pid} gone")),
         "{table}"
     );
-    let later = succeed(&["history", "--from", &samples.len().to_string()]);
+    let later = output_of(&["history", "--from", &samples.len().to_string()]);
     assert_eq!(later.lines().count(), 2, "{later}");
-    let plot = succeed(&["history", "--plot"]);
+    let plot = output_of(&["history", "--plot"]);
     assert!(plot.contains("CPU %"), "{plot}");
     assert_eq!(plot.lines().count(), 20, "{plot}");
 
@@ -298,7 +280,7 @@ fn history_in_all_formats() {
 fn completions_and_manual() {
     let (_kernel, _module) = loaded("");
     for shell in ["bash", "zsh", "fish"] {
-        let script = succeed(&["completions", shell]);
+        let script = output_of(&["completions", shell]);
         assert!(
             script.contains("procmonctl") && script.contains("history"),
             "{shell}"

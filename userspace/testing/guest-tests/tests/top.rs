@@ -8,14 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use fixture::child::{busy, sleeper};
+use fixture::command::{PROGRAM, output_of};
 use fixture::terminal::Terminal;
 use fixture::{eventually, loaded, procfs};
 use nix::sys::signal::Signal;
 use nix::sys::termios::{LocalFlags, Termios};
 use nix::sys::wait::WaitStatus;
 use serde_json::Value;
-
-const PROGRAM: &str = "/bin/procmonctl";
 
 /// Starts `top` and waits for its table.
 fn top(arguments: &[&str]) -> Terminal {
@@ -38,17 +37,6 @@ fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).stdin(Stdio::null());
     command.output().unwrap()
-}
-
-fn succeed(arguments: &[&str]) -> String {
-    let output = run(arguments);
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(
-        (output.status.code(), &*stderr),
-        (Some(0), ""),
-        "{arguments:?}"
-    );
-    String::from_utf8(output.stdout).unwrap()
 }
 
 fn has(text: &str) -> impl Fn(&[String]) -> bool {
@@ -227,7 +215,7 @@ fn top_without_a_screen() {
 fn top_in_batch_mode() {
     let (_kernel, _module) = loaded("");
     let bee = busy(c"busybee");
-    let text = succeed(&["top", "-b", "-n", "2", "-d", "0.5"]);
+    let text = output_of(&["top", "-b", "-n", "2", "-d", "0.5"]);
     assert_eq!(text.matches(" tasks, ").count(), 2, "{text}");
     let second = text.rsplit("\n\n").next().unwrap();
     let lines: Vec<_> = second.lines().skip(4).take(3).collect();
@@ -236,7 +224,7 @@ fn top_in_batch_mode() {
         "{text}"
     );
 
-    let text = succeed(&["--json", "top", "-b", "-n", "3", "-d", "0.5"]);
+    let text = output_of(&["--json", "top", "-b", "-n", "3", "-d", "0.5"]);
     let documents: Vec<Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
