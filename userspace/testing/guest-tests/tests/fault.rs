@@ -198,18 +198,40 @@ fn writing() {
 }
 
 /// The commands: name, number, and whether a 32-bit process calls it.
-const COMMANDS: [(&str, u32, bool); 10] = [
+const COMMANDS: [(&str, u32, bool); 12] = [
     ("GET_COUNT", uapi::PROCMON_GET_COUNT, false),
     ("GET_STATS", uapi::PROCMON_GET_STATS, false),
     ("SET_FILTER", uapi::PROCMON_SET_FILTER, false),
     ("QUERY_PID", uapi::PROCMON_QUERY_PID, false),
     ("RESET", uapi::PROCMON_RESET, false),
+    ("INFO", uapi::PROCMON_INFO, false),
     ("32-bit GET_COUNT", uapi::PROCMON_GET_COUNT, true),
     ("32-bit GET_STATS", uapi::PROCMON_GET_STATS32, true),
     ("32-bit SET_FILTER", uapi::PROCMON_SET_FILTER, true),
     ("32-bit QUERY_PID", uapi::PROCMON_QUERY_PID32, true),
     ("32-bit RESET", uapi::PROCMON_RESET, true),
+    ("32-bit INFO", uapi::PROCMON_INFO, true),
 ];
+
+/// The commands whose arguments have addresses: they are in the test `lists`.
+const OF_LISTS: [&str; 2] = ["SNAPSHOT", "HISTORY"];
+
+/// No command is left out.
+#[test]
+fn all_commands_are_listed() {
+    for command in fixture::commands() {
+        let name = command.trim_end_matches("32");
+        let is_listed = |is_compat| {
+            COMMANDS.iter().any(|&(listed, _, compat)| {
+                compat == is_compat && listed.trim_start_matches("32-bit ") == name
+            })
+        };
+        assert!(
+            is_listed(false) && is_listed(true) || OF_LISTS.contains(&name),
+            "{command}"
+        );
+    }
+}
 
 /// T65: a command that fails changes neither the kernel nor its argument, but counts.
 #[test]

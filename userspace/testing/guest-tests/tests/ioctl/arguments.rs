@@ -23,6 +23,29 @@ const WITH_POINTER: [(u32, usize); 4] = [
     (QUERY_PID, QUERY_SIZE),
 ];
 
+/// The commands above, the one without a pointer, and those whose pointers are tested elsewhere: in
+/// the programs `snapshot` and `history`, and in `compat32`.
+const ALL: [&str; 10] = [
+    "GET_COUNT",
+    "GET_STATS",
+    "SET_FILTER",
+    "QUERY_PID",
+    "RESET",
+    "INFO",
+    "SNAPSHOT",
+    "HISTORY",
+    "GET_STATS32",
+    "QUERY_PID32",
+];
+
+/// No command is left out.
+#[test]
+fn all_commands_are_listed() {
+    for command in fixture::commands() {
+        assert!(ALL.contains(&command), "{command}");
+    }
+}
+
 /// T36: unknown commands fail with ENOTTY, and count. The system call cuts off bits that do not fit
 /// in a command.
 #[test]
