@@ -23,12 +23,15 @@ fn fast() -> String {
 }
 
 /// Waits for the first sample from a number on that meets a condition.
-fn wait_for(device: &Device, mut next: u64, wanted: impl Fn(&Sample) -> bool) -> Sample {
+fn wait_for(device: &Device, first: u64, wanted: impl Fn(&Sample) -> bool) -> Sample {
+    let mut next = first;
     let mut found = None;
     eventually("a sample", || {
         let history = device.history(next).unwrap();
+        // That of the next sample, which may be before the first one.
         next = history.next();
-        found = history.samples().iter().copied().find(&wanted);
+        let mut samples = history.samples().iter().copied();
+        found = samples.find(|sample| sample.sequence() >= first && wanted(sample));
         found.is_some()
     });
     found.unwrap()
