@@ -10,11 +10,10 @@ use std::ptr::null_mut;
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::Child;
+use fixture::child::{Child, stay_on};
 use fixture::memory::{PAGE, Region};
 use fixture::{eventually, is_own_kernel, loaded, procfs};
 use nix::errno::Errno;
-use nix::sched::{CpuSet, sched_setaffinity};
 use nix::time::ClockId;
 use nix::unistd::{Pid, getppid, pause};
 use procmon::Device;
@@ -144,12 +143,6 @@ fn times_of_the_busy_are_those_of_proc() {
         thread::sleep(Duration::from_millis(5));
     }
     child.kill();
-}
-
-fn stay_on(cpu: usize) {
-    let mut set = CpuSet::new();
-    set.set(cpu).unwrap();
-    sched_setaffinity(Pid::from_raw(0), &set).unwrap();
 }
 
 /// Runs a process on a CPU without ticks, first with system calls and then as long without. Returns

@@ -9,7 +9,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 
-use fixture::child::{Child, in_child, in_pid_namespace};
+use fixture::child::{Child, in_child, in_pid_namespace, uninterruptible};
 use fixture::procfs::Stat;
 use fixture::{eventually, loaded, procfs};
 use nix::sys::prctl;
@@ -32,7 +32,7 @@ fn same_name(process: &Process, stat: &Stat) {
             "PID {pid}: {process:?}, {stat:?}"
         );
     } else {
-        assert_eq!(name, stat.comm, "name of {pid}");
+        assert_eq!(name, stat.comm, "query.comm of {pid}");
     }
 }
 
@@ -46,8 +46,8 @@ fn same_as_proc(pid: i32) -> Process {
     let stat = procfs::stat(pid).unwrap();
     assert_eq!(process.pid, pid);
     same_name(&process, &stat);
-    assert_eq!(process.state.letter(), stat.state, "state of {pid}");
-    assert_eq!(process.vsize, stat.vsize, "size of {pid}");
+    assert_eq!(process.state.letter(), stat.state, "query.state of {pid}");
+    assert_eq!(process.vsize, stat.vsize, "query.vsize of {pid}");
     process
 }
 
@@ -165,8 +165,7 @@ fn a_process_in_each_state() {
     assert_eq!(query(pid), None, "gone");
 }
 
-/// T50: a process that computes, and one in an uninterruptible sleep: the parent in vfork(2), until
-/// its child ends or executes a program.
+/// T50: a process that computes, and one in an uninterruptible sleep.
 #[test]
 fn running_and_disk_sleep() {
     let (_kernel, _module) = loaded("");
@@ -179,18 +178,7 @@ fn running_and_disk_sleep() {
     assert_eq!(same_as_proc(child.pid()).state, State::Running);
     child.kill();
 
-    let child = Child::spawn(|| {
-        // SAFETY: The new process does nothing but wait, on a stack that its parent waits with.
-        unsafe {
-            if libc::syscall(libc::SYS_vfork) == 0 {
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                loop {
-                    libc::pause();
-                }
-            }
-        }
-    });
-    procfs::wait_for_state(child.pid(), 'D');
+    let child = uninterruptible();
     assert_eq!(same_as_proc(child.pid()).state, State::DiskSleep);
     child.kill();
 }

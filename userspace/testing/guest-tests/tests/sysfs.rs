@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fixture::child::{Child, as_nobody};
+use fixture::child::{Child, as_nobody, busy, uninterruptible};
 use fixture::kernel_log::KernelLog;
 use fixture::{KernelGuard, Module, eventually, is_own_kernel, loaded, module, procfs, stats};
 use nix::unistd::pause;
@@ -32,17 +32,29 @@ fn attributes_have_their_format() {
         read("stats"),
         "opens: 0\nreads: 0\nwrites: 0\nioctls: 0\nper_cpu_ops: 0\nfilter_pid: 0\n"
     );
-    assert_eq!(read("buffer_size"), "4096\n");
+    assert_eq!(read("buffer_size"), "4096\n", "sysfs.buffer_size");
 
     let mut device = Device::open().unwrap();
+    Device::open().unwrap();
     device.write_message(b"Hello Kernel\n").unwrap();
-    device.read_message().unwrap();
     device.set_filter(Some(i32::MAX)).unwrap();
-    device.count().unwrap();
-    assert_eq!(
-        read("stats"),
-        "opens: 1\nreads: 1\nwrites: 1\nioctls: 2\nper_cpu_ops: 5\nfilter_pid: 2147483647\n"
-    );
+    for _ in 0..3 {
+        device.read_message().unwrap();
+        device.count().unwrap();
+    }
+    let text = read("stats");
+    let lines = [
+        ("opens", 2),
+        ("reads", 3),
+        ("writes", 1),
+        ("ioctls", 4),
+        ("per_cpu_ops", 10),
+        ("filter_pid", i32::MAX),
+    ];
+    for (line, (key, value)) in text.split_inclusive('\n').zip(lines) {
+        assert_eq!(line, format!("{key}: {value}\n"), "sysfs.stats.{key}");
+    }
+    assert_eq!(text.lines().count(), lines.len());
 
     eventually("the first sample", || {
         sysfs::monitor().unwrap().samples == 1
@@ -319,6 +331,57 @@ fn monitor_counts_what_proc_shows() {
         processes >= 20 && threads >= processes + 10,
         "{processes}, {threads}"
     );
+}
+
+/// The attribute has the counts of the latest sample, here of a system in which each has another
+/// value, and none is 0.
+#[test]
+fn the_attribute_is_the_latest_sample() {
+    let (_kernel, _module) = loaded("monitor_interval_ms=3600000");
+    let device = Device::open().unwrap();
+    let samples = || device.history(0).unwrap().next() - 1;
+    eventually("the first sample", || samples() == 1);
+    let mut children: Vec<_> = (0..4).map(|_| uninterruptible()).collect();
+    children.extend((0..7).map(|_| {
+        let child = Child::spawn(|| {});
+        procfs::wait_for_state(child.pid(), 'Z');
+        child
+    }));
+    children.extend((0..2).map(|_| busy(c"busy")));
+    let monitor = procfs::pids()
+        .into_iter()
+        .find(|&pid| procfs::stat(pid).is_some_and(|stat| stat.comm == b"procmon_monitor"));
+    let system = loop {
+        for _ in 0..9 {
+            Child::spawn(|| {}).join();
+        }
+        let before = samples();
+        Parameter::MonitorIntervalMs.set(10).unwrap();
+        eventually("another sample", || samples() > before);
+        Parameter::MonitorIntervalMs.set(3_600_000).unwrap();
+        procfs::wait_for_state(monitor.unwrap(), 'I');
+        let system = device.history(samples()).unwrap().samples()[0].system();
+        // One more sample may have been taken, without a fork since the one before.
+        if system.forks > 0 {
+            break system;
+        }
+    };
+    let text = fs::read_to_string(attribute("monitor")).unwrap();
+    let lines = [
+        ("samples", u32::try_from(samples()).unwrap()),
+        ("processes", system.processes),
+        ("threads", system.threads),
+        ("running", system.running),
+        ("uninterruptible", system.uninterruptible),
+        ("zombies", system.zombies),
+        ("forks", system.forks),
+    ];
+    for (line, (key, value)) in text.split_inclusive('\n').zip(lines) {
+        assert_eq!(line, format!("{key}: {value}\n"), "sysfs.monitor.{key}");
+        assert_ne!(value, 0, "{key}");
+    }
+    assert_eq!(text.lines().count(), lines.len());
+    children.into_iter().for_each(Child::kill);
 }
 
 /// Busy processes count as running threads, and sleeping ones do not.

@@ -6,12 +6,12 @@ use std::thread;
 use std::time::Duration;
 
 use fixture::memory::{PAGE, Ptr, Region, bad_pointers};
-use fixture::{ia32, loaded, open, raw};
+use fixture::{eventually, ia32, loaded, open, raw};
 use nix::errno::Errno;
-use procmon::sysfs::Parameter;
+use procmon::sysfs::{self, Parameter};
 use procmon::{Device, uapi};
 
-use crate::{fast, wait_for};
+use crate::{fast, interval, wait_for};
 
 const SAMPLE: usize = size_of::<uapi::procmon_sample>();
 const MIN_STRIDE: u32 = uapi::PROCMON_SAMPLE_STRIDE_MIN;
@@ -175,6 +175,41 @@ fn capacities_and_strides() {
             }
         }
     }
+}
+
+/// All results of a call in its arguments, with samples lost and samples left over.
+#[test]
+fn results_of_a_fetch() {
+    let (_kernel, _module) = loaded(&format!("{} history=4", fast()));
+    let samples = || sysfs::monitor().unwrap().samples;
+    eventually("some samples", || samples() > 10);
+    let region = Region::new(PAGE);
+    let mut arguments = uapi::procmon_history {
+        sequence: 1,
+        ..arguments(&region, 2)
+    };
+    let before = samples();
+    call(&mut arguments).unwrap();
+    // A sample is in the history before it counts in the attribute.
+    let after = samples() + 1;
+    let uapi::procmon_history {
+        newest,
+        oldest,
+        count,
+        sequence,
+        interval_ms,
+        ..
+    } = arguments;
+    let second = word(&region.bytes(SAMPLE, 8), 0);
+    assert!(
+        (before..=after).contains(&(second + 2)),
+        "sample.sequence {second}, of {before} to {after} samples"
+    );
+    assert_eq!(newest, second + 2, "history.newest");
+    assert_eq!(oldest, second - 1, "history.oldest");
+    assert_eq!(count, 2, "history.count");
+    assert_eq!(sequence, second + 1, "history.sequence");
+    assert_eq!(u64::from(interval_ms), interval(), "history.interval_ms");
 }
 
 /// 32-bit callers get the same, and callers of later versions may pass more.

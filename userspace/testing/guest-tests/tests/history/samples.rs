@@ -5,8 +5,10 @@
 use std::time::Duration;
 use std::{fs, thread};
 
-use fixture::child::{Child, in_child, paused};
+use fixture::child::{Child, busy, in_child, paused, uninterruptible};
 use fixture::{eventually, is_own_kernel, loaded, procfs};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::pause;
 use procmon::Device;
 use procmon::history::Target;
 use procmon::sysfs::{self, Parameter};
@@ -32,7 +34,7 @@ fn samples_are_numbered() {
     for time in times.map(|window| window[3].time() - window[0].time()) {
         assert!(time > Duration::from_millis(2 * interval()), "{time:?}");
     }
-    let boot = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).unwrap();
+    let boot = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap();
     let last = history.samples().last().unwrap().time();
     let age = Duration::from(boot).checked_sub(last.since_boot()).unwrap();
     assert!(age < fixture::PATIENCE, "{age:?}");
@@ -74,9 +76,89 @@ fn the_system_is_that_of_proc() {
 
 /// Counts the zombies that `/proc` shows.
 fn zombies_of_proc() -> usize {
+    processes_in_state('Z')
+}
+
+/// Counts the processes that `/proc` shows in a state.
+fn processes_in_state(state: char) -> usize {
     let pids = procfs::pids().into_iter();
-    pids.filter(|&pid| procfs::stat(pid).is_some_and(|stat| stat.state == 'Z'))
+    pids.filter(|&pid| procfs::stat(pid).is_some_and(|stat| stat.state == state))
         .count()
+}
+
+/// The counts of a system in which each has another value, and none is 0.
+#[test]
+fn samples_of_a_known_system() {
+    const BUSY: u32 = 2;
+    const WAITING: u32 = 4;
+    const ENDED: u32 = 7;
+    const CROWD: u32 = 11;
+
+    let (_kernel, _module) = loaded(&fast());
+    let device = Device::open().unwrap();
+    let mut children: Vec<_> = (0..WAITING).map(|_| uninterruptible()).collect();
+    children.extend((0..ENDED).map(|_| {
+        let child = Child::spawn(|| {});
+        procfs::wait_for_state(child.pid(), 'Z');
+        child
+    }));
+    let crowd = Child::spawn(|| {
+        thread::scope(|scope| {
+            for _ in 1..CROWD {
+                scope.spawn(pause);
+            }
+        });
+    });
+    eventually("its threads", || {
+        procfs::number(crowd.pid(), 20) == Some(CROWD)
+    });
+    children.push(crowd);
+    let busy: Vec<_> = (0..BUSY).map(|_| busy(c"busy")).collect();
+    let now = || Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap());
+    let before = now();
+    // The next sample may have been begun already.
+    let sample = wait_for(&device, newest(&device) + 2, |_| true);
+    let (time, after) = (sample.time().since_boot(), now());
+    assert!(
+        (before..=after).contains(&time),
+        "sample.time {time:?} is not between {before:?} and {after:?}"
+    );
+    // The monitor runs as well.
+    let running = sample.system().running;
+    assert!(running > BUSY, "sample.running is {running}");
+    busy.into_iter().for_each(Child::kill);
+
+    let mut wrong = Vec::new();
+    // The kernel starts and ends threads of its own now and then.
+    for _ in 0..20 {
+        let expected = [
+            ("processes", procfs::pids().len()),
+            ("threads", procfs::thread_count()),
+            ("uninterruptible", processes_in_state('D')),
+            ("zombies", processes_in_state('Z')),
+        ];
+        let sample = wait_for(&device, newest(&device) + 2, |_| true);
+        let system = sample.system();
+        let values = [
+            system.processes,
+            system.threads,
+            system.uninterruptible,
+            system.zombies,
+        ];
+        wrong = expected
+            .into_iter()
+            .zip(values)
+            .filter(|&((_, expected), value)| value as usize != expected)
+            .map(|((name, expected), value)| format!("sample.{name} is {value}, not {expected}"))
+            .collect();
+        if wrong.is_empty() {
+            assert!(system.uninterruptible >= WAITING && system.zombies >= ENDED);
+            assert!(system.threads - system.processes >= CROWD - 1);
+            break;
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+    children.into_iter().for_each(Child::kill);
 }
 
 /// Returns the number of forks since boot, by `/proc/stat`.
@@ -111,7 +193,7 @@ fn forks_count_once() {
     assert!(inner >= 60, "{inner}");
     assert!(
         (inner..=outer).contains(&forks),
-        "{forks} of {inner} to {outer}"
+        "sample.forks: {forks} of {inner} to {outer}"
     );
 }
 

@@ -27,10 +27,11 @@ fn the_target_is_in_each_sample() {
     let next = newest(&device) + 2;
     let sample = wait_for(&device, next, |_| true);
     let Target::Process(record) = sample.target() else {
-        panic!("{sample:?}");
+        panic!("sample.flags: {sample:?}");
     };
     let options = SnapshotOptions::new().groups(Groups::all()).tgid(pid);
-    assert_eq!(device.snapshot(&options).unwrap().records(), [*record]);
+    let snapshot = device.snapshot(&options).unwrap();
+    assert_eq!(snapshot.records(), [*record], "sample.process");
     let stat = procfs::stat(pid).unwrap();
     assert_eq!(record.comm().as_bytes(), stat.comm);
     assert_eq!(record.memory().unwrap().virtual_size, stat.vsize);

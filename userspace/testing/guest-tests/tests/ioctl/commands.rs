@@ -53,7 +53,7 @@ fn get_count_is_the_length_of_the_message() {
         device.write_message(&vec![b'x'; len]).unwrap();
         answer.fill(0, &[0xaa; 8]);
         assert_eq!(ioctl(&device, GET_COUNT, answer.start()), Ok(0));
-        assert_eq!(int_at(&answer, 0), expected, "{len}");
+        assert_eq!(int_at(&answer, 0), expected, "message.len after {len}");
         assert_eq!(answer.bytes(4, 4), [0xaa; 4], "an int and no more");
     }
 }
@@ -77,11 +77,12 @@ fn get_stats_counts_itself() {
     for (ioctls, pattern) in [(4, 0xaa), (5, 0x55)] {
         let answer = Region::with(&[pattern; STATS_SIZE + 8]);
         assert_eq!(ioctl(&file, GET_STATS, answer.start()), Ok(0));
-        assert_eq!(long_at(&answer, 0), 2, "opens");
-        assert_eq!(long_at(&answer, 8), 3, "reads");
-        assert_eq!(long_at(&answer, 16), 2, "writes");
-        assert_eq!(long_at(&answer, 24), ioctls, "ioctls");
-        assert_eq!(int_at(&answer, 32), 0x0102_0304, "filter");
+        assert_eq!(long_at(&answer, 0), 2, "stats.total_opens");
+        assert_eq!(long_at(&answer, 8), 3, "stats.total_reads");
+        assert_eq!(long_at(&answer, 16), 2, "stats.total_writes");
+        assert_eq!(long_at(&answer, 24), ioctls, "stats.total_ioctls");
+        let filter = int_at(&answer, 32);
+        assert_eq!(filter, 0x0102_0304, "stats.current_filter_pid");
         assert_eq!(answer.bytes(36, 4), [0; 4], "padding");
         assert_eq!(
             answer.bytes(STATS_SIZE, 8),

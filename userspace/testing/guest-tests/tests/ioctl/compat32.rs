@@ -20,7 +20,11 @@ use crate::{
 fn commands_of_32_bit_processes() {
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
+    device.write_message(b"Hello").unwrap();
     device.write_message(b"Hello Kernel\n").unwrap();
+    for _ in 0..3 {
+        device.read_at(&mut [0; 5], 0).unwrap();
+    }
     let page = Region::new_low(PAGE);
 
     page.fill(0, &[0xaa; 64]);
@@ -39,8 +43,18 @@ fn commands_of_32_bit_processes() {
     // Four longs and an int of four bytes each.
     page.fill(0, &[0xaa; 64]);
     assert_eq!(ia32::ioctl(&device, GET_STATS32, page.start()), Ok(0));
-    let fields: Vec<_> = (0..5).map(|index| int_at(&page, 4 * index)).collect();
-    assert_eq!(fields, [1, 0, 1, 4, 42]);
+    for (index, (field, expected)) in [
+        ("total_opens", 1),
+        ("total_reads", 3),
+        ("total_writes", 2),
+        ("total_ioctls", 4),
+        ("current_filter_pid", 42),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(int_at(&page, 4 * index), expected, "stats32.{field}");
+    }
     assert_eq!(page.bytes(20, 44), [0xaa; 44], "behind the structure");
 
     let own = i32::try_from(std::process::id()).unwrap();
@@ -51,12 +65,14 @@ fn commands_of_32_bit_processes() {
         let native = device.query(pid).unwrap();
         let name = page.bytes(4, 16);
         let name = name.split(|&byte| byte == 0).next().unwrap();
-        assert_eq!(int_at(&page, 0), pid);
+        assert_eq!(int_at(&page, 0), pid, "query32.pid");
         if let Some(process) = native {
-            assert_eq!(name, std::os::unix::ffi::OsStrExt::as_bytes(&*process.comm));
-            assert_eq!(procmon::State::from_raw(int_at(&page, 20)), process.state);
+            let comm = std::os::unix::ffi::OsStrExt::as_bytes(&*process.comm);
+            assert_eq!(name, comm, "query32.comm");
+            let state = procmon::State::from_raw(int_at(&page, 20));
+            assert_eq!(state, process.state, "query32.state");
             let vsize = u32::from_ne_bytes(page.bytes(24, 4).try_into().unwrap());
-            assert_eq!(u64::from(vsize), process.vsize);
+            assert_eq!(u64::from(vsize), process.vsize, "query32.vsize");
         } else {
             assert_eq!(page.bytes(4, 16), [0; 16]);
             assert_eq!((int_at(&page, 20), int_at(&page, 24)), (-1, 0));

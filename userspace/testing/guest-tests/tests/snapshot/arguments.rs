@@ -30,16 +30,18 @@ fn info_has_the_limits_of_the_header() {
         | uapi::PROCMON_SNAPSHOT_BY_PPID
         | uapi::PROCMON_SNAPSHOT_BY_TGID;
     let expected = [
-        uapi::PROCMON_ABI_VERSION,
-        Groups::all().bits(),
-        flags,
-        size_of::<uapi::procmon_snapshot>() as u32,
-        RECORD as u32,
-        4096,
-        size_of::<uapi::procmon_sample>() as u32,
-        size_of::<uapi::procmon_history>() as u32,
+        ("abi_version", uapi::PROCMON_ABI_VERSION),
+        ("groups", Groups::all().bits()),
+        ("snapshot_flags", flags),
+        ("snapshot_size", size_of::<uapi::procmon_snapshot>() as u32),
+        ("record_size", RECORD as u32),
+        ("max_stride", 4096),
+        ("sample_size", size_of::<uapi::procmon_sample>() as u32),
+        ("history_size", size_of::<uapi::procmon_history>() as u32),
     ];
-    assert_eq!(words, expected);
+    for (word, (field, expected)) in words.iter().zip(expected) {
+        assert_eq!(*word, expected, "info.{field}");
+    }
     assert_eq!(region.bytes(32, 32), [0xaa; 32]);
     for (name, pointer) in bad_pointers(&region, 32) {
         assert_eq!(

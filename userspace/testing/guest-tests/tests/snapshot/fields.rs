@@ -23,7 +23,7 @@ use procmon::snapshot::{Groups, Record};
 use crate::{all, own_pid, record_of, snapshot};
 
 /// Returns the numbers behind a name in `/proc/PID/FILE`.
-fn numbers(pid: i32, file: &str, name: &str) -> Vec<u64> {
+pub fn numbers(pid: i32, file: &str, name: &str) -> Vec<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.unwrap_or_else(|| panic!("{name} in {text}"))
@@ -33,46 +33,65 @@ fn numbers(pid: i32, file: &str, name: &str) -> Vec<u64> {
         .collect()
 }
 
-fn ticks(time: Duration) -> i64 {
+pub fn ticks(time: Duration) -> i64 {
     // USER_HZ is 100 on x86-64.
     i64::try_from(time.as_nanos() / 10_000_000).unwrap()
 }
 
 /// Fails unless all fields of a record are those of `/proc`, for a process that does nothing.
-fn same_as_proc(record: &Record) {
+pub fn same_as_proc(record: &Record) {
     let pid = record.pid();
     let stat = procfs::stat(pid).unwrap();
     let field = |number| procfs::number::<i64>(pid, number).unwrap();
-    assert_eq!(record.tgid(), pid);
-    assert_eq!(record.comm().as_bytes(), stat.comm, "name of {pid}");
-    assert_eq!(record.state().letter(), stat.state, "state of {pid}");
-    assert_eq!(i64::from(record.ppid()), field(4), "parent of {pid}");
-    assert_eq!(i64::from(record.threads()), field(20), "threads of {pid}");
-    assert_eq!(record.is_kernel_thread(), stat.kernel_thread);
+    let state = record.state().letter();
+    assert_eq!(record.tgid(), pid, "record.tgid of {pid}");
+    assert_eq!(record.comm().as_bytes(), stat.comm, "record.comm of {pid}");
+    assert_eq!(state, stat.state, "record.state of {pid}");
+    assert_eq!(i64::from(record.ppid()), field(4), "record.ppid of {pid}");
+    assert_eq!(
+        i64::from(record.threads()),
+        field(20),
+        "record.threads of {pid}"
+    );
+    let is_kernel_thread = record.is_kernel_thread();
+    assert_eq!(
+        is_kernel_thread, stat.kernel_thread,
+        "record.flags of {pid}"
+    );
 
     let cpu = record.cpu().unwrap();
-    assert_eq!(ticks(cpu.user), field(14), "user time of {pid}");
-    assert_eq!(ticks(cpu.system), field(15), "system time of {pid}");
-    assert_eq!(ticks(cpu.start.since_boot()), field(22), "start of {pid}");
-    assert_eq!(i64::from(cpu.nice), field(19), "nice value of {pid}");
-    assert_eq!(i64::from(cpu.last), field(39), "CPU of {pid}");
-    assert_eq!(i64::from(cpu.policy), field(41), "policy of {pid}");
+    for (name, value, number) in [
+        ("utime", ticks(cpu.user), 14),
+        ("stime", ticks(cpu.system), 15),
+        ("start_time", ticks(cpu.start.since_boot()), 22),
+        ("nice", cpu.nice.into(), 19),
+        ("cpu", cpu.last.into(), 39),
+        ("policy", cpu.policy.into(), 41),
+    ] {
+        assert_eq!(value, field(number), "record.{name} of {pid}");
+    }
 
     let faults = record.faults().unwrap();
-    assert_eq!(faults.minor, u64::try_from(field(10)).unwrap());
-    assert_eq!(faults.major, u64::try_from(field(12)).unwrap());
+    let of = |number| u64::try_from(field(number)).unwrap();
+    assert_eq!(faults.minor, of(10), "record.minor_faults of {pid}");
+    assert_eq!(faults.major, of(12), "record.major_faults of {pid}");
 
     let credentials = record.credentials().unwrap();
     let uids = numbers(pid, "status", "Uid");
     let gids = numbers(pid, "status", "Gid");
-    assert_eq!(u64::from(credentials.uid), uids[0]);
-    assert_eq!(u64::from(credentials.euid), uids[1]);
-    assert_eq!(u64::from(credentials.gid), gids[0]);
-    assert_eq!(u64::from(credentials.egid), gids[1]);
+    for (name, value, expected) in [
+        ("uid", credentials.uid, uids[0]),
+        ("euid", credentials.euid, uids[1]),
+        ("gid", credentials.gid, gids[0]),
+        ("egid", credentials.egid, gids[1]),
+    ] {
+        assert_eq!(u64::from(value), expected, "record.{name} of {pid}");
+    }
 
     match record.memory() {
         Some(memory) => {
-            assert_eq!(memory.virtual_size, stat.vsize, "size of {pid}");
+            let size = memory.virtual_size;
+            assert_eq!(size, stat.vsize, "record.vsize of {pid}");
             let pages = memory.resident() / PAGE as u64;
             assert_eq!(i64::try_from(pages).unwrap(), field(24), "RSS of {pid}");
         }
@@ -81,12 +100,24 @@ fn same_as_proc(record: &Record) {
 
     let switches = record.switches().unwrap();
     let of = |name| numbers(pid, "status", name)[0];
-    assert_eq!(switches.voluntary, of("voluntary_ctxt_switches"));
-    assert_eq!(switches.involuntary, of("nonvoluntary_ctxt_switches"));
-
     let io = record.io().unwrap();
-    assert_eq!(io.read, numbers(pid, "io", "read_bytes")[0]);
-    assert_eq!(io.written, numbers(pid, "io", "write_bytes")[0]);
+    let of_io = |name| numbers(pid, "io", name)[0];
+    for (name, value, expected) in [
+        (
+            "voluntary_switches",
+            switches.voluntary,
+            of("voluntary_ctxt_switches"),
+        ),
+        (
+            "involuntary_switches",
+            switches.involuntary,
+            of("nonvoluntary_ctxt_switches"),
+        ),
+        ("read_bytes", io.read, of_io("read_bytes")),
+        ("write_bytes", io.written, of_io("write_bytes")),
+    ] {
+        assert_eq!(value, expected, "record.{name} of {pid}");
+    }
 }
 
 /// A process that sleeps, one of another user, and a kernel thread.
@@ -156,7 +187,8 @@ fn states_are_those_of_proc() {
     let child = paused();
     child.signal(Signal::SIGSTOP);
     procfs::wait_for_state(child.pid(), 'T');
-    assert_eq!(record_of(child.pid()).state(), State::Stopped);
+    let state = record_of(child.pid()).state();
+    assert_eq!(state, State::Stopped, "record.state");
     same_as_proc(&record_of(child.pid()));
     let pid = Pid::from_raw(child.pid());
     child.signal(Signal::SIGCONT);
@@ -164,15 +196,16 @@ fn states_are_those_of_proc() {
     ptrace::seize(pid, ptrace::Options::empty()).unwrap();
     ptrace::interrupt(pid).unwrap();
     procfs::wait_for_state(child.pid(), 't');
-    assert_eq!(record_of(child.pid()).state(), State::Traced);
+    let state = record_of(child.pid()).state();
+    assert_eq!(state, State::Traced, "record.state");
     same_as_proc(&record_of(child.pid()));
     waitpid(pid, None).unwrap();
     ptrace::detach(pid, None).unwrap();
     child.signal(Signal::SIGKILL);
     waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
     let zombie = record_of(child.pid());
-    assert_eq!(zombie.state(), State::Zombie);
-    assert!(zombie.is_exiting());
+    assert_eq!(zombie.state(), State::Zombie, "record.state");
+    assert!(zombie.is_exiting(), "record.flags");
     assert_eq!(zombie.memory(), None);
     child.kill();
 }
@@ -262,8 +295,9 @@ fn cgroup_ids_are_inode_numbers() {
     fs::write(format!("{directory}/cgroup.procs"), child.pid().to_string()).unwrap();
     let id = record_of(child.pid()).cgroup_id();
     let own = record_of(own_pid()).cgroup_id();
-    assert_eq!(id, Some(fs::metadata(&directory).unwrap().ino()));
-    assert_eq!(own, Some(fs::metadata(root).unwrap().ino()));
+    let inode = |path: &str| Some(fs::metadata(path).unwrap().ino());
+    assert_eq!(id, inode(&directory), "record.cgroup_id");
+    assert_eq!(own, inode(root), "record.cgroup_id");
     child.kill();
     eventually("the cgroup is empty", || fs::remove_dir(&directory).is_ok());
     nix::mount::umount(root).unwrap();

@@ -6,6 +6,7 @@ mod arguments;
 mod fields;
 mod rights;
 mod storm;
+mod values;
 mod walk;
 
 use fixture::memory::{PAGE, Region};

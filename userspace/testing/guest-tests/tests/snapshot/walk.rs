@@ -86,20 +86,20 @@ fn filters_select_records() {
     let only = |options: SnapshotOptions| -> Vec<_> {
         snapshot(&options).iter().map(Record::pid).collect()
     };
-    assert_eq!(
-        only(SnapshotOptions::new().tgid(child.pid())),
-        [child.pid()]
-    );
-    assert_eq!(only(SnapshotOptions::new().ppid(own_pid())), [child.pid()]);
-    assert_eq!(only(SnapshotOptions::new().ppid(child.pid())), [0; 0]);
-    assert_eq!(only(SnapshotOptions::new().uid(12345)), [0; 0]);
-    assert_eq!(
-        only(SnapshotOptions::new().uid(0).ppid(own_pid())),
-        [child.pid()]
-    );
-    assert_eq!(only(SnapshotOptions::new().uid(1).ppid(own_pid())), [0; 0]);
+    let new = SnapshotOptions::new;
+    for (options, expected, filter) in [
+        (new().tgid(child.pid()), &[child.pid()][..], "BY_TGID"),
+        (new().ppid(own_pid()), &[child.pid()], "BY_PPID"),
+        (new().ppid(child.pid()), &[], "BY_PPID"),
+        (new().uid(12345), &[], "BY_UID"),
+        (new().uid(0).ppid(own_pid()), &[child.pid()], "BY_UID"),
+        (new().uid(1).ppid(own_pid()), &[], "BY_UID"),
+    ] {
+        assert_eq!(only(options), expected, "filter.{filter}");
+    }
     let users = snapshot(&SnapshotOptions::new().kernel_threads(false));
-    assert!(users.iter().all(|record| !record.is_kernel_thread()));
+    let has_none = users.iter().all(|record| !record.is_kernel_thread());
+    assert!(has_none, "filter.NO_KTHREADS");
     assert!(find(&users, 1).is_some() && find(&users, 2).is_none());
     child.kill();
 }
@@ -128,7 +128,7 @@ fn a_record_for_each_thread() {
         done.wait();
         assert_eq!(processes.len(), 1);
         let count = processes[0].threads();
-        assert_eq!(records.len(), count as usize);
+        assert_eq!(records.len(), count as usize, "filter.THREADS");
         for tid in tids {
             let record = find(&records, tid).unwrap_or_else(|| panic!("{tid}: {records:?}"));
             assert_eq!(record.tgid(), own_pid());
