@@ -5,6 +5,8 @@
 //!
 //! A test that hangs or crashes is a failure like any other, and the next ones still get a turn.
 
+mod mutants;
+
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -38,6 +40,11 @@ struct Arguments {
     #[arg(long)]
     leaks: bool,
 
+    /// Run the tests that this list of tests/mutants/generate names: each once as ever, and once
+    /// with each mutant, which has to make the test fail
+    #[arg(long, conflicts_with_all = ["filter", "leaks"])]
+    mutants: Option<PathBuf>,
+
     /// Programs made by Rust's test harness
     #[arg(required = true)]
     programs: Vec<PathBuf>,
@@ -58,6 +65,10 @@ struct Test {
 }
 
 impl Test {
+    fn full_name(&self) -> String {
+        format!("{}: {}", self.program_name, self.name)
+    }
+
     /// Whether a filter selects it. `is_program` tells whether the filter is a program's name.
     fn matches(&self, filter: &str, is_program: bool) -> bool {
         if is_program {
@@ -76,6 +87,25 @@ struct Report {
 }
 
 impl Report {
+    /// Runs a test and adds its outcome.
+    fn run(&mut self, name: &str, test: impl FnOnce() -> Outcome) {
+        // If this is the last line, then the test has taken the machine down.
+        println!("# {name}");
+        let start = Instant::now();
+        let outcome = test();
+        self.add(name, start.elapsed(), outcome);
+    }
+
+    /// Prints the number of tests. Returns the status, which is a failure also without any test.
+    fn end(&self) -> ExitCode {
+        println!("1..{}", self.count);
+        if self.failed > 0 || self.count == 0 {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
+    }
+
     fn add(&mut self, name: &str, time: Duration, outcome: Outcome) {
         self.count += 1;
         let count = self.count;
@@ -103,6 +133,17 @@ fn main() -> ExitCode {
         .iter()
         .flat_map(|program| tests_of(program))
         .collect();
+    let timeout = Duration::from_secs(arguments.timeout);
+    if let Some(list) = &arguments.mutants {
+        match fixture::mutants::read(list) {
+            Ok(mutants) => mutants::run(&mutants, &tests, timeout, &mut report),
+            Err(error) => {
+                let reason = Outcome::Failed(error.to_string());
+                report.add("the list of mutants", Duration::ZERO, reason);
+            }
+        }
+        return report.end();
+    }
     let mut is_selected = vec![arguments.filter.is_empty(); tests.len()];
     for filter in &arguments.filter {
         let is_program = tests.iter().any(|test| test.program_name == *filter);
@@ -123,29 +164,18 @@ fn main() -> ExitCode {
         if !is_selected {
             continue;
         }
-        let name = format!("{}: {}", test.program_name, test.name);
-        // If this is the last line, then the test has taken the machine down.
-        println!("# {name}");
-        let start = Instant::now();
-        let timeout = Duration::from_secs(arguments.timeout);
-        let outcome = run(&test.program, &test.name, timeout);
-        report.add(&name, start.elapsed(), outcome);
+        report.run(&test.full_name(), || run(test, timeout, None));
     }
     if let Some(kmemleak) = kmemleak {
-        let start = Instant::now();
-        let outcome = match kmemleak.map(|kmemleak| kmemleak.lost()) {
-            Ok(lost) if lost.is_empty() => Outcome::Passed,
-            Ok(lost) => Outcome::Failed(lost.concat()),
-            Err(error) => Outcome::Failed(error.to_string()),
-        };
-        report.add("all: no memory is lost", start.elapsed(), outcome);
+        report.run("all: no memory is lost", || {
+            match kmemleak.map(|kmemleak| kmemleak.lost()) {
+                Ok(lost) if lost.is_empty() => Outcome::Passed,
+                Ok(lost) => Outcome::Failed(lost.concat()),
+                Err(error) => Outcome::Failed(error.to_string()),
+            }
+        });
     }
-    println!("1..{}", report.count);
-    if report.failed > 0 || tests.is_empty() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    report.end()
 }
 
 /// Lists the tests of a program, but for the parts of tests that are marked as ignored.
@@ -183,8 +213,9 @@ fn list(program: &Path, options: &[&str]) -> Vec<String> {
         .collect()
 }
 
-fn run(program: &Path, test: &str, timeout: Duration) -> Outcome {
-    let failure = match try_run(program, test, timeout) {
+/// Runs a test, with one of the mutants if its number is given.
+fn run(test: &Test, timeout: Duration, mutant: Option<u32>) -> Outcome {
+    let failure = match try_run(test, timeout, mutant) {
         Ok(None) => {
             return output()
                 .lines()
@@ -202,11 +233,11 @@ fn run(program: &Path, test: &str, timeout: Duration) -> Outcome {
 }
 
 /// Runs a test and returns the reason of its failure, if it fails.
-fn try_run(program: &Path, test: &str, timeout: Duration) -> io::Result<Option<String>> {
+fn try_run(test: &Test, timeout: Duration, mutant: Option<u32>) -> io::Result<Option<String>> {
     kernel_log::rearm()?;
     let mut log = KernelLog::from_now();
     let tainted = kernel_log::trouble();
-    let status = wait_for(program, test, timeout)?;
+    let status = wait_for(test, timeout, mutant)?;
     // Complaints of the kernel come first: they also explain most failures of the test itself.
     Ok(if let Some(splat) = log.splat() {
         Some(format!("the kernel complained: {splat}"))
@@ -221,10 +252,12 @@ fn try_run(program: &Path, test: &str, timeout: Duration) -> io::Result<Option<S
 }
 
 /// Runs a test to its end, or kills it after the time limit and returns `None`.
-fn wait_for(program: &Path, test: &str, timeout: Duration) -> io::Result<Option<ExitStatus>> {
+fn wait_for(test: &Test, timeout: Duration, mutant: Option<u32>) -> io::Result<Option<ExitStatus>> {
     let output = File::create(OUTPUT)?;
-    let mut child = Command::new(program)
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+    let mutant = mutant.map(|number| (fixture::mutants::VARIABLE, number.to_string()));
+    let mut child = Command::new(&test.program)
+        .args(["--exact", &test.name, "--nocapture", "--test-threads=1"])
+        .envs(mutant)
         .stdout(output.try_clone()?)
         .stderr(output)
         .process_group(0)
