@@ -23,6 +23,7 @@ pub(crate) mod percpu;
 pub(crate) mod pid;
 pub(crate) mod pid_namespace;
 pub(crate) mod ptrace;
+pub(crate) mod radix_tree;
 pub(crate) mod sync;
 pub(crate) mod sysfs;
 pub(crate) mod task;

@@ -107,14 +107,15 @@ impl PidRef {
         self.0.get()
     }
 
-    /// Creates a reference from a pointer.
+    /// Creates a reference from an item of a namespace's tree of IDs.
     ///
     /// # Safety
     ///
-    /// `pid` must be null or point to a `struct pid` that is valid for `'a`.
-    pub(crate) unsafe fn from_ptr<'a>(pid: *mut bindings::pid) -> Option<&'a Self> {
+    /// `item` must point to a `struct pid` that was found while RCU was held by the guard.
+    #[inline(always)]
+    pub(super) unsafe fn from_item<'g>(item: NonNull<c_void>, _guard: &'g rcu::Guard) -> &'g Self {
         // SAFETY: By the safety requirements; this is a transparent wrapper.
-        unsafe { pid.cast::<Self>().as_ref() }
+        unsafe { item.cast::<Self>().as_ref() }
     }
 }
 

@@ -22,7 +22,6 @@
 use core::ops::ControlFlow;
 
 use kernel::{
-    bindings,
     pid_namespace::PidNamespace,
     prelude::*,
     sync::rcu,
@@ -32,9 +31,12 @@ use kernel::{
     }, //
 };
 
-use crate::abstractions::pid::{
-    PidRef,
-    TaskKind, //
+use crate::abstractions::{
+    pid::{
+        PidRef,
+        TaskKind, //
+    },
+    radix_tree::RadixTree, //
 };
 
 /// The end of a walk over process IDs.
@@ -65,7 +67,7 @@ impl Budget {
         let is_left = self.used < self.limit;
 
         if is_left {
-            self.used = self.used.saturating_add(1);
+            self.used = self.used.wrapping_add(1);
         }
         is_left
     }
@@ -76,7 +78,8 @@ impl Budget {
     /// up in one RCU section.
     #[inline(always)]
     pub(crate) fn take_threads(&mut self, count: usize) -> bool {
-        let used = self.used.saturating_add(count);
+        // A process has fewer threads than there are numbers.
+        let used = self.used.wrapping_add(count);
         let is_granted = used <= self.limit || self.used <= 1;
 
         if is_granted {
@@ -92,37 +95,66 @@ impl Budget {
 /// during the walk may be visited or not. After a pause, another walk from there on visits the same
 /// IDs as one without a pause.
 ///
-/// TIME: Each ID is one visit of the budget, of which the function may spend more. Finding an ID
-/// takes a descent in the radix tree.
-#[doc(alias = "find_ge_pid")]
+/// TIME: Each ID is one visit of the budget, of which the function may spend more. A chunk of the
+/// tree without an ID is one as well, and so is one that has to be looked for again.
+#[doc(alias = "idr_get_next_ul")]
 #[inline(always)]
 pub(crate) fn for_each_pid<'g, B>(
     ns: &'g PidNamespace,
     first: Pid,
     mut budget: Budget,
-    _guard: &'g rcu::Guard,
+    guard: &'g rcu::Guard,
     mut f: impl FnMut(Pid, &'g PidRef, &mut Budget) -> ControlFlow<B>,
 ) -> Walk<B> {
-    let mut next = first.max(0);
+    // SAFETY: The namespace is valid, and with it the tree of its IDs. The base does not change.
+    let (tree, base) = unsafe {
+        let idr = &raw const (*ns.as_ptr()).idr;
 
-    loop {
-        // SAFETY: The namespace is valid, and IDs are freed by RCU, which is held.
-        let found = unsafe { PidRef::from_ptr(bindings::find_ge_pid(next, ns.as_ptr())) };
-        let Some(pid) = found else {
-            return Walk::End;
-        };
+        (
+            RadixTree::from_ptr(&raw const (*idr).idr_rt, guard),
+            (*idr).idr_base as usize,
+        )
+    };
+    // CAST: It is not negative.
+    let mut next = (first.max(0) as usize).saturating_sub(base);
 
-        // A number never changes, so this is at least `next`. The walk ends even if it were not.
-        let nr = pid.nr_ns(ns).max(next);
+    'chunks: while let Some(chunk) = tree.next_chunk(next) {
+        let used = budget.used;
+        // CAST: The kernel has no larger numbers.
+        let mut following = chunk.first().wrapping_add(base) as Pid;
 
-        if !budget.take_id() {
-            return Walk::Pause(nr);
+        next = chunk.end();
+        for slot in chunk.slots() {
+            let nr = following;
+            let entry = slot.entry();
+
+            following = nr.wrapping_add(1);
+            // An ID that is being allocated has an empty slot at first.
+            let Some(pid) = entry.item() else {
+                continue;
+            };
+
+            if !budget.take_id() {
+                return Walk::Pause(nr);
+            }
+            if entry.is_retry() {
+                // CAST: It is not negative.
+                next = (nr as usize).saturating_sub(base);
+                continue 'chunks;
+            }
+            // SAFETY: The items of this tree are IDs, which are freed by RCU.
+            let pid = unsafe { PidRef::from_item(pid, guard) };
+
+            if let ControlFlow::Break(result) = f(nr, pid, &mut budget) {
+                return Walk::Break(result);
+            }
         }
-        if let ControlFlow::Break(result) = f(nr, pid, &mut budget) {
-            return Walk::Break(result);
+        if budget.used == used && !budget.take_id() {
+            // CAST: As above.
+            return Walk::Pause(next.saturating_add(base) as Pid);
         }
-        next = nr.saturating_add(1);
     }
+    Walk::End
 }
 
 /// Calls a function for each task of a kind, as [`for_each_pid`] does for all IDs.
