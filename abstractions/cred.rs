@@ -79,39 +79,46 @@ impl<'a> UserNamespace<'a> {
     #[doc(alias = "from_kuid_munged")]
     #[inline(always)]
     pub(crate) fn ids(&self, task: &Task, _guard: &rcu::Guard) -> Ids {
-        // SAFETY: A task's credentials are replaced and freed by RCU. Their IDs do not change, but
-        // other fields do, so that no reference to all of them is made.
-        let ids = unsafe {
-            let cred = read!((*task.as_ptr()).real_cred);
+        // SAFETY: A task's credentials are replaced and freed by RCU.
+        let cred = unsafe { read!((*task.as_ptr()).real_cred) };
 
+        if !self.is_initial {
+            // SAFETY: See above.
+            return unsafe { self.translated_ids(cred) };
+        }
+        // SAFETY: See above. The IDs do not change, but other fields do, so that no reference to
+        // all of them is made.
+        unsafe {
             Ids {
                 uid: (*cred).uid.val,
                 euid: (*cred).euid.val,
                 gid: (*cred).gid.val,
                 egid: (*cred).egid.val,
             }
-        };
-
-        if self.is_initial {
-            ids
-        } else {
-            self.translate(ids)
         }
     }
 
+    /// Returns the IDs of credentials in another namespace than the initial one.
+    ///
+    /// # Safety
+    ///
+    /// `cred` must be valid for reads.
     #[cold]
     #[inline(never)]
-    fn translate(&self, ids: Ids) -> Ids {
+    unsafe fn translated_ids(&self, cred: *const bindings::cred) -> Ids {
         // SAFETY: By the type invariants.
-        let user = |val| unsafe { bindings::from_kuid_munged(self.ns, bindings::kuid_t { val }) };
+        let user = |id| unsafe { bindings::from_kuid_munged(self.ns, id) };
         // SAFETY: As above.
-        let group = |val| unsafe { bindings::from_kgid_munged(self.ns, bindings::kgid_t { val }) };
+        let group = |id| unsafe { bindings::from_kgid_munged(self.ns, id) };
 
-        Ids {
-            uid: user(ids.uid),
-            euid: user(ids.euid),
-            gid: group(ids.gid),
-            egid: group(ids.egid),
+        // SAFETY: By the safety requirements. As in `ids()`, no reference is made.
+        unsafe {
+            Ids {
+                uid: user((*cred).uid),
+                euid: user((*cred).euid),
+                gid: group((*cred).gid),
+                egid: group((*cred).egid),
+            }
         }
     }
 

@@ -22,6 +22,7 @@ use kernel::{
 use crate::abstractions::sync::rwonce::read;
 
 /// The resident memory of an address space, in bytes.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Rss {
     /// Anonymous memory.
     pub(crate) anon: u64,

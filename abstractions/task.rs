@@ -54,7 +54,10 @@ mod state;
 pub(crate) mod usage;
 
 pub(crate) use comm::TASK_COMM_LEN;
-use cputime::Times;
+use cputime::{
+    Clock,
+    Times, //
+};
 use usage::Usage;
 
 /// Returns the task with the given thread ID in the PID namespace of the caller.
@@ -162,27 +165,34 @@ pub(crate) trait TaskExt {
 
     /// Returns the process ID in a namespace, or 0 if there is none.
     ///
-    /// The `kernel` crate's `Task::tgid_nr_ns()` does the same by an additional call of C.
+    /// In the initial namespace, which all tasks are in, that is the task's own number. For others
+    /// the `kernel` crate's `Task::tgid_nr_ns()` does the same by an additional call of C.
     #[doc(alias = "task_tgid_nr_ns")]
     fn tgid_in_ns(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Pid;
 
-    /// Returns the process ID of the parent in a namespace, or 0 if the parent is outside of it.
-    ///
-    /// Returns `None` if the task has been reaped. Otherwise all that was read of the task before
-    /// was read while it had its ID.
+    /// Returns the process ID of the parent in a namespace, or 0 if the parent is outside of it;
+    /// `None` if the task has been reaped.
     #[doc(alias = "task_ppid_nr_ns")]
     fn ppid_in_ns(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Pid>;
 
-    /// Returns the usage of the task itself. Without `ALL`, switches and I/O are left out.
-    fn usage<const ALL: bool>(&self) -> Usage;
+    /// Returns flags, state and parent, as the last that is read of a task: unless it has been
+    /// reaped by then, all that was read of it before was read while it had its ID.
+    fn vitals(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Vitals;
 
-    /// Returns the usage of the thread group, exited threads included. Without `ALL`, switches and
-    /// I/O are left out.
+    /// Returns the usage of the task itself. Without `io`, its I/O is left out.
+    fn usage(&self, io: bool) -> Usage;
+
+    /// Returns the usage of the thread group if the task is the only thread that it has ever had.
+    /// Then neither the list of threads nor the sums of those that have exited are looked at.
+    fn sole_usage(&self, io: bool, clock: Clock) -> Option<Usage>;
+
+    /// Returns the usage of the thread group, exited threads included. Without `io`, their I/O is
+    /// left out.
     ///
     /// TIME: Visits each thread of the group at most twice, the second time with interrupts off, as
     /// any reader of `/proc/PID/stat` makes the kernel do.
     #[doc(alias = "thread_group_cputime")]
-    fn group_usage<const ALL: bool>(&self, guard: &rcu::Guard) -> Usage;
+    fn group_usage(&self, io: bool, clock: Clock, guard: &rcu::Guard) -> Usage;
 
     /// Returns user and system time of the thread group, from its usage.
     ///
@@ -199,14 +209,7 @@ impl TaskExt for Task {
     }
 
     fn reported_state(&self) -> c_uint {
-        // SAFETY: The task is valid; both fields change concurrently.
-        let state = unsafe { read!((*self.as_ptr()).__state) };
-        let exit_state = data_race(|| {
-            // SAFETY: As above.
-            unsafe { read!((*self.as_ptr()).exit_state) }
-        });
-
-        state::reported_state(state, exit_state as c_uint)
+        flags_and_state(self).1
     }
 
     fn vsize(&self) -> usize {
@@ -303,6 +306,10 @@ impl TaskExt for Task {
 
     #[inline(always)]
     fn tgid_in_ns(&self, ns: &PidNamespace, _guard: &rcu::Guard) -> Pid {
+        if ptr::eq(ns.as_ptr(), &raw const bindings::init_pid_ns) {
+            // SAFETY: The task is valid, and the number never changes.
+            return unsafe { (*self.as_ptr()).tgid };
+        }
         // SAFETY: The task and the namespace are valid. A task that has been reaped has no ID.
         unsafe {
             bindings::__task_pid_nr_ns(self.as_ptr(), bindings::pid_type_PIDTYPE_TGID, ns.as_ptr())
@@ -311,37 +318,118 @@ impl TaskExt for Task {
 
     #[inline(always)]
     fn ppid_in_ns(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Pid> {
-        // ORDERING: This comes after all that was read of the task. An ID that is still there now
-        // was there then.
-        smp_rmb();
-
-        // SAFETY: The task is valid, and its parent changes concurrently. Tasks are freed by RCU.
-        // Each has a parent, unless it has been reaped and has no ID any more.
-        let parent = unsafe {
-            if read!((*self.as_ptr()).thread_pid).is_null() {
-                return None;
-            }
-            read!((*self.as_ptr()).real_parent)
-        };
-
-        // SAFETY: See above; a `Task` is laid out as a `task_struct`.
-        Some(unsafe { &*parent.cast::<Task>() }.tgid_in_ns(ns, guard))
+        // SAFETY: The flags are read here.
+        unsafe { parent_in_ns(self, self.flags(), ns, guard) }
     }
 
     #[inline(always)]
-    fn usage<const ALL: bool>(&self) -> Usage {
-        Usage::of_thread::<ALL>(self)
+    fn vitals(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Vitals {
+        // The barrier in there keeps the flags behind all that was read before.
+        let (flags, state) = flags_and_state(self);
+
+        Vitals {
+            flags,
+            state,
+            // SAFETY: The flags were just read.
+            ppid: unsafe { parent_in_ns(self, flags, ns, guard) },
+        }
     }
 
     #[inline(always)]
-    fn group_usage<const ALL: bool>(&self, guard: &rcu::Guard) -> Usage {
-        Usage::of_group::<ALL>(self, guard)
+    fn usage(&self, io: bool) -> Usage {
+        Usage::of_thread(self, io)
+    }
+
+    #[inline(always)]
+    fn sole_usage(&self, io: bool, clock: Clock) -> Option<Usage> {
+        Usage::of_sole_thread(self, io, clock)
+    }
+
+    fn group_usage(&self, io: bool, clock: Clock, guard: &rcu::Guard) -> Usage {
+        Usage::of_group(self, io, clock, guard)
     }
 
     #[inline(always)]
     fn group_times(&self, usage: &Usage) -> Times {
         usage.group_times(self)
     }
+}
+
+/// The last that is read of a task, see [`TaskExt::vitals`].
+pub(crate) struct Vitals {
+    /// The flags.
+    pub(crate) flags: Flags,
+    /// The state, as [`TaskExt::reported_state`] returns it.
+    pub(crate) state: c_uint,
+    /// The process ID of the parent, as [`TaskExt::ppid_in_ns`] returns it.
+    pub(crate) ppid: Option<Pid>,
+}
+
+/// Returns the flags and the state that `/proc/PID/stat` shows.
+///
+/// The flags are read after the state, and after all else that was read of the task. Without
+/// `PF_EXITING` among them, the task was alive until then: it had its ID, its state was not the one
+/// that it ends in, and `exit_state` was zero, so this is read of few tasks.
+#[inline(always)]
+fn flags_and_state(task: &Task) -> (Flags, c_uint) {
+    // SAFETY: The task is valid; this changes concurrently.
+    let state = unsafe { read!((*task.as_ptr()).__state) };
+
+    // ORDERING: Pairs with `atomic_dec_and_test(&tsk->signal->live)` in `do_exit()`, which is a
+    // full barrier. It comes after `exit_signals()` has set `PF_EXITING`, and before all that ends
+    // the task: `exit_mm()`, `exit_notify()`, which sets `exit_state`, `do_task_dead()`, and
+    // `release_task()`, which the parent calls with `tasklist_lock` if the task does not do it
+    // itself. `de_thread()` releases the leader that it replaces as a parent does. Who has read
+    // something of these finds the flag. See tests/litmus/exiting.litmus.
+    smp_rmb();
+
+    let flags = task.flags();
+    let exit_state = if flags.is_exiting() {
+        data_race!({
+            // SAFETY: The task is valid; this changes concurrently.
+            unsafe { read!((*task.as_ptr()).exit_state) }
+        })
+    } else {
+        0
+    };
+
+    (flags, state::reported_state(state, exit_state as c_uint))
+}
+
+/// See [`TaskExt::ppid_in_ns`].
+///
+/// # Safety
+///
+/// The flags must have been read of the task while RCU was held by the guard.
+#[inline(always)]
+unsafe fn parent_in_ns(
+    task: &Task,
+    flags: Flags,
+    ns: &PidNamespace,
+    guard: &rcu::Guard,
+) -> Option<Pid> {
+    if flags.is_exiting() && is_reaped(task) {
+        return None;
+    }
+
+    // SAFETY: The task is valid, and its parent changes concurrently. The task had its ID during
+    // this read-side critical section: `release_task()` takes it from tasks that are exiting only.
+    // A task that has its ID has a parent: one that exits gives up its children before it is freed,
+    // which is by RCU. So this is valid as well, even if the ID has gone since.
+    let parent = unsafe { read!((*task.as_ptr()).real_parent) };
+
+    // SAFETY: See above; a `Task` is laid out as a `task_struct`.
+    Some(unsafe { &*parent.cast::<Task>() }.tgid_in_ns(ns, guard))
+}
+
+/// Whether a task that is exiting has no ID any more.
+#[cold]
+fn is_reaped(task: &Task) -> bool {
+    // ORDERING: This comes after all that was read of the task. An ID that is still there now was
+    // there then.
+    smp_rmb();
+    // SAFETY: The task is valid; this changes concurrently.
+    unsafe { read!((*task.as_ptr()).thread_pid) }.is_null()
 }
 
 /// The flags `PF_*` of a task.

@@ -23,7 +23,11 @@ use crate::{
         pid_namespace::PidNamespaceExt,
         ptrace,
         task::{
-            cputime::Times,
+            cputime::{
+                Clock,
+                Times, //
+            },
+            usage::Usage,
             TaskExt, //
         },
         time_namespace::TimeNamespace, //
@@ -143,6 +147,7 @@ pub(crate) struct RecordFiller<'a> {
     pub(crate) time_ns: TimeNamespace,
     /// The mask of the groups to fill in.
     pub(crate) groups: u32,
+    clock: Clock,
     may_see_io: bool,
 }
 
@@ -161,6 +166,7 @@ impl<'a> RecordFiller<'a> {
             cgroup_ns: CgroupNamespace::of_caller(caller),
             time_ns: TimeNamespace::of_caller(caller),
             groups,
+            clock: Clock::of_system(),
             may_see_io: groups & uapi::PROCMON_GROUP_IO != 0 && ptrace::has_ptrace_capability(),
         })
     }
@@ -175,6 +181,7 @@ impl<'a> RecordFiller<'a> {
             cgroup_ns: CgroupNamespace::initial(),
             time_ns: TimeNamespace::INITIAL,
             groups: ALL_GROUPS,
+            clock: Clock::of_system(),
             may_see_io: true,
         }
     }
@@ -183,17 +190,13 @@ impl<'a> RecordFiller<'a> {
         self.groups & groups != 0
     }
 
-    /// Returns the number of threads that filling in the record of a task's process visits.
+    /// Whether filling in the record of a process takes a visit of each of its threads.
     #[inline(always)]
-    pub(crate) fn visits(&self, task: &Task) -> usize {
-        if self.wants(SUMMED_GROUPS) {
-            task.nr_threads() as usize
-        } else {
-            0
-        }
+    pub(crate) fn is_summing(&self) -> bool {
+        self.wants(SUMMED_GROUPS)
     }
 
-    /// Fills in the record of a thread, or of a process by its leader.
+    /// Fills in the record of a thread, or of a process by its leader, with `threads` threads.
     ///
     /// The record is valid only if the task is [`Liveness::Alive`] after that.
     #[inline(always)]
@@ -201,11 +204,10 @@ impl<'a> RecordFiller<'a> {
         &self,
         pid: Pid,
         task: &Task,
+        threads: u32,
         record: &mut Record,
         guard: &rcu::Guard,
     ) -> Liveness {
-        let flags = task.flags();
-
         record.groups = self.groups;
         record.pid = pid;
         record.tgid = if THREADS {
@@ -213,16 +215,19 @@ impl<'a> RecordFiller<'a> {
         } else {
             pid
         };
-        // CAST: The states are single bits far below the sign.
-        record.state = task.reported_state() as c_int;
-        record.flags = u32::from(flags.is_kernel_thread()) * uapi::PROCMON_TASK_KTHREAD
-            | u32::from(flags.is_exiting()) * uapi::PROCMON_TASK_EXITING;
+        record.threads = threads;
         record.comm = task.comm();
 
-        if self.wants(uapi::PROCMON_GROUP_SCHED | uapi::PROCMON_GROUP_IO) {
-            self.fill_usage::<THREADS, true>(task, record, guard);
-        } else if self.wants(SUMMED_GROUPS) {
-            self.fill_usage::<THREADS, false>(task, record, guard);
+        if self.is_summing() {
+            let io = self.wants(uapi::PROCMON_GROUP_IO);
+
+            if THREADS {
+                self.fill_usage::<true>(task, &task.usage(io), record);
+            } else if let Some(usage) = task.sole_usage(io, self.clock) {
+                self.fill_usage::<false>(task, &usage, record);
+            } else {
+                self.fill_group_usage(task, io, record, guard);
+            }
         }
         if self.wants(uapi::PROCMON_GROUP_CREDS) {
             let ids = self.user_ns.ids(task, guard);
@@ -233,22 +238,18 @@ impl<'a> RecordFiller<'a> {
             record.egid = ids.egid;
         }
         if self.wants(uapi::PROCMON_GROUP_MEM) {
-            let has_mm = task.with_mm(|mm| {
-                let rss = mm.rss();
+            let sizes = task.with_mm(|mm| (mm.vsize() as u64, mm.rss()));
 
-                record.vsize = mm.vsize() as u64;
-                record.rss_anon = rss.anon;
-                record.rss_file = rss.file;
-                record.rss_shmem = rss.shmem;
-            });
-
-            if has_mm.is_none() {
+            if sizes.is_none() {
                 record.groups &= !uapi::PROCMON_GROUP_MEM;
-                record.vsize = 0;
-                record.rss_anon = 0;
-                record.rss_file = 0;
-                record.rss_shmem = 0;
             }
+
+            let (vsize, rss) = sizes.unwrap_or_default();
+
+            record.vsize = vsize;
+            record.rss_anon = rss.anon;
+            record.rss_file = rss.file;
+            record.rss_shmem = rss.shmem;
         }
         if self.wants(uapi::PROCMON_GROUP_CGROUP) {
             match self.cgroup_ns.id_of(task, guard) {
@@ -260,43 +261,43 @@ impl<'a> RecordFiller<'a> {
             }
         }
 
-        // `release_task()` counts the last thread off before it takes its ID.
-        record.threads = task.nr_threads();
-        if record.threads == 0 {
-            return Liveness::Reaped;
-        }
+        let vitals = task.vitals(self.pid_ns, guard);
 
-        match task.ppid_in_ns(self.pid_ns, guard) {
-            Some(ppid) => {
-                record.ppid = ppid;
-                Liveness::Alive
-            }
-            None => {
-                record.ppid = 0;
-                Liveness::LeaderReplaced
+        // CAST: The states are single bits far below the sign.
+        record.state = vitals.state as c_int;
+        record.flags = u32::from(vitals.flags.is_kernel_thread()) * uapi::PROCMON_TASK_KTHREAD
+            | u32::from(vitals.flags.is_exiting()) * uapi::PROCMON_TASK_EXITING;
+        record.ppid = vitals.ppid.unwrap_or(0);
+
+        if vitals.flags.is_exiting() {
+            record.threads = task.nr_threads();
+            // `release_task()` counts the last thread off before it takes its ID.
+            if record.threads == 0 {
+                return Liveness::Reaped;
             }
         }
+        match vitals.ppid {
+            Some(_) => Liveness::Alive,
+            None => Liveness::LeaderReplaced,
+        }
+    }
+
+    /// Fills in the summed groups of a process of several threads.
+    #[inline(never)]
+    fn fill_group_usage(&self, task: &Task, io: bool, record: &mut Record, guard: &rcu::Guard) {
+        let usage = task.group_usage(io, self.clock, guard);
+
+        self.fill_usage::<false>(task, &usage, record);
     }
 
     /// Fills in the summed groups, and the other fields of the same groups.
     #[inline(always)]
-    fn fill_usage<const THREADS: bool, const ALL: bool>(
-        &self,
-        task: &Task,
-        record: &mut Record,
-        guard: &rcu::Guard,
-    ) {
-        let usage = if THREADS {
-            task.usage::<ALL>()
-        } else {
-            task.group_usage::<ALL>(guard)
-        };
-
+    fn fill_usage<const THREADS: bool>(&self, task: &Task, usage: &Usage, record: &mut Record) {
         if self.wants(uapi::PROCMON_GROUP_CPU) {
             let times = if THREADS {
                 Times::of_thread(task)
             } else {
-                task.group_times(&usage)
+                task.group_times(usage)
             };
 
             record.cpu = task.cpu();
@@ -313,11 +314,11 @@ impl<'a> RecordFiller<'a> {
         if self.wants(uapi::PROCMON_GROUP_RUNTIME) {
             record.runtime = usage.runtime;
         }
-        if ALL && self.wants(uapi::PROCMON_GROUP_SCHED) {
+        if self.wants(uapi::PROCMON_GROUP_SCHED) {
             record.voluntary_switches = usage.voluntary_switches;
             record.involuntary_switches = usage.involuntary_switches;
         }
-        if ALL && self.wants(uapi::PROCMON_GROUP_IO) {
+        if self.wants(uapi::PROCMON_GROUP_IO) {
             if self.may_see_io || self.caller.same_thread_group(task) {
                 record.read_bytes = usage.read_bytes;
                 record.write_bytes = usage.write_bytes;

@@ -229,7 +229,12 @@ impl<'a> Request<'a> {
                 if self.flags & FILTERS != 0 && !self.matches(task, &guard) {
                     return ControlFlow::Continue(());
                 }
-                if !THREADS && !budget.take_threads(self.filler.visits(task)) {
+                let threads = task.nr_threads();
+
+                if !THREADS
+                    && self.filler.is_summing()
+                    && !budget.take_threads(threads as usize)
+                {
                     return ControlFlow::Break(Stop::Resume(nr));
                 }
 
@@ -242,7 +247,9 @@ impl<'a> Request<'a> {
                 let Some(record) = free.next() else {
                     return ControlFlow::Break(Stop::Resume(nr));
                 };
-                let liveness = self.filler.fill::<THREADS>(nr, task, record, &guard);
+                let liveness = self
+                    .filler
+                    .fill::<THREADS>(nr, task, threads, record, &guard);
                 let is_consistent = matches!(liveness, Liveness::Alive)
                     && exec.is_some_and(|exec| exec.is_still(task));
 

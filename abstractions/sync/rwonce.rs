@@ -19,6 +19,7 @@
 
 #[cfg(CONFIG_KCSAN)]
 use kernel::bindings;
+use kernel::types::NotThreadSafe;
 
 /// Reads a place that may be written concurrently, as `READ_ONCE()` does: in one go if it is
 /// aligned and no larger than a word, and without making a reference.
@@ -29,22 +30,36 @@ macro_rules! read {
 }
 pub(crate) use read;
 
-/// Runs reads that race, on purpose, with unmarked writes of the kernel, and keeps KCSAN from
-/// reporting that.
-#[inline(always)]
-pub(crate) fn data_race<T>(read: impl FnOnce() -> T) -> T {
-    #[cfg(CONFIG_KCSAN)]
-    // SAFETY: This may be called from everywhere, and is undone below.
-    unsafe {
-        bindings::kcsan_disable_current()
-    };
+/// Evaluates an expression whose reads race, on purpose, with unmarked writes of the kernel, and
+/// keeps KCSAN from reporting that.
+macro_rules! data_race {
+    ($reads:expr) => {{
+        let _races = $crate::abstractions::sync::rwonce::DataRaces::allow();
 
-    let value = read();
+        $reads
+    }};
+}
+pub(crate) use data_race;
 
-    #[cfg(CONFIG_KCSAN)]
-    // SAFETY: This undoes the above.
-    unsafe {
-        bindings::kcsan_enable_current()
-    };
-    value
+/// Keeps KCSAN from reporting races of this thread until it is dropped.
+pub(crate) struct DataRaces(NotThreadSafe);
+
+impl DataRaces {
+    #[inline(always)]
+    pub(crate) fn allow() -> Self {
+        #[cfg(CONFIG_KCSAN)]
+        // SAFETY: This may be called from everywhere, and is undone by the same thread.
+        unsafe {
+            bindings::kcsan_disable_current()
+        };
+        Self(NotThreadSafe)
+    }
+}
+
+#[cfg(CONFIG_KCSAN)]
+impl Drop for DataRaces {
+    fn drop(&mut self) {
+        // SAFETY: This undoes the call in `allow()`.
+        unsafe { bindings::kcsan_enable_current() };
+    }
 }

@@ -257,6 +257,19 @@ impl Drop for SeqLockGuard {
     }
 }
 
+/// Returns the sequence of a `seqlock_t`: an even number that each write increases by two, and that
+/// is odd during a write.
+///
+/// # Safety
+///
+/// `lock` must be initialised and valid.
+#[doc(alias = "raw_read_seqcount")]
+#[inline(always)]
+pub(crate) unsafe fn sequence(lock: *const bindings::seqlock_t) -> u32 {
+    // SAFETY: By the safety requirements.
+    unsafe { read!((*lock).seqcount.seqcount.sequence) }
+}
+
 /// Calls a function that reads data which is written under a `seqlock_t`, and returns what it read
 /// without a writer in between.
 ///
@@ -272,7 +285,7 @@ pub(crate) unsafe fn scoped_seqlock_read<T>(
     read: impl Fn() -> T,
 ) -> T {
     // SAFETY: By the safety requirements.
-    let before = unsafe { read!((*lock).seqcount.seqcount.sequence) };
+    let before = unsafe { sequence(lock) };
 
     if before & 1 == 0 {
         // ORDERING: Pairs with the barriers of `write_seqlock()` and `write_sequnlock()`, as the
@@ -283,7 +296,7 @@ pub(crate) unsafe fn scoped_seqlock_read<T>(
 
         smp_rmb();
         // SAFETY: By the safety requirements.
-        if unsafe { read!((*lock).seqcount.seqcount.sequence) } == before {
+        if unsafe { sequence(lock) } == before {
             return value;
         }
     }

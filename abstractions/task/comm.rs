@@ -61,7 +61,7 @@ fn terminate(comm: &mut CommWords) {
 /// See [`TaskExt::comm`](super::TaskExt::comm).
 #[inline(always)]
 pub(super) fn of(task: &Task) -> [u8; TASK_COMM_LEN] {
-    let mut words = data_race(|| {
+    let mut words = data_race!({
         // SAFETY: The task is valid, and its name aligned, as checked above. The name is read
         // without a lock, as by `get_task_comm()`.
         unsafe { ptr::read_volatile((&raw const (*task.as_ptr()).comm).cast::<CommWords>()) }

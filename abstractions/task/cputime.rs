@@ -14,7 +14,7 @@
 //!
 //! ```ignore
 //! let times = Times::of_thread(task);
-//! let group_times = task.group_times(&task.group_usage::<false>(&guard));
+//! let group_times = task.group_times(&task.group_usage(false, Clock::of_system(), &guard));
 //! ```
 //!
 //! C headers: [`include/linux/sched/cputime.h`](srctree/include/linux/sched/cputime.h),
@@ -198,7 +198,7 @@ impl Times {
             // Another reader may be replacing these, under a lock that is not taken here. Neither
             // of them ever decreases, so an old and a new one are as good as a pair: each lies
             // between its previous and its correct value.
-            let previous = data_race(|| {
+            let previous = data_race!({
                 // SAFETY: By the safety requirements.
                 unsafe {
                     Self {
@@ -216,6 +216,7 @@ impl Times {
     /// in the previous result.
     #[doc(alias = "cputime_adjust")]
     #[cfg(not(CONFIG_VIRT_CPU_ACCOUNTING_NATIVE))]
+    #[inline(always)]
     fn split(self, runtime: u64, previous: Self) -> Self {
         if previous.user.wrapping_add(previous.system) >= runtime {
             return previous;
@@ -226,13 +227,14 @@ impl Times {
             (0, _) => runtime,
             (user, system) => part(runtime, system, user.saturating_add(system)),
         };
+        // None of them is more than the run time, or the result would be the previous one.
         let system = estimate.max(previous.system);
-        let user = runtime.saturating_sub(system);
+        let user = runtime.wrapping_sub(system);
 
         if user < previous.user {
             Self {
                 user: previous.user,
-                system: runtime.saturating_sub(previous.user),
+                system: runtime.wrapping_sub(previous.user),
             }
         } else {
             Self { user, system }
@@ -264,6 +266,7 @@ impl Clock {
 /// Returns `whole * some / all`, where `some` is at most `all`.
 #[doc(alias = "mul_u64_u64_div_u64")]
 #[cfg(not(CONFIG_VIRT_CPU_ACCOUNTING_NATIVE))]
+#[inline(never)]
 fn part(whole: u64, some: u64, all: u64) -> u64 {
     if let Some(product) = whole.checked_mul(some) {
         return product.checked_div(all).unwrap_or(0);

@@ -97,6 +97,60 @@ fn run_time_is_that_of_the_cpu_clock() {
     child.kill();
 }
 
+/// The usage of a process never decreases, whether it is looked at before, while or after it has a
+/// second thread, which is the first one of it that ends.
+#[test]
+fn a_second_thread_comes_and_goes() {
+    let (_kernel, _module) = loaded("");
+    let mut seen = [0; 3];
+    for _ in 0..if is_own_kernel() { 10 } else { 40 } {
+        let child = Child::spawn(|| {
+            work();
+            thread::spawn(work).join().unwrap();
+            pause();
+        });
+        let pid = child.pid();
+        let mut previous = record_of(pid);
+        let mut had_two = false;
+        loop {
+            let record = record_of(pid);
+            let used = |record: &Record| {
+                let (faults, switches) = (record.faults().unwrap(), record.switches().unwrap());
+                [
+                    u64::try_from(record.runtime().unwrap().as_nanos()).unwrap(),
+                    u64::try_from(record.cpu_time().unwrap().as_nanos()).unwrap(),
+                    faults.minor,
+                    faults.major,
+                    switches.voluntary,
+                    switches.involuntary,
+                ]
+            };
+            let pairs = used(&previous).into_iter().zip(used(&record));
+            assert!(
+                pairs.clone().all(|(before, now)| before <= now),
+                "{:?}",
+                pairs.collect::<Vec<_>>()
+            );
+            previous = record;
+            had_two |= record.threads() == 2;
+            seen[record.threads() as usize] += 1;
+            let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap();
+            if call.starts_with(&format!("{} ", libc::SYS_pause)) {
+                break;
+            }
+        }
+        // The sum has the past of a process that sleeps.
+        procfs::wait_for_state(pid, 'S');
+        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid)).unwrap();
+        let expected = Duration::from(clock.now().unwrap());
+        let record = record_of(pid);
+        assert_eq!(record.threads(), 1);
+        assert_eq!(record.runtime(), Some(expected), "{had_two}");
+        child.kill();
+    }
+    assert!(seen[1] > 0 && seen[2] > 0, "{seen:?}");
+}
+
 /// Returns user and system time from `/proc/PID/stat`, in hundredths of a second.
 fn proc_times(pid: i32) -> (u64, u64) {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
