@@ -15,6 +15,7 @@
 //! - [`snapshot`]: many processes at once.
 //! - [`history`]: the samples of the monitor.
 //! - [`record`]: one task as one record; the table of field groups.
+//! - [`batch`]: records at the stride of the caller's array.
 //! - [`backoff`]: bounded retries for processes that execute a program.
 //! - [`user_array`]: arrays in user memory.
 //! - [`uapi`]: the ABI, generated from `procmon_uapi.h`.
@@ -22,6 +23,7 @@
 //! Each file only uses files that come after it, and never the other way round.
 
 pub(crate) mod backoff;
+pub(crate) mod batch;
 #[cfg(CONFIG_COMPAT)]
 pub(crate) mod compat32;
 pub(crate) mod counters;

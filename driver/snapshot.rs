@@ -17,7 +17,6 @@ use kernel::{
 
 use crate::{
     abstractions::{
-        compat::zeroed_vec,
         pid::{
             walk::{
                 for_each_task,
@@ -39,6 +38,10 @@ use crate::{
     },
     driver::{
         backoff::Backoff,
+        batch::{
+            Batch,
+            Places, //
+        },
         record::{
             self,
             groups_within,
@@ -75,9 +78,6 @@ pub(crate) const INFO: uapi::procmon_info = uapi::procmon_info {
     sample_size: size_of::<uapi::procmon_sample>() as u32,
     history_size: size_of::<uapi::procmon_history>() as u32,
 };
-
-/// The number of records that are filled in per RCU section, before they are copied to user space.
-const BATCH: usize = 64;
 
 /// The number of IDs and threads that are visited per RCU section. A process of more threads is
 /// visited by itself.
@@ -163,13 +163,12 @@ impl<'a> Request<'a> {
     /// Returns the record of one process. Sleeps while the process is executing a program, within
     /// the limits of [`Backoff`].
     pub(crate) fn find(&self, pid: Pid) -> Option<Record> {
-        let mut records = [Zeroable::zeroed()];
+        let mut record = Record::zeroed();
         let mut backoff = Backoff::new();
 
         // TIME: As many rounds as `Backoff` has attempts. The last one takes the process as it is.
         loop {
-            let (count, stop) = self.walk(pid, &mut records, &backoff);
-            let [record] = records;
+            let (count, stop) = self.walk(pid, Places::of_one(&mut record), &backoff);
 
             // The walk finds the next process if this one is gone.
             match stop {
@@ -184,12 +183,12 @@ impl<'a> Request<'a> {
         self.flags & flag != 0
     }
 
-    /// Fills in records of the tasks from an ID on. Returns the number of valid records.
-    fn walk(&self, first: Pid, records: &mut [Record], backoff: &Backoff) -> (usize, Stop) {
+    /// Fills in records of the tasks from an ID on. Returns their number.
+    fn walk(&self, first: Pid, places: Places<'_>, backoff: &Backoff) -> (usize, Stop) {
         if self.has(uapi::PROCMON_SNAPSHOT_THREADS) {
-            self.walk_kind::<true>(first, records, backoff)
+            self.walk_kind::<true>(first, places, backoff)
         } else {
-            self.walk_kind::<false>(first, records, backoff)
+            self.walk_kind::<false>(first, places, backoff)
         }
     }
 
@@ -197,84 +196,38 @@ impl<'a> Request<'a> {
     fn walk_kind<const THREADS: bool>(
         &self,
         first: Pid,
-        records: &mut [Record],
+        places: Places<'_>,
         backoff: &Backoff,
     ) -> (usize, Stop) {
         // TIME: RCU is held for one budget of visits, or for one process with more threads.
         let guard = rcu::read_lock();
-        let capacity = records.len();
-        let mut free = records.iter_mut();
-        let mut is_last_valid = true;
-
+        let left = places.left();
+        let mut visitor = Visitor {
+            request: self,
+            exhausted: backoff.exhausted_by(),
+            places,
+            guard: &guard,
+        };
         let kind = if THREADS {
             TaskKind::Thread
         } else {
             TaskKind::Process
         };
-        let budget = Budget::new(VISITS);
         let walk = for_each_task(
             self.filler.pid_ns,
             kind,
             first,
-            budget,
+            Budget::new(VISITS),
             &guard,
-            |nr, task, budget| {
-                if free.len() == 0 {
-                    return ControlFlow::Break(Stop::Resume(nr));
-                }
-
-                let exec = ExecId::of(task);
-
-                // The filters come first: a process that is not asked for is not waited for.
-                if self.flags & FILTERS != 0 && !self.matches(task, &guard) {
-                    return ControlFlow::Continue(());
-                }
-                let threads = task.nr_threads();
-
-                if !THREADS
-                    && self.filler.is_summing()
-                    && !budget.take_threads(threads as usize)
-                {
-                    return ControlFlow::Break(Stop::Resume(nr));
-                }
-
-                let may_be_mixed = backoff.exhausted_by() == Some(nr);
-
-                if exec.is_none() && !may_be_mixed {
-                    return ControlFlow::Break(Stop::Retry(nr));
-                }
-
-                let Some(record) = free.next() else {
-                    return ControlFlow::Break(Stop::Resume(nr));
-                };
-                let liveness = self
-                    .filler
-                    .fill::<THREADS>(nr, task, threads, record, &guard);
-                let is_consistent = matches!(liveness, Liveness::Alive)
-                    && exec.is_some_and(|exec| exec.is_still(task));
-
-                if is_consistent {
-                    return ControlFlow::Continue(());
-                }
-                if may_be_mixed && !matches!(liveness, Liveness::Reaped) {
-                    record.flags |= uapi::PROCMON_TASK_MIXED;
-                    return ControlFlow::Continue(());
-                }
-                is_last_valid = false;
-                ControlFlow::Break(match liveness {
-                    Liveness::Alive | Liveness::LeaderReplaced => Stop::Retry(nr),
-                    Liveness::Reaped => Stop::Resume(nr.wrapping_add(1)),
-                })
-            },
+            |nr, task, budget| visitor.visit::<THREADS>(nr, task, budget),
         );
         let stop = match walk {
             Walk::End => Stop::End,
             Walk::Pause(nr) => Stop::Resume(nr),
             Walk::Break(stop) => stop,
         };
-        let used = capacity.wrapping_sub(free.len());
 
-        (used.wrapping_sub(usize::from(!is_last_valid)), stop)
+        (visitor.places.taken_since(left), stop)
     }
 
     /// Whether a task passes the filters of the request.
@@ -289,6 +242,68 @@ impl<'a> Request<'a> {
                     .is_some_and(|ppid| ppid != self.ppid)
             || self.has(uapi::PROCMON_SNAPSHOT_BY_UID)
                 && self.filler.user_ns.uid(task, guard) != Some(self.uid))
+    }
+}
+
+/// The part of a request that is done in one RCU section.
+struct Visitor<'a> {
+    request: &'a Request<'a>,
+    /// The process that is taken as it is, even if it is executing a program.
+    exhausted: Option<Pid>,
+    places: Places<'a>,
+    guard: &'a rcu::Guard,
+}
+
+impl Visitor<'_> {
+    /// Fills in the record of a task that passes the filters. Returns the reason if the walk has to
+    /// stop at this task.
+    // Not inlined: the loop around this has registers of its own.
+    #[inline(never)]
+    fn visit<const THREADS: bool>(
+        &mut self,
+        nr: Pid,
+        task: &Task,
+        budget: &mut Budget,
+    ) -> ControlFlow<Stop> {
+        let request = self.request;
+        let filler = &request.filler;
+        let Some(record) = self.places.next() else {
+            return ControlFlow::Break(Stop::Resume(nr));
+        };
+        let exec = ExecId::of(task);
+
+        // The filters come first: a process that is not asked for is not waited for.
+        if request.flags & FILTERS != 0 && !request.matches(task, self.guard) {
+            return ControlFlow::Continue(());
+        }
+
+        let threads = task.nr_threads();
+
+        if !THREADS && filler.is_summing() && !budget.take_threads(threads as usize) {
+            return ControlFlow::Break(Stop::Resume(nr));
+        }
+
+        let may_be_mixed = || self.exhausted == Some(nr);
+
+        if exec.is_none() && !may_be_mixed() {
+            return ControlFlow::Break(Stop::Retry(nr));
+        }
+
+        let liveness = filler.fill::<THREADS>(nr, task, threads, record, self.guard);
+        let is_consistent =
+            matches!(liveness, Liveness::Alive) && exec.is_some_and(|exec| exec.is_still(task));
+
+        if !is_consistent {
+            if !may_be_mixed() || matches!(liveness, Liveness::Reaped) {
+                return ControlFlow::Break(match liveness {
+                    Liveness::Alive | Liveness::LeaderReplaced => Stop::Retry(nr),
+                    Liveness::Reaped => Stop::Resume(nr.wrapping_add(1)),
+                });
+            }
+            record.flags |= uapi::PROCMON_TASK_MIXED;
+        }
+        self.places.take();
+        ControlFlow::Continue(())
     }
 }
 
@@ -307,8 +322,7 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
     let time = ktime_get_boottime_ns();
     let caller = kernel::current!();
     let request = Request::new(&arguments, caller)?;
-    let batch = BATCH.min(arguments.capacity as usize);
-    let mut records = zeroed_vec(batch, GFP_KERNEL)?;
+    let mut batch = Batch::new(arguments.stride, arguments.capacity)?;
     let mut output = UserArray::new(arguments.records, arguments.stride, arguments.capacity)?;
     let mut backoff = Backoff::new();
     let mut next = arguments.cursor;
@@ -316,14 +330,14 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
     // TIME: Each round gives at least one record, ends, retries one process, which `Backoff`
     // limits, or has spent its budget on other IDs, of which there are at most `pid_max`.
     let failed = loop {
-        let capacity = batch.min(output.remaining() as usize);
-        let batch = records.get_mut(..capacity).unwrap_or_default();
-        let (count, stop) = request.walk(next, batch, &backoff);
-        let filled = records.get(..count).unwrap_or_default();
-        let written = output.write(filled);
+        let places = batch.places(output.remaining());
+        let (count, stop) = request.walk(next, places, &backoff);
+        let written = output.write_places(batch.bytes(count));
 
-        if let Some(record) = filled.get(written) {
-            next = record.pid;
+        if written < count {
+            if let Some(record) = batch.get(written) {
+                next = record.pid;
+            }
             break Some(EFAULT);
         }
         match stop {

@@ -16,7 +16,10 @@ mod generated {
         ffi,
         prelude::*, //
     };
-    use zerocopy_derive::Immutable;
+    use zerocopy_derive::{
+        Immutable,
+        KnownLayout, //
+    };
 
     include!("../uapi_generated.rs");
 }

@@ -48,22 +48,35 @@ impl UserArray {
     /// An element that is longer than the stride is cut off, and one that is shorter is padded with
     /// zeroes.
     pub(crate) fn write<T: IntoBytes + Immutable>(&mut self, elements: &[T]) -> usize {
-        let written = if self.stride == size_of::<T>() {
-            let bytes = write_user_slice(self.to, elements.as_bytes());
+        if self.stride == size_of::<T>() {
+            return self.write_places(elements.as_bytes());
+        }
 
-            bytes.checked_div(size_of::<T>()).unwrap_or(0)
-        } else {
-            elements
-                .iter()
-                .enumerate()
-                .take_while(|(index, element)| self.write_one(*index, element.as_bytes()))
-                .count()
-        };
+        let written = elements
+            .iter()
+            .enumerate()
+            .take_while(|(index, element)| self.write_one(*index, element.as_bytes()))
+            .count();
 
+        self.advance(written);
+        written
+    }
+
+    /// Writes the next elements as [`write`](Self::write) does, from bytes in which they already
+    /// have the stride of the array.
+    pub(crate) fn write_places(&mut self, bytes: &[u8]) -> usize {
+        let written = write_user_slice(self.to, bytes)
+            .checked_div(self.stride)
+            .unwrap_or(0);
+
+        self.advance(written);
+        written
+    }
+
+    fn advance(&mut self, written: usize) {
         self.to = self.to.wrapping_byte_add(written.wrapping_mul(self.stride));
         // CAST: It is at most `remaining`.
         self.remaining = self.remaining.wrapping_sub(written as u32);
-        written
     }
 
     fn write_one(&self, index: usize, element: &[u8]) -> bool {

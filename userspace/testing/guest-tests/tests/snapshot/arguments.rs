@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use procmon::snapshot::Groups;
 use procmon::uapi;
 
-use crate::{RECORD, arguments, call, own_pid, pid_in, record_of};
+use crate::{RECORD, all, arguments, call, own_pid, pid_in, record_of, snapshot};
 
 /// The module reports the limits that the header has.
 #[test]
@@ -181,6 +181,50 @@ fn records_of_all_strides() {
         );
     }
     child.kill();
+}
+
+/// Many records of any stride are each like a whole one, as far as groups fit, and zero elsewhere.
+#[test]
+fn many_records_of_all_strides() {
+    // The ends of the groups after that of BASIC, whose end is 44.
+    const ENDS: [usize; 8] = [80, 96, 112, 144, 160, 176, 184, 192];
+    let (_kernel, _module) = loaded("");
+    // More than are copied at a time.
+    let children: Vec<_> = (0..70).map(|_| paused()).collect();
+    let whole = snapshot(&all().ppid(own_pid()));
+    assert_eq!(whole.len(), children.len());
+    for stride in (48..=RECORD).step_by(8).chain([200, 256, 2048, 4088, 4096]) {
+        let region = Region::new(children.len() * stride);
+        region.fill(0, &vec![0xaa; children.len() * stride]);
+        let mut arguments = uapi::procmon_snapshot {
+            flags: uapi::PROCMON_SNAPSHOT_BY_PPID,
+            groups: Groups::all().bits(),
+            ppid: own_pid(),
+            stride: u32::try_from(stride).unwrap(),
+            ..arguments(&region, children.len())
+        };
+        call(&mut arguments).unwrap();
+        assert_eq!(arguments.count as usize, children.len());
+        let end = ENDS
+            .into_iter()
+            .take_while(|&end| end <= stride)
+            .last()
+            .unwrap_or(44);
+        for (index, whole) in whole.iter().enumerate() {
+            // SAFETY: There are no gaps between the fields.
+            let whole = unsafe {
+                std::slice::from_raw_parts(std::ptr::from_ref(whole).cast::<u8>(), RECORD)
+            };
+            let bytes = region.bytes(index * stride, stride);
+            assert_eq!(bytes[..4], arguments.groups.to_ne_bytes());
+            assert_eq!(bytes[4..end], whole[4..end], "record {index} of {stride}");
+            assert!(
+                bytes[end..].iter().all(|&byte| byte == 0),
+                "record {index} of {stride}"
+            );
+        }
+    }
+    children.into_iter().for_each(Child::kill);
 }
 
 /// A buffer that ends early gets all records that fit, and the cursor is at the next one.

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Records at the stride of the caller's array, so that they are copied in one piece.
+
+use core::mem;
+
+use kernel::prelude::*;
+
+use crate::{
+    abstractions::compat::zeroed_vec,
+    uapi::procmon_record as Record, //
+};
+
+/// The number of records that are filled in per RCU section, before they are copied to user space.
+const RECORDS: usize = 64;
+
+/// The memory that these take. Fewer records with a longer stride are filled in at a time.
+const SIZE: usize = RECORDS * size_of::<Record>();
+
+/// Memory for some records.
+///
+/// Record `n` begins at `n` times the stride. What it has beyond a stride that is shorter than a
+/// record is the place of the next one, which is filled in later: this is only of groups that are
+/// not within the stride, and which the filler leaves out. What a stride has beyond a record stays
+/// zero, as does all that no group of the request fills in.
+pub(crate) struct Batch {
+    words: KVVec<u64>,
+    /// In words, as the next ones.
+    stride: usize,
+    capacity: usize,
+}
+
+const WORD: usize = size_of::<u64>();
+
+const _: () = assert!(size_of::<Record>() % WORD == 0 && align_of::<Record>() == WORD);
+
+impl Batch {
+    /// Creates a batch of records for an array with this stride and capacity.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if memory is short.
+    pub(crate) fn new(stride: u32, capacity: u32) -> Result<Self> {
+        let capacity = SIZE
+            .checked_div(stride as usize)
+            .unwrap_or(0)
+            .clamp(1, RECORDS)
+            .min(capacity as usize);
+        let stride = (stride as usize).div_ceil(WORD);
+
+        Ok(Self {
+            words: zeroed_vec(Self::words(capacity, stride), GFP_KERNEL)?,
+            stride,
+            capacity,
+        })
+    }
+
+    /// Returns the number of words for a number of records, of which the last one has all bytes.
+    fn words(count: usize, stride: usize) -> usize {
+        count
+            .saturating_mul(stride)
+            .saturating_add((size_of::<Record>() / WORD).saturating_sub(stride))
+    }
+
+    /// Returns the places of the first records, at most `limit` ones, to be filled in anew.
+    pub(crate) fn places(&mut self, limit: u32) -> Places<'_> {
+        let len = Self::words(self.capacity.min(limit as usize), self.stride);
+
+        Places {
+            free: self.words.get_mut(..len).unwrap_or_default(),
+            stride: self.stride,
+        }
+    }
+
+    /// Returns the bytes of the first records, as they are to be in user space.
+    pub(crate) fn bytes(&self, count: usize) -> &[u8] {
+        let len = count.saturating_mul(self.stride);
+
+        self.words.get(..len).unwrap_or_default().as_bytes()
+    }
+
+    /// Returns a record that was filled in.
+    pub(crate) fn get(&self, index: usize) -> Option<&Record> {
+        let start = index.saturating_mul(self.stride);
+        let (record, _) = Record::ref_from_prefix(self.words.get(start..)?.as_bytes()).ok()?;
+
+        Some(record)
+    }
+}
+
+/// Places for records, one after the other.
+pub(crate) struct Places<'a> {
+    /// The words from the next place on. They end with those of the last record, or of its stride
+    /// if that is longer, so there is a place as long as a record fits in.
+    free: &'a mut [u64],
+    stride: usize,
+}
+
+impl<'a> Places<'a> {
+    /// Makes a single record the only place.
+    pub(crate) fn of_one(record: &'a mut Record) -> Self {
+        Self {
+            free: <[u64]>::mut_from_bytes(record.as_mut_bytes()).unwrap_or_default(),
+            stride: size_of::<Record>() / WORD,
+        }
+    }
+
+    /// Returns the number of words that are left.
+    pub(crate) fn left(&self) -> usize {
+        self.free.len()
+    }
+
+    /// Returns the number of places that were taken since `left` words were left.
+    pub(crate) fn taken_since(&self, left: usize) -> usize {
+        left.saturating_sub(self.free.len())
+            .checked_div(self.stride)
+            .unwrap_or(0)
+    }
+
+    /// Returns the next place, which stays free until [`take`](Self::take) is called.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> Option<&mut Record> {
+        let (record, _) = Record::mut_from_prefix(self.free.as_mut_bytes()).ok()?;
+
+        Some(record)
+    }
+
+    /// Makes the next place one that is filled in.
+    #[inline(always)]
+    pub(crate) fn take(&mut self) {
+        if let Some((_, free)) = mem::take(&mut self.free).split_at_mut_checked(self.stride) {
+            self.free = free;
+        }
+    }
+}
