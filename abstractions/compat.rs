@@ -5,6 +5,12 @@
 //!
 //! Rust code is not told the version of its kernel, so what is here works on all of them.
 
+#[cfg(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_KCSAN)))]
+use core::sync::atomic::{
+    compiler_fence,
+    Ordering, //
+};
+
 use kernel::{
     alloc::{
         flags::__GFP_ZERO,
@@ -65,11 +71,22 @@ pub(crate) fn smp_mb() {
     unsafe { bindings::smp_mb() };
 }
 
-/// A memory barrier between CPUs that keeps reads in order. Goes with Linux 7.2: `smp_mb(Read)`.
-#[inline]
+/// A memory barrier between CPUs that keeps reads in order.
+///
+/// On x86-64, whose CPUs do so themselves, the macro of C is a barrier for the compiler alone
+/// (`arch/x86/include/asm/barrier.h`), and so is this. A record takes six of them. Elsewhere, and
+/// where KCSAN has to know of it, this calls the function that Rust code has for the macro.
+///
+/// Goes when that is inlined, or with Linux 7.2: `smp_mb(Read)`.
+#[inline(always)]
 pub(crate) fn smp_rmb() {
+    #[cfg(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_KCSAN)))]
+    compiler_fence(Ordering::SeqCst);
+    #[cfg(not(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_KCSAN))))]
     // SAFETY: This may be called from everywhere.
-    unsafe { bindings::smp_rmb() };
+    unsafe {
+        bindings::smp_rmb()
+    };
 }
 
 /// A memory barrier between CPUs that keeps writes in order. Goes with Linux 7.2: `smp_mb(Write)`.
