@@ -22,6 +22,7 @@ pub(crate) mod module_param;
 pub(crate) mod percpu;
 pub(crate) mod pid;
 pub(crate) mod pid_namespace;
+pub(crate) mod prefetch;
 pub(crate) mod ptrace;
 pub(crate) mod radix_tree;
 pub(crate) mod sync;

@@ -17,6 +17,7 @@ use core::ptr::NonNull;
 
 use kernel::{
     bindings,
+    container_of,
     pid_namespace::PidNamespace,
     prelude::*,
     sync::{
@@ -35,6 +36,8 @@ use kernel::{
 
 use crate::abstractions::{
     pid_namespace::PidNamespaceExt,
+    prefetch::prefetch,
+    sync::rwonce::read,
     task::find_task_by_vpid, //
 };
 
@@ -74,17 +77,49 @@ impl PidRef {
         kind: TaskKind,
         _guard: &'a rcu::Guard,
     ) -> Option<&'a Task> {
-        let kind = match kind {
-            TaskKind::Thread => bindings::pid_type_PIDTYPE_PID,
-            TaskKind::Process => bindings::pid_type_PIDTYPE_TGID,
-        };
-
         // SAFETY: By the type invariants. RCU is held, by which tasks are freed.
         // CAST: A `Task` is laid out as a `task_struct`.
         unsafe {
-            bindings::pid_task(self.0.get(), kind)
+            bindings::pid_task(self.0.get(), kind.as_raw())
                 .cast::<Task>()
                 .as_ref()
+        }
+    }
+
+    /// Prefetches the list of the tasks of a kind, of which there is one at most.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, kind: TaskKind) {
+        prefetch(self.tasks(kind));
+    }
+
+    /// Prefetches some of the task of a kind: the pointers to all else that is looked at.
+    #[inline(always)]
+    pub(super) fn prefetch_task(&self, kind: TaskKind, _guard: &rcu::Guard) {
+        // SAFETY: By the type invariants; the list changes concurrently.
+        let node = unsafe { read!((*self.tasks(kind)).first) };
+
+        if node.is_null() {
+            return;
+        }
+        // SAFETY: The node is part of a task, which is freed by RCU, which is held.
+        unsafe {
+            let links: *mut [bindings::hlist_node; 4] = node.sub(kind.as_raw() as usize).cast();
+            let task = container_of!(links, bindings::task_struct, pid_links);
+
+            prefetch(&raw const (*task).signal);
+            prefetch(&raw const (*task).real_cred);
+            prefetch(&raw const (*task).mm);
+        }
+    }
+
+    /// Returns the head of the list of tasks of a kind.
+    #[inline(always)]
+    fn tasks(&self, kind: TaskKind) -> *const bindings::hlist_head {
+        // SAFETY: By the type invariants, and the kinds are below the length of the array.
+        unsafe {
+            (&raw const (*self.0.get()).tasks)
+                .cast::<bindings::hlist_head>()
+                .add(kind.as_raw() as usize)
         }
     }
 
@@ -126,6 +161,16 @@ pub(crate) enum TaskKind {
     Thread,
     /// A process, represented by its leader.
     Process,
+}
+
+impl TaskKind {
+    #[inline(always)]
+    fn as_raw(self) -> bindings::pid_type {
+        match self {
+            TaskKind::Thread => bindings::pid_type_PIDTYPE_PID,
+            TaskKind::Process => bindings::pid_type_PIDTYPE_TGID,
+        }
+    }
 }
 
 // SAFETY: A `struct pid` is counted, and valid as long as the count is not zero. One that is found

@@ -36,7 +36,10 @@ use crate::abstractions::{
         PidRef,
         TaskKind, //
     },
-    radix_tree::RadixTree, //
+    radix_tree::{
+        RadixTree,
+        Slot, //
+    }, //
 };
 
 /// The end of a walk over process IDs.
@@ -102,8 +105,22 @@ impl Budget {
 pub(crate) fn for_each_pid<'g, B>(
     ns: &'g PidNamespace,
     first: Pid,
+    budget: Budget,
+    guard: &'g rcu::Guard,
+    f: impl FnMut(Pid, &'g PidRef, &mut Budget) -> ControlFlow<B>,
+) -> Walk<B> {
+    walk(ns, first, budget, guard, |_| (), f)
+}
+
+/// See [`for_each_pid`]. Before each call of `f` there is one of a function that may look at the
+/// slots that follow.
+#[inline(always)]
+fn walk<'g, B>(
+    ns: &'g PidNamespace,
+    first: Pid,
     mut budget: Budget,
     guard: &'g rcu::Guard,
+    look_ahead: impl Fn(&'g [Slot]),
     mut f: impl FnMut(Pid, &'g PidRef, &mut Budget) -> ControlFlow<B>,
 ) -> Walk<B> {
     // SAFETY: The namespace is valid, and with it the tree of its IDs. The base does not change.
@@ -124,7 +141,9 @@ pub(crate) fn for_each_pid<'g, B>(
         let mut following = chunk.first().wrapping_add(base) as Pid;
 
         next = chunk.end();
-        for slot in chunk.slots() {
+        let mut slots = chunk.slots().iter();
+
+        while let Some(slot) = slots.next() {
             let nr = following;
             let entry = slot.entry();
 
@@ -142,6 +161,7 @@ pub(crate) fn for_each_pid<'g, B>(
                 next = (nr as usize).saturating_sub(base);
                 continue 'chunks;
             }
+            look_ahead(slots.as_slice());
             // SAFETY: The items of this tree are IDs, which are freed by RCU.
             let pid = unsafe { PidRef::from_item(pid, guard) };
 
@@ -167,12 +187,45 @@ pub(crate) fn for_each_task<'g, B>(
     guard: &'g rcu::Guard,
     mut f: impl FnMut(Pid, &'g Task, &mut Budget) -> ControlFlow<B>,
 ) -> Walk<B> {
-    for_each_pid(ns, first, budget, guard, |nr, pid, budget| {
-        match pid.find_task(kind, guard) {
+    let look_ahead = |slots: &'g [Slot]| {
+        // SAFETY: As in `walk()`.
+        let pid = |slot: &Slot| unsafe { pid_in(slot, guard) };
+
+        // The pointers in a task are fetched while the one before it is looked at, and the ID that
+        // leads to a task two more before that.
+        if let Some(pid) = slots.get(3).and_then(pid) {
+            pid.prefetch(kind);
+        }
+        if let Some(pid) = slots.get(1).and_then(pid) {
+            pid.prefetch_task(kind, guard);
+        }
+    };
+
+    walk(
+        ns,
+        first,
+        budget,
+        guard,
+        look_ahead,
+        |nr, pid, budget| match pid.find_task(kind, guard) {
             Some(task) => f(nr, task, budget),
             None => ControlFlow::Continue(()),
-        }
-    })
+        },
+    )
+}
+
+/// Returns the ID in a slot, if there is one.
+///
+/// # Safety
+///
+/// The slot must be one of a namespace's tree of IDs.
+#[inline(always)]
+unsafe fn pid_in<'g>(slot: &Slot, guard: &'g rcu::Guard) -> Option<&'g PidRef> {
+    let entry = slot.entry();
+    let item = entry.item().filter(|_| !entry.is_retry())?;
+
+    // SAFETY: By the safety requirements. IDs are freed by RCU.
+    Some(unsafe { PidRef::from_item(item, guard) })
 }
 
 #[kunit_tests(procmon_pid_walk)]
