@@ -2,8 +2,6 @@
 
 //! Records at the stride of the caller's array, so that they are copied in one piece.
 
-use core::mem;
-
 use kernel::prelude::*;
 
 use crate::{
@@ -67,7 +65,8 @@ impl Batch {
         let len = Self::words(self.capacity.min(limit as usize), self.stride);
 
         Places {
-            free: self.words.get_mut(..len).unwrap_or_default(),
+            words: self.words.get_mut(..len).unwrap_or_default(),
+            next: 0,
             stride: self.stride,
         }
     }
@@ -90,9 +89,11 @@ impl Batch {
 
 /// Places for records, one after the other.
 pub(crate) struct Places<'a> {
-    /// The words from the next place on. They end with those of the last record, or of its stride
-    /// if that is longer, so there is a place as long as a record fits in.
-    free: &'a mut [u64],
+    /// The words of all places. They end with those of the last record, or of its stride if that is
+    /// longer, so the next place is there as long as a record fits in.
+    words: &'a mut [u64],
+    /// The first word of the next place.
+    next: usize,
     stride: usize,
 }
 
@@ -100,36 +101,29 @@ impl<'a> Places<'a> {
     /// Makes a single record the only place.
     pub(crate) fn of_one(record: &'a mut Record) -> Self {
         Self {
-            free: <[u64]>::mut_from_bytes(record.as_mut_bytes()).unwrap_or_default(),
+            words: <[u64]>::mut_from_bytes(record.as_mut_bytes()).unwrap_or_default(),
+            next: 0,
             stride: size_of::<Record>() / WORD,
         }
     }
 
-    /// Returns the number of words that are left.
-    pub(crate) fn left(&self) -> usize {
-        self.free.len()
-    }
-
-    /// Returns the number of places that were taken since `left` words were left.
-    pub(crate) fn taken_since(&self, left: usize) -> usize {
-        left.saturating_sub(self.free.len())
-            .checked_div(self.stride)
-            .unwrap_or(0)
+    /// Returns the number of places that were taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.next.checked_div(self.stride).unwrap_or(0)
     }
 
     /// Returns the next place, which stays free until [`take`](Self::take) is called.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<&mut Record> {
-        let (record, _) = Record::mut_from_prefix(self.free.as_mut_bytes()).ok()?;
+        let words = self.words.get_mut(self.next..)?;
+        let (record, _) = Record::mut_from_prefix(words.as_mut_bytes()).ok()?;
 
         Some(record)
     }
 
-    /// Makes the next place one that is filled in.
+    /// Makes the next place, of which there must be one, one that is filled in.
     #[inline(always)]
     pub(crate) fn take(&mut self) {
-        if let Some((_, free)) = mem::take(&mut self.free).split_at_mut_checked(self.stride) {
-            self.free = free;
-        }
+        self.next = self.next.wrapping_add(self.stride);
     }
 }

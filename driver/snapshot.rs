@@ -201,7 +201,6 @@ impl<'a> Request<'a> {
     ) -> (usize, Stop) {
         // TIME: RCU is held for one budget of visits, or for one process with more threads.
         let guard = rcu::read_lock();
-        let left = places.left();
         let mut visitor = Visitor {
             request: self,
             exhausted: backoff.exhausted_by(),
@@ -227,7 +226,7 @@ impl<'a> Request<'a> {
             Walk::Break(stop) => stop,
         };
 
-        (visitor.places.taken_since(left), stop)
+        (visitor.places.taken(), stop)
     }
 
     /// Whether a task passes the filters of the request.

@@ -111,7 +111,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
     /// TIME: Two calls of the function, and a wait for the lock as in [`RwLock::read`].
     #[inline(always)]
     pub(crate) fn read_with<R>(&self, f: impl Fn() -> R) -> (T, R) {
-        let sequence = self.sequence.load(Relaxed);
+        let sequence = self.sequence();
 
         // ORDERING: Pairs with the release in `update()`: a reader that sees the even count sees
         // all that the writer has written and read before.
@@ -123,7 +123,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
             // ORDERING: Pairs with the write barrier in `update()`: a reader that has read a word
             // of a writer also sees its odd count.
             smp_rmb();
-            if self.sequence.load(Relaxed) == sequence {
+            if self.sequence() == sequence {
                 return (value, result);
             }
         }
@@ -157,6 +157,13 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         self.sequence.store(sequence.wrapping_add(2), Release);
     }
 
+    /// Reads the sequence count, as a relaxed load does, which would be a call of C.
+    #[inline(always)]
+    fn sequence(&self) -> u32 {
+        // SAFETY: The count is valid, and changes concurrently.
+        unsafe { read!(*self.sequence.as_ptr().cast::<u32>()) }
+    }
+
     /// Returns the words of the value.
     #[inline(always)]
     fn words(&self) -> &[Atomic<usize>] {
@@ -175,7 +182,10 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
             .chunks_exact_mut(size_of::<usize>())
             .zip(self.words())
         {
-            bytes.copy_from_slice(&word.load(Relaxed).to_ne_bytes());
+            // SAFETY: The word is valid, and changes concurrently. This is a relaxed load, as above.
+            let word = unsafe { read!(*word.as_ptr().cast::<usize>()) };
+
+            bytes.copy_from_slice(&word.to_ne_bytes());
         }
         value
     }
