@@ -330,7 +330,7 @@ fn threads_that_exit_disturb_a_reading_once() {
     let (count, calls) = if is_own_kernel() {
         (300, 11)
     } else {
-        (10_000, 31)
+        (1000, 15)
     };
     let old = fs::read_to_string(THREADS_MAX).unwrap();
     fs::write(THREADS_MAX, "30000").unwrap();

@@ -441,7 +441,7 @@ fn random_arguments() {
     let (_kernel, _module) = loaded("");
     let directory = Path::new("/tmp/random_arguments");
     fs::create_dir_all(directory).unwrap();
-    common::run("/bin/procmonctl", directory, 100);
+    common::run("/bin/procmonctl", directory, 40);
     fs::remove_dir_all(directory).unwrap();
 }
 

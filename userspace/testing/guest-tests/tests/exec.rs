@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fixture::child::Child;
-use fixture::{eventually, is_own_kernel, loaded, procfs, skip};
+use fixture::{PATIENCE, eventually, is_own_kernel, loaded, procfs, skip};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -155,15 +155,13 @@ fn end(holder: Child) {
     holder.kill();
 }
 
-/// Runs `body` in a process of its own, which must end within a time limit. The limit is generous,
-/// as the failure to find is to hang for ever.
+/// Runs `body` in a process of its own, which must end within [`PATIENCE`], as the failure to find is
+/// to hang for ever.
 fn in_time(what: &str, body: impl FnOnce()) {
-    const LIMIT: Duration = Duration::from_secs(120);
-
     let start = Instant::now();
     let child = Child::spawn(body);
     while is_running(child.pid()) {
-        assert!(start.elapsed() < LIMIT, "waited in vain: {what}");
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
         thread::sleep(Duration::from_millis(10));
     }
     child.join();
@@ -294,7 +292,7 @@ fn a_process_does_not_lock_itself_up() {
     if ruleset().is_none() {
         return skip("no Landlock for all threads");
     }
-    let rounds = if is_own_kernel() { 10 } else { 100 };
+    let rounds = if is_own_kernel() { 10 } else { 30 };
     for round in 0..rounds {
         in_time(&format!("the end of process {round}"), move || {
             let device = Device::open().unwrap();

@@ -4,7 +4,6 @@
 //! operation, in the module and in the kernel around it. The search at the end of all tests finds
 //! memory that is lost thereby.
 
-use std::env;
 use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -13,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use fixture::faults::Faults;
 use fixture::memory::{PAGE, Region};
-use fixture::{KernelGuard, Module, ia32, loaded, module, open, raw, skip, stats};
+use fixture::{KernelGuard, Module, ia32, is_long, loaded, module, open, raw, skip, stats};
 use nix::errno::Errno;
 use nix::fcntl::{self, OFlag};
 use nix::sys::stat::Mode;
@@ -419,7 +418,7 @@ fn minor() -> Option<String> {
 fn loading() {
     with_faults(|faults| {
         let _kernel = KernelGuard::new();
-        let is_long = env::var_os("PROCMON_LONG").is_some_and(|value| value == "1");
+        let is_long = is_long();
         if !is_long {
             faults.restrict_to("do_init_module").unwrap();
             faults.thin_out(4);

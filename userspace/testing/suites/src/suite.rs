@@ -113,7 +113,7 @@ static SUITES: &[Suite] = &[
     suite("third-party-fuzzers", &["tests/third-party-fuzzers"]),
     suite(FILTERED, &["tests/guest"])
         .with_all()
-        .environment(&[("PROCMON_STRESS_SECONDS", "60")]),
+        .environment(&[("PROCMON_STRESS_SECONDS", "60"), ("PROCMON_LONG", "1")]),
     suite(FILTERED, &["tests/guest"]).environment(&[("PROCMON_STRESS_SECONDS", "10")]),
     suite(FILTERED, &["tests/guest"])
         .on("debug")

@@ -2,13 +2,12 @@
 
 //! Arguments, strides and buffers of `PROCMON_HISTORY`.
 
-use std::thread;
 use std::time::Duration;
 
 use fixture::memory::{PAGE, Ptr, Region, bad_pointers};
-use fixture::{eventually, ia32, loaded, open, raw};
+use fixture::{eventually, ia32, loaded, monitor, open, raw};
 use nix::errno::Errno;
-use procmon::sysfs::{self, Parameter};
+use procmon::sysfs;
 use procmon::{Device, uapi};
 
 use crate::{fast, interval, wait_for};
@@ -115,8 +114,7 @@ fn capacities_and_strides() {
     let (_kernel, _module) = loaded("history=100 monitor_interval_ms=10");
     let device = Device::open().unwrap();
     wait_for(&device, 0, |sample| sample.sequence() == 100);
-    Parameter::MonitorIntervalMs.set(3_600_000).unwrap();
-    thread::sleep(Duration::from_millis(1500));
+    monitor::rest();
     let expected: Vec<_> = device.history(0).unwrap().samples().to_vec();
     let (oldest, newest) = (expected[0].sequence(), expected[99].sequence());
 

@@ -3,11 +3,10 @@
 //! Waiting for samples by poll(2) and epoll(7).
 
 use std::os::fd::AsFd;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use fixture::child::Child;
-use fixture::{loaded, procfs};
+use fixture::{loaded, monitor, procfs};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use procmon::Device;
 use procmon::sysfs::Parameter;
@@ -44,9 +43,8 @@ fn poll_tells_of_new_samples() {
     // It stays so until the sample is fetched.
     assert!(device.wait_for_sample(None).unwrap());
     device.history(0).unwrap();
-    Parameter::MonitorIntervalMs.set(3_600_000).unwrap();
-    // A sample may have been due before the change.
-    thread::sleep(Duration::from_millis(1500));
+    // A sample may be due before the change.
+    monitor::rest();
     device.history(0).unwrap();
     assert!(
         !device

@@ -3,11 +3,9 @@
 //! Samples of the target.
 
 use std::os::unix::ffi::OsStrExt;
-use std::thread;
-use std::time::Duration;
 
 use fixture::child::{Child, as_nobody, in_pid_namespace, in_user_namespace, paused};
-use fixture::{eventually, loaded, procfs};
+use fixture::{eventually, loaded, monitor, procfs};
 use procmon::Device;
 use procmon::history::{Sample, Target};
 use procmon::snapshot::{Groups, SnapshotOptions};
@@ -125,7 +123,9 @@ fn a_target_named_in_a_pid_namespace() {
         // Samples have PIDs of the initial namespace, which a caller in another one must not see.
         let error = device.history(0).unwrap_err();
         assert_eq!(error.kind(), procmon::ErrorKind::NoPermission);
-        thread::sleep(Duration::from_millis(200));
+        // The next sample may have been begun before.
+        let before = monitor::samples();
+        eventually("two samples", || monitor::samples() >= before + 2);
     });
     let sample = wait_for(&device, 0, |sample| {
         matches!(sample.target(), Target::Process(_))

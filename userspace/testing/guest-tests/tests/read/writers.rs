@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fixture::{loaded, open, stats};
+use fixture::{PATIENCE, loaded, open, stats};
 use procmon::Device;
 
 use crate::write_counting;
@@ -107,15 +107,20 @@ fn no_reader_sees_a_mix() {
                 }
             });
         }
-        let end = Instant::now() + Duration::from_secs(3);
-        while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+        let end = Instant::now() + PATIENCE;
+        let is_enough = || {
+            [&passes, &writes]
+                .iter()
+                .all(|count| count.load(Ordering::Relaxed) > 1000)
+        };
+        while Instant::now() < end && !is_enough() && !stop.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(10));
         }
         stop.store(true, Ordering::Relaxed);
     });
     let (passes, writes) = (passes.into_inner(), writes.into_inner());
     assert!(
-        passes > 100 && writes > 100,
+        passes > 1000 && writes > 1000,
         "{passes} passes, {writes} writes"
     );
     assert_eq!(stats().totals.writes, writes + 1);

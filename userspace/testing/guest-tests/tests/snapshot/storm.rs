@@ -193,11 +193,7 @@ fn programs_mix_no_records() {
 #[test]
 fn snapshots_in_a_fork_bomb() {
     let (_kernel, _module) = loaded("");
-    let (most, least) = if is_own_kernel() {
-        (60, 30)
-    } else {
-        (200, 100)
-    };
+    let (most, least) = if is_own_kernel() { (60, 30) } else { (100, 30) };
     let stay: Vec<_> = (0..70).map(|_| paused()).collect();
     let bomb = Child::spawn(|| {
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();

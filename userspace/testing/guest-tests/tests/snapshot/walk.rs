@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use fixture::child::{Child, paused};
 use fixture::memory::{PAGE, Region};
-use fixture::{is_own_kernel, loaded, procfs, stats};
+use fixture::{is_long, is_own_kernel, loaded, procfs, stats};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
@@ -193,7 +193,11 @@ fn a_crowd_takes_few_calls() {
     const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
 
     let (_kernel, _module) = loaded("");
-    let count = if is_own_kernel() { 500 } else { 20_000 };
+    let count = match (is_own_kernel(), is_long()) {
+        (true, _) => 500,
+        (false, true) => 20_000,
+        (false, false) => 2000,
+    };
     let old = fs::read_to_string(THREADS_MAX).unwrap();
     fs::write(THREADS_MAX, "30000").unwrap();
     let crowd = Crowd::new(count);
