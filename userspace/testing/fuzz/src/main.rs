@@ -45,9 +45,13 @@ const RELOAD: u64 = 1000;
 #[derive(Debug, Parser)]
 #[command(name = "fuzz")]
 struct Options {
-    /// Time for new inputs.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    seconds: u64,
+    /// Number of new inputs. [default: any]
+    #[arg(long, value_name = "NUMBER")]
+    executions: Option<u64>,
+
+    /// Time for new inputs. [default: any, if there is a number of them, else 30]
+    #[arg(long)]
+    seconds: Option<u64>,
 
     /// Seed of the new inputs, which also depend on the code that the old ones reach. [default: the
     /// time]
@@ -89,7 +93,7 @@ fn fuzz(options: &Options) -> Result<()> {
     if !options.replay {
         let seed = options.seed.unwrap_or_else(seed_of_the_time);
         println!("seed {seed}, {known} inputs to begin with");
-        explore(&mut session, &mut corpus, seed, options.seconds)?;
+        explore(&mut session, &mut corpus, seed, &Limits::of(options))?;
     }
     for input in &corpus[known..] {
         println!("corpus {}", BASE64_STANDARD.encode(input));
@@ -129,19 +133,39 @@ fn seed_of_the_time() -> u64 {
     now.map_or(0, |now| now.as_secs())
 }
 
+/// The end of a run, which comes with the first of both.
+struct Limits {
+    executions: u64,
+    duration: Duration,
+}
+
+impl Limits {
+    fn of(options: &Options) -> Self {
+        let executions = options.executions.unwrap_or(u64::MAX);
+        let seconds = match (options.seconds, options.executions) {
+            (Some(seconds), _) => seconds,
+            (None, Some(_)) => u64::MAX,
+            (None, None) => 30,
+        };
+        Self {
+            executions,
+            duration: Duration::from_secs(seconds),
+        }
+    }
+}
+
 /// Runs new inputs, and keeps those that reach new code.
 fn explore(
     session: &mut Session,
     corpus: &mut Vec<Vec<u8>>,
     seed: u64,
-    seconds: u64,
+    limits: &Limits,
 ) -> Result<()> {
     let mut rng = Rng::with_seed(seed);
     let start = Instant::now();
-    let duration = Duration::from_secs(seconds);
     let before = session.executions;
     let mut shown = start;
-    while start.elapsed() < duration {
+    while session.executions - before < limits.executions && start.elapsed() < limits.duration {
         let input = match (rng.choice(&*corpus), rng.choice(&*corpus)) {
             (Some(parent), Some(other)) if rng.u8(0..16) > 0 => {
                 mutate::mutate(&mut rng, parent, other)

@@ -107,7 +107,13 @@ static SUITES: &[Suite] = &[
     // machine.
     suite(
         "fuzz",
-        &["tests/fuzz", "--seconds", "30", "--corpus", EMPTY_DIRECTORY],
+        &[
+            "tests/fuzz",
+            "--executions",
+            "500",
+            "--corpus",
+            EMPTY_DIRECTORY,
+        ],
     ),
     suite("harness", &["tests/testvm-selftest"]),
     suite("third-party-fuzzers", &["tests/third-party-fuzzers"]),
