@@ -102,7 +102,7 @@ static SUITES: &[Suite] = &[
     suite("harness-debug", &["tests/testvm-selftest-debug"]),
     suite("litmus", &["tests/litmus/run"]),
     suite("bench", &["tests/bench", "--check"]),
-    suite("fuzz", &["tests/fuzz", "--seconds", "1200"]).with_all(),
+    suite("fuzz", &["tests/fuzz", "--seconds", "1200"]).on("kasan"),
     // Without the inputs that earlier runs have found, which take long and differ from machine to
     // machine.
     suite(
@@ -127,7 +127,7 @@ static SUITES: &[Suite] = &[
         .environment(&[("PROCMON_STRESS_SECONDS", "600"), ("PROCMON_LONG", "1")]),
     suite(FILTERED, &["tests/guest"])
         .on("debug")
-        .environment(&[("PROCMON_STRESS_SECONDS", "60"), ("PROCMON_LONG", "")]),
+        .environment(&[("PROCMON_STRESS_SECONDS", "20"), ("PROCMON_LONG", "")]),
 ];
 
 /// A suite on a kernel.
@@ -276,7 +276,10 @@ mod tests {
             "rt guest",
             "debian-7.2 guest",
             "kcsan guest",
+            "debug fuzz",
             "debug third-party-fuzzers",
+            "kasan guest",
+            "kasan fuzz",
         ] {
             assert!(names.iter().any(|name| name == run), "{run}");
         }
@@ -287,21 +290,21 @@ mod tests {
         let seconds = |kernel, all| select("guest", kernel, all)[0].suite.environment[0].1;
         assert_eq!(seconds("debian", false), "10");
         assert_eq!(seconds("debian", true), "60");
-        assert_eq!(seconds("debug", false), "60");
+        assert_eq!(seconds("debug", false), "20");
         assert_eq!(seconds("debug", true), "600");
         assert_eq!(seconds("kcsan", false), "10");
     }
 
     #[test]
     fn the_fuzzer_starts_anew_only_in_a_short_run() {
-        let has_directory = |all| {
-            select("fuzz", "", all)[0]
+        let has_directory = |kernel| {
+            select("fuzz", kernel, true)[0]
                 .suite
                 .command
                 .contains(&EMPTY_DIRECTORY)
         };
-        assert!(has_directory(false));
-        assert!(!has_directory(true));
+        assert!(has_directory("debug"));
+        assert!(!has_directory("kasan"));
     }
 
     #[test]
