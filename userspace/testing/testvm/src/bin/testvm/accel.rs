@@ -29,6 +29,8 @@ pub fn choose(options: &Options) -> Result<Engine> {
         return Ok(Engine::Icount);
     }
     match options.accel {
+        Accel::Kvm if options.plugin.is_some() => bail!("QEMU has plugins only without KVM"),
+        Accel::Auto if options.plugin.is_some() => Ok(Engine::Tcg),
         Accel::Tcg => Ok(Engine::Tcg),
         Accel::Auto => Ok(if kvm_works(options)? {
             Engine::Kvm
@@ -109,6 +111,7 @@ fn probe(options: &Options) -> Result<bool> {
         append: "",
         tree: guest::probe(&options.harness)?,
         input: Input::None,
+        plugin: None,
         timeout: Some(PROBE_TIMEOUT),
         log: None,
     }

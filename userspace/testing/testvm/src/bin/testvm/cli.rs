@@ -55,6 +55,14 @@ pub struct Options {
     #[arg(long, conflicts_with_all = ["accel", "cpus"])]
     pub icount: bool,
 
+    /// Load a plugin into QEMU, whose argument "output" is the file of --plugin-output. Means TCG.
+    #[arg(long, value_name = "FILE", requires = "plugin_output")]
+    pub plugin: Option<PathBuf>,
+
+    /// File for what the plugin writes.
+    #[arg(long, value_name = "FILE", requires = "plugin")]
+    pub plugin_output: Option<PathBuf>,
+
     /// Run the command on our terminal, and not with /dev/null as its stdin. Without a command, a
     /// shell runs there.
     #[arg(long)]
@@ -323,6 +331,16 @@ mod tests {
         for text in ["", ":/b", "a:/", "a:/b/../c"] {
             assert!(text.parse::<Addition>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_plugin_and_its_output_come_together() {
+        let options =
+            parse(&["--plugin", "p.so", "--plugin-output", "counts", "--icount"]).unwrap();
+        assert_eq!(options.plugin.as_deref(), Some(Path::new("p.so")));
+        assert_eq!(options.plugin_output.as_deref(), Some(Path::new("counts")));
+        assert!(parse(&["--plugin", "p.so"]).is_err());
+        assert!(parse(&["--plugin-output", "counts"]).is_err());
     }
 
     #[test]

@@ -88,6 +88,7 @@ pub struct Machine<'a> {
     pub tree: Tree,
     /// The use of our stdin in the guest.
     pub input: Input,
+    pub plugin: Option<Plugin>,
     pub timeout: Option<Duration>,
     /// A copy of the kernel log, written while it grows.
     pub log: Option<File>,
@@ -101,6 +102,33 @@ pub enum Input {
     Script,
     /// A console in the guest, whose output is our stdout.
     Terminal,
+}
+
+/// A plugin for QEMU.
+pub struct Plugin {
+    file: OwnedFd,
+    output: OwnedFd,
+}
+
+impl Plugin {
+    /// Opens a plugin and the file for what it writes, which is made anew.
+    pub fn open(plugin: &Path, output: &Path) -> Result<Self> {
+        let file = File::open(plugin)
+            .with_context(|| format!("cannot open the plugin {}", plugin.display()))?;
+        let output = File::create(output)
+            .with_context(|| format!("cannot write to {}", output.display()))?;
+        Ok(Self {
+            file: file.into(),
+            output: output.into(),
+        })
+    }
+
+    /// Passes both. Returns the argument for QEMU.
+    fn pass(self, passed: &mut Passed) -> Result<String> {
+        let file = passed.file(self.file)?;
+        let output = passed.file(self.output)?;
+        Ok(format!("file={file},output={output}"))
+    }
 }
 
 impl Machine<'_> {
@@ -134,7 +162,7 @@ impl Machine<'_> {
 
         // All files are handed over as descriptors: the build root does not see every path.
         qemu.args(["-kernel", &passed.file(kernel::open(self.kernel)?)?]);
-        qemu.args(["-initrd", &passed.file(self.initramfs()?)?]);
+        qemu.args(["-initrd", &passed.file(initramfs(&self.tree)?)?]);
 
         let mut arguments = format!("{KERNEL_ARGUMENTS} {}", self.append);
         // After the files, which take longer than the counter needs.
@@ -144,6 +172,10 @@ impl Machine<'_> {
             arguments = format!("{argument} {arguments}");
         }
         qemu.args(["-append", &arguments]);
+
+        if let Some(plugin) = self.plugin {
+            qemu.args(["-plugin", &plugin.pass(&mut passed)?]);
+        }
 
         let console = passed.chardev(&mut qemu, "console")?;
         qemu.args(["-serial", "chardev:console"]);
@@ -198,19 +230,18 @@ impl Machine<'_> {
         };
         session.attend(self.timeout)
     }
+}
 
-    fn initramfs(&self) -> Result<OwnedFd> {
-        let memory = memfd_create(c"initramfs", MFdFlags::MFD_CLOEXEC)
-            .context("cannot make a file in memory")?;
-        let mut file = BufWriter::new(File::from(memory));
-        self.tree
-            .write(&mut file)
-            .context("cannot write the initramfs")?;
-        Ok(file
-            .into_inner()
-            .context("cannot write the initramfs")?
-            .into())
-    }
+fn initramfs(tree: &Tree) -> Result<OwnedFd> {
+    let memory = memfd_create(c"initramfs", MFdFlags::MFD_CLOEXEC)
+        .context("cannot make a file in memory")?;
+    let mut file = BufWriter::new(File::from(memory));
+    tree.write(&mut file)
+        .context("cannot write the initramfs")?;
+    Ok(file
+        .into_inner()
+        .context("cannot write the initramfs")?
+        .into())
 }
 
 /// Descriptors that QEMU inherits.

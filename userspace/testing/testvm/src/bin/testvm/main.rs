@@ -25,7 +25,7 @@ use testvm::protocol::Task;
 use testvm::splat;
 
 use crate::cli::{FAILED, Options, SPLAT};
-use crate::machine::{Engine, Input, Machine};
+use crate::machine::{Engine, Input, Machine, Plugin};
 use crate::terminal::RawMode;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
@@ -93,6 +93,12 @@ fn run(options: &Options) -> Result<u8> {
             File::create(path).with_context(|| format!("cannot write to {}", path.display()))
         })
         .transpose()?;
+    let plugin = options
+        .plugin
+        .as_deref()
+        .zip(options.plugin_output.as_deref())
+        .map(|(plugin, output)| Plugin::open(plugin, output))
+        .transpose()?;
     let machine = Machine {
         runner: &options.harness.runner,
         kernel: &options.kernel_file(),
@@ -106,6 +112,7 @@ fn run(options: &Options) -> Result<u8> {
         append: &format!("{arguments} {}", options.append.join(" ")),
         tree: guest::full(options, wanted, task)?,
         input,
+        plugin,
         timeout: options.timeout.or(default_timeout),
         log,
     };
