@@ -165,7 +165,7 @@ impl Repeat for Once {
 ///
 /// That of the system call.
 #[inline(always)]
-unsafe fn syscall(number: libc::c_long, arguments: [usize; 4]) -> isize {
+pub unsafe fn syscall(number: libc::c_long, arguments: [usize; 4]) -> isize {
     let result;
     // SAFETY: By the safety requirements. The instruction changes these registers only.
     unsafe {

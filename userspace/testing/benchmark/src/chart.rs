@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::report::Report;
+use crate::report::{Bars, Report};
 
 /// Lengths, all in pixels.
 const WIDTH: f64 = 900.0;
@@ -22,15 +22,15 @@ const TARGET: &str = "#d62728";
 
 /// Draws a bar for each row and module, with floor and target as lines across.
 pub fn draw(report: &Report) -> String {
-    let rows = || report.rows.iter().filter(|row| !row.is_size());
-    let numbers = rows().flat_map(|row| {
+    let rows: Vec<Bars> = report.bars().collect();
+    let numbers = rows.iter().flat_map(|row| {
         let lines = row.floor.into_iter().chain(row.target);
         row.results.iter().copied().chain(lines)
     });
     let most = numbers.fold(1.0, f64::max);
     let x = |number: f64| LEFT + (RIGHT - LEFT) * number / most;
     let height_of_row = BAR * report.modules.len() as f64 + GAP;
-    let height = TOP + height_of_row * rows().count() as f64 + GAP;
+    let height = TOP + height_of_row * rows.len() as f64 + GAP;
 
     let mut svg = String::new();
     let mut add = |element: String| {
@@ -41,8 +41,7 @@ pub fn draw(report: &Report) -> String {
          font-family=\"sans-serif\" font-size=\"12\">"
     ));
     add("<rect width=\"100%\" height=\"100%\" fill=\"white\"/>".to_owned());
-    let unit = report.unit.name();
-    add(text(LEFT, 20.0, "start", &format!("{unit} per operation")));
+    add(text(LEFT, 20.0, "start", "instructions of a call"));
     let legend = report.modules.iter().map(String::as_str).zip(COLOURS);
     let mut left = LEFT;
     for (name, colour) in legend.chain([("floor", FLOOR), ("target", TARGET)]) {
@@ -53,7 +52,7 @@ pub fn draw(report: &Report) -> String {
         left += 34.0 + 7.0 * name.chars().count() as f64;
     }
     let mut top = TOP;
-    for row in rows() {
+    for row in &rows {
         let middle = top + BAR * row.results.len() as f64 / 2.0 + 4.0;
         add(text(LEFT - 6.0, middle, "end", row.name));
         for (index, (&result, colour)) in row.results.iter().zip(COLOURS).enumerate() {
@@ -91,15 +90,18 @@ fn text(x: f64, y: f64, anchor: &str, text: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::tests::report;
-    use crate::rows::ROWS;
+    use crate::rows::CALLS;
 
     #[test]
     fn draws_each_bar_and_line() {
         let svg = draw(&report());
         // The background, the legend and two bars a row.
-        assert_eq!(svg.matches("<rect").count(), 1 + 4 + 2 * ROWS.len());
-        let floors = ROWS.iter().filter(|row| row.floor.is_some()).count();
-        let targets = ROWS.iter().filter(|row| row.target.is_some()).count();
+        assert_eq!(svg.matches("<rect").count(), 1 + 4 + 2 * CALLS.len());
+        let floors = CALLS.iter().filter(|row| row.floor.is_some()).count();
+        let targets = CALLS
+            .iter()
+            .filter(|row| row.instructions.is_some())
+            .count();
         assert_eq!(svg.matches("<line").count(), floors + targets);
         assert!(svg.contains("&lt;other>"), "names are text: {svg}");
     }

@@ -5,26 +5,35 @@
 mod baseline;
 mod calls;
 mod chart;
+mod costs;
 mod cpu;
+mod growth;
 mod measure;
-mod processes;
+mod owners;
+mod regions;
+mod replica;
 mod report;
 mod rows;
 mod scaling;
 mod size;
+mod tables;
+mod tasks;
+mod viewers;
+mod walks;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
+use cost::Region;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::measure::{Run, Unit};
-use crate::processes::Processes;
-use crate::report::{Module, Report};
+use crate::costs::Costs;
+use crate::measure::{Plan, Run};
+use crate::report::{Module, Others, Report};
 
 /// Measures the cost of procmon's operations.
 #[derive(Parser)]
@@ -36,53 +45,59 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// In the guest: measure each operation, and print JSON
+    /// In a guest with the plugin: do each operation between marks, and print JSON
     Measure {
-        /// Unit of the results: instructions are for a guest that counts them as its time
-        #[arg(long, value_enum)]
-        unit: Unit,
-
-        /// Seconds to wait first, so that work left over from booting gets done
-        #[arg(long, default_value_t = 10)]
-        idle: u64,
-    },
-    /// In the guest: measure the cost of looking at many processes, and print JSON
-    Processes {
-        /// Numbers of sleeping processes, each measured in turn
-        #[arg(value_name = "NUMBER", required = true)]
-        counts: Vec<usize>,
+        /// Number of sleeping processes to look at: with none, only calls are measured
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        processes: usize,
 
         /// The file that a BPF task iterator is pinned to
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         iterator: Option<PathBuf>,
 
         /// A program that shows processes on a terminal, with its arguments
         #[arg(long = "viewer", value_name = "COMMAND")]
         viewers: Vec<String>,
-
-        /// Seconds to wait before each number
-        #[arg(long, default_value_t = 10)]
-        idle: u64,
     },
-    /// In the guest: measure throughput with all CPUs at work, and print JSON
+    /// In a guest with the plugin: look at more and more tasks, and print JSON
+    Grow {
+        /// Numbers of processes, and of threads beside their main ones
+        #[arg(value_name = "PROCESSES[+THREADS]", required = true, value_parser = step)]
+        steps: Vec<(usize, usize)>,
+
+        /// Number of cgroups that the processes are in
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        cgroups: usize,
+    },
+    /// In a guest: measure throughput with all CPUs at work, and print JSON
     Scale,
-    /// Print a table of results, and write it as JSON and as a chart
+    /// On any machine: time replicas of the walks of a guest, and print JSON
+    Replica {
+        /// A directory with the results of "measure"
+        results: PathBuf,
+    },
+    /// Print tables of results, and write them as JSON and as a chart
     Report {
-        /// The measured module, and the output of "measure"
-        #[arg(long, num_args = 2, value_names = ["MODULE", "RUN"])]
+        /// The measured module, and a directory with the results of "measure" and of the plugin
+        #[arg(long, num_args = 2, value_names = ["MODULE", "RESULTS"], required = true)]
         ours: Vec<PathBuf>,
 
-        /// Another module to compare with, and the output of "measure"
-        #[arg(long, num_args = 2, value_names = ["MODULE", "RUN"])]
+        /// Another module to compare with, and a directory as above
+        #[arg(long, num_args = 2, value_names = ["MODULE", "RESULTS"])]
         compared: Vec<PathBuf>,
+
+        /// Directories with the results of "grow"
+        #[arg(long, num_args = 1.., value_name = "RESULTS")]
+        growth: Vec<PathBuf>,
 
         /// Outputs of "scale", with one number of CPUs each
         #[arg(long, num_args = 1.., value_name = "RUN")]
         scaling: Vec<PathBuf>,
 
-        /// Output of "processes"
+        #[arg(long)]
+        /// Output of "replica"
         #[arg(long, value_name = "RUN")]
-        processes: Option<PathBuf>,
+        replica: Option<PathBuf>,
 
         #[arg(long)]
         json: PathBuf,
@@ -93,16 +108,11 @@ enum Command {
     /// Compare with a baseline, and print TAP
     Check {
         module: PathBuf,
-        run: PathBuf,
-        processes: PathBuf,
+        results: PathBuf,
         baseline: PathBuf,
     },
     /// Print a baseline for "check"
-    Baseline {
-        module: PathBuf,
-        run: PathBuf,
-        processes: PathBuf,
-    },
+    Baseline { module: PathBuf, results: PathBuf },
 }
 
 fn main() -> ExitCode {
@@ -117,69 +127,97 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Measure { unit, idle } => println!("{}", pretty(&Run::measure(unit, idle)?)?),
-        Command::Processes {
-            counts,
+        Command::Measure {
+            processes,
             iterator,
             viewers,
-            idle,
         } => {
-            let processes = Processes::measure(&counts, idle, iterator.as_deref(), &viewers)?;
-            println!("{}", pretty(&processes)?);
+            let plan = Plan {
+                processes,
+                iterator,
+                viewers,
+            };
+            print(&Run::measure(&plan)?)?;
         }
-        Command::Scale => println!("{}", pretty(&scaling::measure()?)?),
+        Command::Grow { steps, cgroups } => print(&measure::grow(&steps, cgroups)?)?,
+        Command::Scale => print(&scaling::measure()?)?,
+        Command::Replica { results } => {
+            print(&replica::Replica::measure(&costs(&results)?)?)?;
+        }
         Command::Report {
             ours,
             compared,
+            growth,
             scaling,
-            processes,
+            replica,
             json,
             svg,
         } => {
-            let modules = [ours, compared];
-            let modules: Result<Vec<Module>> = modules
-                .iter()
-                .filter(|paths| !paths.is_empty())
-                .map(|paths| module(&paths[0], &paths[1]))
-                .collect();
-            let scaling: Result<Vec<_>> = scaling.iter().map(|path| read(path)).collect();
-            let processes = processes.map(|path| read(&path)).transpose()?;
-            let report = Report::new(&modules?, scaling?, processes)?;
+            let compared = match &compared[..] {
+                [file, results] => Some(module(file, results)?),
+                _ => None,
+            };
+            let others = Others {
+                compared,
+                growth: growth
+                    .iter()
+                    .map(|path| costs(path))
+                    .collect::<Result<_>>()?,
+                scaling: scaling
+                    .iter()
+                    .map(|path| read(path))
+                    .collect::<Result<_>>()?,
+                replica: replica.map(|path| read(&path)).transpose()?,
+            };
+            let report = Report::new(&module(&ours[0], &ours[1])?, others)?;
             write(&json, &pretty(&report)?)?;
             write(&svg, &chart::draw(&report))?;
             print!("{report}");
         }
         Command::Check {
             module: file,
-            run,
-            processes,
+            results,
             baseline,
         } => {
-            let now = module(&file, &run)?.baseline(&read(&processes)?)?;
-            let results = baseline::check(&now, &read(&baseline)?);
-            print!("{}", baseline::tap(&results));
-            if !results.iter().all(baseline::Outcome::passed) {
+            let now = module(&file, &results)?.baseline()?;
+            let outcomes = baseline::check(&now, &read(&baseline)?);
+            print!("{}", baseline::tap(&outcomes));
+            if !outcomes.iter().all(baseline::Outcome::passed) {
                 return Ok(ExitCode::FAILURE);
             }
         }
         Command::Baseline {
             module: file,
-            run,
-            processes,
-        } => {
-            let now = module(&file, &run)?.baseline(&read(&processes)?)?;
-            println!("{}", pretty(&now)?);
-        }
+            results,
+        } => print(&module(&file, &results)?.baseline()?)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn module(file: &Path, run: &Path) -> Result<Module> {
+/// Parses a step of growth.
+fn step(text: &str) -> Result<(usize, usize)> {
+    let (processes, threads) = text.split_once('+').unwrap_or((text, "0"));
+    let step: (usize, usize) = (processes.parse()?, threads.parse()?);
+    ensure!(step.0 > 0, "no processes");
+    Ok(step)
+}
+
+fn module(file: &Path, results: &Path) -> Result<Module> {
     Ok(Module {
         name: file.display().to_string(),
         size: size::of(file)?,
-        run: read(run)?,
+        costs: costs(results)?,
     })
+}
+
+/// Reads the results of a guest: `run` is of the program in it, and `regions` of the plugin.
+fn costs(results: &Path) -> Result<Costs> {
+    let path = results.join("regions");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let regions =
+        Region::parse_all(&text).with_context(|| format!("strange {}", path.display()))?;
+    Costs::join(read(&results.join("run"))?, regions)
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
@@ -191,6 +229,25 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, format!("{text}\n")).with_context(|| format!("cannot write {}", path.display()))
 }
 
+fn print(value: &impl Serialize) -> Result<()> {
+    println!("{}", pretty(value)?);
+    Ok(())
+}
+
 fn pretty(value: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string_pretty(value)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_processes_and_perhaps_threads() {
+        assert_eq!(step("2000").unwrap(), (2000, 0));
+        assert_eq!(step("20000+80000").unwrap(), (20_000, 80_000));
+        for text in ["", "0", "+1", "1+", "1+x", "-1"] {
+            assert!(step(text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,269 +1,253 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measuring the cost of each call. This runs in the guest.
-//!
-//! Where QEMU counts instructions as time (`-icount shift=0`), one tick of the time stamp counter
-//! is one instruction. Time in which the guest is idle passes as well.
+//! Measuring the cost of each operation. This runs in a guest with QEMU's plugin, which does the
+//! counting, and whose clock goes by instructions: so the ticks of the kernel come after the same
+//! work in each run, and idle time takes none.
 
-use std::arch::asm;
-use std::arch::x86_64::{_mm_lfence, _rdtsc};
-use std::collections::BTreeMap;
 use std::fs;
-use std::hint::black_box;
-use std::thread::sleep;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::thread::{self, sleep};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use clap::ValueEnum;
-use nix::time::{ClockId, clock_gettime};
+use procmon::sysfs::{self, Parameter};
 use serde::{Deserialize, Serialize};
 
-use crate::calls::{Prepared, Repeat};
+use crate::calls::Prepared;
 use crate::cpu::pin;
-use crate::rows::{ROWS, Rounds};
+use crate::regions::{Label, ROUNDS, Regions};
+use crate::rows::{
+    CALLS, CallRow, PROC, RECORD_SIZE, SOME, TURN, WALKS, floor_of, listed, many, without,
+};
+use crate::tasks::{Cgroups, Sleepers};
+use crate::viewers;
+use crate::walks::Walker;
 
-/// The largest error of the calibration.
-const TOLERANCE: f64 = 0.01;
+/// The time after starting processes, in which the work that this has left gets done.
+const IDLE: Duration = Duration::from_secs(5);
 
-/// The cost from which on a call is taken to wait for something, and is made less often.
-const LONG_CALL: f64 = 1e6;
-const LONG_CALLS: u32 = 10;
+/// The number of rounds with a list of lines.
+const LISTED_ROUNDS: usize = 2;
 
-/// The number of rounds without a call, to measure the cost of a round itself.
-const OWN_ROUNDS: usize = 5;
-
-/// The results of a run.
+/// What a run of the guest leaves: the regions that the plugin has measured, and facts.
 #[derive(Serialize, Deserialize)]
 pub struct Run {
     /// The kernel's release.
     pub kernel: String,
-    pub unit: Unit,
-    /// The cost of an instruction in a loop of known length, before and after all else.
-    pub calibration: Option<[f64; 2]>,
-    /// The results by the names of the rows.
-    pub rows: BTreeMap<String, Measurement>,
+    pub regions: Vec<Label>,
+    /// The text of /proc/floor: where the kernel's objects are.
+    pub objects: Option<String>,
+    /// The steps of growth, each with facts about its tasks.
+    #[serde(default)]
+    pub steps: Vec<Step>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unit {
-    Instructions,
-    Nanoseconds,
+/// A step of growth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub name: String,
+    pub processes: usize,
+    pub threads: usize,
+    pub cgroups: usize,
+    pub cpus: usize,
+    /// The number of system calls of a first snapshot, which does not know how many records there
+    /// are, as the library takes it.
+    pub calls: u64,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub struct Measurement {
-    pub cost: Cost,
-    /// The cost of the same call on the file that is the row's floor.
-    pub floor: Option<Cost>,
-}
-
-/// The cost of a call: the median over rounds, and the quartiles below and above.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cost {
-    pub median: f64,
-    pub lower: f64,
-    pub upper: f64,
+/// The plan for a run.
+pub struct Plan {
+    /// The number of sleeping processes. With none, only calls are measured.
+    pub processes: usize,
+    /// The file that the BPF iterator is pinned to.
+    pub iterator: Option<PathBuf>,
+    /// Programs that show processes on a terminal, with their arguments.
+    pub viewers: Vec<String>,
 }
 
 impl Run {
     /// Measures all rows.
-    pub fn measure(unit: Unit, idle: u64) -> Result<Self> {
+    pub fn measure(plan: &Plan) -> Result<Self> {
         pin(0)?;
-        sleep(Duration::from_secs(idle));
-
-        let before = calibrate(unit)?;
-        let mut rows = BTreeMap::new();
-        for row in &ROWS {
-            let measure = || -> Result<Measurement> {
-                let floor = row.floor.map(|path| Prepared::floor(path, row.call));
-                Ok(Measurement {
-                    floor: floor
-                        .map(|call| cost(unit, Rounds::SHORT, call?))
-                        .transpose()?,
-                    cost: cost(unit, row.rounds, Prepared::procmon(row.file, row.call)?)?,
-                })
-            };
-            rows.insert(row.name.to_owned(), measure().context(row.name)?);
+        let mut sleepers = Sleepers::default();
+        sleepers.grow_to(plan.processes, 0, &Cgroups::default())?;
+        let mut walker = Walker::new(plan.processes, plan.iterator.as_deref())?;
+        sleep(IDLE);
+        if plan.processes > 0 {
+            // The monitor's turns are for regions of their own.
+            let interval = Parameter::MonitorIntervalMs;
+            interval.set(*interval.range().end())?;
         }
-        let after = calibrate(unit)?;
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")
-            .context("cannot read the kernel's release")?;
+        let objects = objects()?;
+        let mut regions = Regions::arm();
+        for row in &CALLS {
+            call(&mut regions, row).context(row.name)?;
+        }
+        if plan.processes > 0 {
+            for row in &WALKS {
+                if !walker.can(row.walk) {
+                    continue;
+                }
+                let mut walk = || walker.walk(row.walk).context(row.name);
+                // The first one brings all memory.
+                ensure!(
+                    walk()? > plan.processes,
+                    "{} does not find all processes",
+                    row.name
+                );
+                for _ in 0..ROUNDS {
+                    regions.measure(row.name, &mut walk)?;
+                }
+                if objects.is_some() && row.name != PROC {
+                    for _ in 0..LISTED_ROUNDS {
+                        regions.list(&listed(row.name), &mut walk)?;
+                    }
+                }
+            }
+            turn(&mut regions).context(TURN)?;
+            for viewer in &plan.viewers {
+                viewers::watch(&mut regions, viewer).with_context(|| viewer.clone())?;
+            }
+        }
         Ok(Self {
-            kernel: kernel.trim_end().to_owned(),
-            unit,
-            calibration: before.zip(after).map(|(before, after)| [before, after]),
-            rows,
+            kernel: kernel()?,
+            regions: regions.into_labels(),
+            objects,
+            steps: Vec::new(),
         })
     }
 }
 
-impl Unit {
-    pub fn now(self) -> Result<u64> {
-        match self {
-            Self::Instructions => {
-                // The fence keeps the counter from being read before earlier instructions are done.
-                // SAFETY: Each x86-64 CPU has both.
-                let ticks = unsafe {
-                    _mm_lfence();
-                    _rdtsc()
-                };
-                Ok(ticks)
-            }
-            Self::Nanoseconds => {
-                let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
-                Ok(u64::try_from(Duration::from(now).as_nanos())?)
-            }
+/// Returns the kernel's release.
+pub fn kernel() -> Result<String> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")
+        .context("cannot read the kernel's release")?;
+    Ok(release.trim_end().to_owned())
+}
+
+fn objects() -> Result<Option<String>> {
+    match fs::read_to_string("/proc/floor") {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        text => Ok(Some(text.context("cannot read /proc/floor")?)),
+    }
+}
+
+fn call(regions: &mut Regions, row: &CallRow) -> Result<()> {
+    if let Some(path) = row.floor {
+        regions.call(&floor_of(row.name), Prepared::floor(path, row.call)?)?;
+    }
+    regions.call(row.name, Prepared::procmon(row.file, row.call)?)?;
+    if row.defers {
+        let call = Prepared::procmon(row.file, row.call)?;
+        regions.calls(&many(row.name), &without(row.name), call)?;
+    }
+    Ok(())
+}
+
+/// Measures a sample of the monitor. A change of the interval makes it take the next one at once if
+/// the last one is older than that.
+fn turn(regions: &mut Regions) -> Result<()> {
+    const SHORT: u32 = 1000;
+    /// The time of a region: a sample takes a few milliseconds. More would be more of what the
+    /// kernel does in any case.
+    const TIME: Duration = Duration::from_millis(20);
+    const TURNS: usize = 10;
+
+    let interval = &Parameter::MonitorIntervalMs;
+    let longest = *interval.range().end();
+    for _ in 0..TURNS {
+        for (name, ms, expected) in [(without(TURN), longest - 1, 0), (TURN.to_owned(), SHORT, 1)] {
+            interval.set(longest)?;
+            sleep(Duration::from_millis((2 * SHORT).into()));
+            let samples = sysfs::monitor()?.samples;
+            regions.measure(&name, || {
+                interval.set(ms)?;
+                sleep(TIME);
+                Ok(1)
+            })?;
+            let taken = sysfs::monitor()?.samples - samples;
+            ensure!(taken == expected, "{taken} samples in place of {expected}");
         }
     }
+    Ok(())
 }
 
-/// Measures the cost of an instruction. Fails if instructions are the unit, and that cost is not
-/// one.
-pub fn calibrate(unit: Unit) -> Result<Option<f64>> {
-    const TURNS: u32 = 500_000;
-
-    if unit != Unit::Instructions {
-        return Ok(None);
+/// Measures walks over more and more tasks.
+pub fn grow(steps: &[(usize, usize)], cgroups: usize) -> Result<Run> {
+    let cpus = thread::available_parallelism()?.get();
+    pin(0)?;
+    for file in ["pid_max", "threads-max"] {
+        let path = format!("/proc/sys/kernel/{file}");
+        fs::write(&path, "1000000").with_context(|| format!("cannot write {path}"))?;
     }
-    let mut least = u64::MAX;
-    for _ in 0..5 {
-        let start = unit.now()?;
-        spin(TURNS);
-        least = least.min(unit.now()? - start);
-    }
-    let measured = least as f64 / f64::from(2 * TURNS);
-    ensure!(
-        (measured - 1.0).abs() <= TOLERANCE,
-        "an instruction takes {measured} ticks of the time stamp counter, and not one: \
-         the guest must run with -icount shift=0"
-    );
-    Ok(Some(measured))
-}
-
-/// Runs a loop of two instructions, at least once.
-fn spin(turns: u32) {
-    // SAFETY: Only counts a register down.
-    unsafe {
-        asm!(
-            "2: dec {turns:e}",
-            "jnz 2b",
-            turns = inout(reg) turns.max(1) => _,
-            options(nomem, nostack),
+    let most = steps
+        .iter()
+        .map(|&(processes, threads)| processes + threads)
+        .max();
+    let mut sleepers = Sleepers::default();
+    let mut regions = None;
+    let mut facts = Vec::new();
+    let mut threads_so_far = 0;
+    let own = Cgroups::make(cgroups)?;
+    let mut walker = Walker::new(most.context("there is nothing to do")?, None)?;
+    for &(processes, threads) in steps {
+        let more = processes.saturating_sub(sleepers.len());
+        let each = threads.saturating_sub(threads_so_far) / more.max(1);
+        sleepers.grow_to(processes, each, &own)?;
+        threads_so_far += each * more;
+        sleep(IDLE);
+        let step = Step {
+            name: format!(
+                "{processes} processes, {threads_so_far} more threads, {cgroups} cgroups, {cpus} CPUs"
+            ),
+            processes,
+            threads: threads_so_far,
+            cgroups,
+            cpus,
+            calls: calls()?,
+        };
+        let regions = regions.get_or_insert_with(Regions::arm);
+        for row in WALKS.iter().filter(|row| row.walk.is_ours()) {
+            let name = grown(row.name, &step);
+            walker.walk(row.walk)?;
+            for _ in 0..ROUNDS {
+                regions.measure(&name, || walker.walk(row.walk))?;
+            }
+        }
+        let name = grown(THREADS, &step);
+        let found = walker.threads(SOME, RECORD_SIZE)?;
+        ensure!(
+            found > processes + threads_so_far,
+            "only {found} threads of {}",
+            processes + threads_so_far
         );
+        for _ in 0..ROUNDS {
+            regions.measure(&name, || walker.threads(SOME, RECORD_SIZE))?;
+        }
+        facts.push(step);
     }
-}
-
-/// Measures a call in rounds, less the cost of a round without one.
-fn cost(unit: Unit, rounds: Rounds, mut call: Prepared) -> Result<Cost> {
-    let mut trial = Timer {
-        unit,
-        calls: 1,
-        settle: 0,
-    };
-    // The first call may differ from all others.
-    call.repeat(&mut trial)?;
-    let mut timer = Timer {
-        calls: match call.repeat(&mut trial)? {
-            long if long > LONG_CALL => LONG_CALLS,
-            _ => rounds.calls,
-        },
-        settle: rounds.settle,
-        ..trial
-    };
-    call.repeat(&mut timer)?;
-    let costs: Result<_> = (0..rounds.number)
-        .map(|_| call.repeat(&mut timer))
-        .collect();
-    let nothing: Result<_> = (0..OWN_ROUNDS)
-        .map(|_| timer.repeat(0, || black_box(0)))
-        .collect();
-    let own = Cost::of(nothing?).median;
-    let Cost {
-        median,
-        lower,
-        upper,
-    } = Cost::of(costs?);
-    Ok(Cost {
-        median: median - own,
-        lower: lower - own,
-        upper: upper - own,
+    Ok(Run {
+        kernel: kernel()?,
+        regions: regions.map(Regions::into_labels).unwrap_or_default(),
+        objects: None,
+        steps: facts,
     })
 }
 
-/// Makes a number of calls, and returns the cost of one.
-struct Timer {
-    unit: Unit,
-    calls: u32,
-    settle: u32,
+/// A snapshot with a record for each thread.
+pub const THREADS: &str = "snapshot of threads, as by BPF";
+
+/// Returns the name of a row at a step.
+pub fn grown(row: &str, step: &Step) -> String {
+    format!("{row}: {}", step.name)
 }
 
-impl Repeat for Timer {
-    type Output = Result<f64>;
-
-    fn repeat(&mut self, expected: isize, mut call: impl FnMut() -> isize) -> Result<f64> {
-        let mut strange = 0;
-        let start = self.unit.now()?;
-        for _ in 0..self.calls {
-            strange |= call() ^ expected;
-        }
-        spin(self.settle);
-        let end = self.unit.now()?;
-        ensure!(strange == 0, "not all calls return {expected}");
-        Ok((end - start) as f64 / f64::from(self.calls))
-    }
-}
-
-impl Cost {
-    /// Summarises rounds, of which there must be some.
-    pub fn of(mut rounds: Vec<f64>) -> Self {
-        rounds.sort_unstable_by(f64::total_cmp);
-        let last = rounds.len() - 1;
-        Self {
-            median: rounds[last / 2],
-            lower: rounds[last / 4],
-            upper: rounds[last * 3 / 4],
-        }
-    }
-
-    /// Returns the distance of the quartiles, as a part of the median.
-    pub fn spread(&self) -> f64 {
-        (self.upper - self.lower) / self.median
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_does_not_see_outliers() {
-        let cost = Cost::of(vec![900.0, 5.0, 6.0, 4.0, 7.0]);
-        assert_eq!((cost.median, cost.lower, cost.upper), (6.0, 5.0, 7.0));
-        assert_eq!(cost.spread(), 2.0 / 6.0);
-    }
-
-    #[test]
-    fn a_clock_that_is_not_of_instructions_is_refused() {
-        // On real machines a tick is some fraction of a cycle, and not an instruction of this loop.
-        let error = calibrate(Unit::Instructions).unwrap_err().to_string();
-        assert!(error.contains("-icount shift=0"), "{error}");
-        assert_eq!(calibrate(Unit::Nanoseconds).unwrap(), None);
-    }
-
-    #[test]
-    fn unexpected_results_are_noticed() {
-        let mut timer = Timer {
-            unit: Unit::Nanoseconds,
-            calls: 10,
-            settle: 0,
-        };
-        assert!(timer.repeat(3, || 3).is_ok());
-        let mut left = 10;
-        let once_wrong = || {
-            left -= 1;
-            if left == 5 { -1 } else { 3 }
-        };
-        assert!(timer.repeat(3, once_wrong).is_err());
-    }
+/// Returns the number of system calls that a snapshot of the library takes, by the device's count.
+fn calls() -> Result<u64> {
+    let device = procmon::Device::open()?;
+    let before = sysfs::stats()?.totals.ioctls;
+    device.snapshot(&procmon::SnapshotOptions::new())?;
+    let after = sysfs::stats()?.totals.ioctls;
+    Ok(after - before)
 }

@@ -1,363 +1,647 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The report: results beside their targets.
+//! The report: results beside their floors and targets.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use crate::baseline::Baseline;
-use crate::measure::{Measurement, Run, Unit};
-use crate::processes::Processes;
-use crate::rows::{File, ROWS, SIZE, SIZE_TARGET};
-use crate::scaling::{SCALED, Scaling};
+use crate::costs::{Cost, Costs};
+use crate::growth::Growth;
+use crate::owners::{Objects, Owned, Owner, Share};
+use crate::replica::Replica;
+use crate::rows::{
+    BPF, CALLS, File, PROC, SIZE, SIZE_TARGET, SNAPSHOT_SOME, TURN, WALKS, floor_of, listed,
+};
+use crate::scaling::{self, Scaling};
+use crate::tables::{Table, number, optional, ratio, verdict};
 
 /// A measured module.
 pub struct Module {
     pub name: String,
     pub size: u64,
-    pub run: Run,
+    pub costs: Costs,
 }
 
 impl Module {
-    fn row(&self, name: &str) -> Result<Measurement> {
-        let row = self.run.rows.get(name).copied();
-        row.with_context(|| format!("{name} of {} was not measured", self.name))
-    }
-
     /// Returns a baseline for later runs.
-    pub fn baseline(&self, processes: &Processes) -> Result<Baseline> {
-        ensure!(
-            self.run.kernel == processes.kernel,
-            "the processes were looked at on another kernel"
-        );
-        ensure!(
-            self.run.unit == Unit::Instructions,
-            "only instructions can be compared with those of another machine"
-        );
-        let ours = ROWS.iter().filter(|row| !matches!(row.file, File::Process));
-        let rows: Result<_> = ours
-            .map(|row| (row.name, self.row(row.name)))
-            .map(|(name, row)| Ok((name.to_owned(), row?.cost.median.round() as u64)))
-            .chain([Ok((SIZE.to_owned(), self.size))])
-            .chain(processes.baseline().map(Ok))
-            .collect();
-        Ok(Baseline {
-            kernel: self.run.kernel.clone(),
-            rows: rows?,
-        })
+    pub fn baseline(&self) -> Result<Baseline> {
+        let mut baseline = Baseline {
+            kernel: self.costs.kernel.clone(),
+            rows: BTreeMap::new(),
+        };
+        let numbers = |cost: Cost| {
+            [
+                ("instructions", cost.instructions()),
+                ("lines", cost.lines()),
+            ]
+        };
+        for row in CALLS.iter().filter(|row| row.file != File::Process) {
+            baseline.add(row.name, &numbers(self.costs.call(row.name)?));
+        }
+        for row in WALKS.iter().filter(|row| row.walk.is_ours()) {
+            baseline.add(row.name, &numbers(self.costs.get(row.name)?));
+        }
+        baseline.add(TURN, &numbers(self.costs.beyond(TURN)?));
+        baseline.add(SIZE, &[("bytes", self.size as f64)]);
+        Ok(baseline)
     }
+}
+
+/// What was measured beside the costs of our module.
+#[derive(Default)]
+pub struct Others {
+    pub compared: Option<Module>,
+    pub growth: Vec<Costs>,
+    pub scaling: Vec<Scaling>,
+    pub replica: Option<Replica>,
 }
 
 #[derive(Serialize)]
 pub struct Report {
     kernel: String,
-    pub unit: Unit,
-    calibration: Option<[f64; 2]>,
     /// The names of the modules, ours first.
     pub modules: Vec<String>,
-    pub rows: Vec<ReportRow>,
+    pub calls: Vec<CallResult>,
+    walks: Vec<WalkResult>,
+    turn: Option<Cost>,
+    viewers: Vec<(String, Cost)>,
+    sizes: Vec<u64>,
+    owners: Vec<Shares>,
+    #[serde(skip)]
+    objects: Objects,
+    growth: Growth,
     scaling: Vec<Scaling>,
-    processes: Option<Processes>,
+    replica: Option<Replica>,
 }
 
 #[derive(Serialize)]
-pub struct ReportRow {
+pub struct CallResult {
     pub name: &'static str,
-    pub floor: Option<f64>,
+    pub floor: Option<Cost>,
     /// One result of each module.
-    pub results: Vec<f64>,
-    /// The result of our module in floors.
-    ratio: Option<f64>,
-    /// The distance of our module's quartiles, as a part of its median.
-    spread: Option<f64>,
+    pub results: Vec<Cost>,
+    /// The largest numbers beyond those of the floor.
     pub target: Option<f64>,
-    ok: Option<bool>,
+    lines_target: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct WalkResult {
+    name: &'static str,
+    cost: Cost,
+}
+
+/// The lines of a walk by their owners.
+#[derive(Serialize)]
+struct Shares {
+    /// The short name of the walk.
+    name: &'static str,
+    #[serde(flatten)]
+    owned: Owned,
 }
 
 impl Report {
-    /// Creates a report on our module, which comes first, and on others.
-    pub fn new(
-        modules: &[Module],
-        scaling: Vec<Scaling>,
-        processes: Option<Processes>,
-    ) -> Result<Self> {
-        let ours = modules.first().context("there is nothing to report on")?;
-        for other in modules {
+    /// Creates a report on our module, and on what was measured beside.
+    pub fn new(ours: &Module, others: Others) -> Result<Self> {
+        let modules: Vec<_> = [ours].into_iter().chain(&others.compared).collect();
+        for module in &modules {
             ensure!(
-                (other.run.unit, &other.run.kernel) == (ours.run.unit, &ours.run.kernel),
-                "{} and {} were measured in different ways",
+                module.costs.kernel == ours.costs.kernel,
+                "{} and {} were measured on different kernels",
                 ours.name,
-                other.name
+                module.name
             );
         }
-        // The targets are instructions.
-        let comparable =
-            |target: Option<f64>| target.filter(|_| ours.run.unit == Unit::Instructions);
-        let mut rows = Vec::new();
-        for row in &ROWS {
-            let measured = ours.row(row.name)?;
-            let costs: Result<_> = modules
-                .iter()
-                .map(|module| Ok(module.row(row.name)?.cost.median))
-                .collect();
-            rows.push(ReportRow::new(
-                row.name,
-                measured.floor.map(|floor| floor.median),
-                costs?,
-                Some(measured.cost.spread()),
-                comparable(row.target),
-            ));
-        }
-        let sizes = modules.iter().map(|module| module.size as f64).collect();
-        rows.push(ReportRow::new(SIZE, None, sizes, None, Some(SIZE_TARGET)));
+        let calls: Result<_> = CALLS
+            .iter()
+            .map(|row| {
+                let results: Result<_> = modules
+                    .iter()
+                    .map(|module| module.costs.call(row.name).context(module.name.clone()))
+                    .collect();
+                let floor = row.floor.map(|_| ours.costs.get(&floor_of(row.name)));
+                Ok(CallResult {
+                    name: row.name,
+                    floor: floor.transpose()?,
+                    results: results?,
+                    target: row.instructions,
+                    lines_target: row.lines,
+                })
+            })
+            .collect();
+        let walks: Result<_> = WALKS
+            .iter()
+            .filter(|row| ours.costs.contains(row.name))
+            .map(|row| {
+                Ok(WalkResult {
+                    name: row.name,
+                    cost: ours.costs.get(row.name)?,
+                })
+            })
+            .collect();
+        let objects = match &ours.costs.objects {
+            Some(text) => Objects::parse(text)?,
+            None => Objects::default(),
+        };
+        let owners = WALKS.iter().filter_map(|row| {
+            let name = listed(row.name);
+            let cost = ours.costs.get(&name).ok()?;
+            Some(Shares {
+                name: row.short,
+                owned: Owned::find(&objects, ours.costs.lines(&name), cost.per),
+            })
+        });
         Ok(Self {
-            kernel: ours.run.kernel.clone(),
-            unit: ours.run.unit,
-            calibration: ours.run.calibration,
+            kernel: ours.costs.kernel.clone(),
             modules: modules.iter().map(|module| module.name.clone()).collect(),
-            rows,
-            scaling,
-            processes,
+            calls: calls?,
+            turn: ours
+                .costs
+                .contains(TURN)
+                .then(|| ours.costs.beyond(TURN))
+                .transpose()?,
+            viewers: ours
+                .costs
+                .viewers()
+                .map(|(name, cost)| (name.to_owned(), cost))
+                .collect(),
+            sizes: modules.iter().map(|module| module.size).collect(),
+            owners: owners.collect(),
+            walks: walks?,
+            objects,
+            growth: Growth::new(&others.growth)?,
+            scaling: others.scaling,
+            replica: others.replica,
         })
     }
-}
 
-impl ReportRow {
-    fn new(
-        name: &'static str,
-        floor: Option<f64>,
-        results: Vec<f64>,
-        spread: Option<f64>,
-        target: Option<f64>,
-    ) -> Self {
-        let ours = results[0];
-        Self {
-            name,
-            floor,
-            ratio: floor.map(|floor| ours / floor),
-            spread,
-            target,
-            // Reading the counter adds a few hundredths to a whole number of instructions.
-            ok: target.map(|target| ours.round() <= target),
-            results,
-        }
+    fn walk(&self, name: &str) -> Option<Cost> {
+        let walk = self.walks.iter().find(|walk| walk.name == name)?;
+        Some(walk.cost)
     }
 
-    /// Whether the row is in bytes, and so has no bar in the chart.
-    pub fn is_size(&self) -> bool {
-        self.name == SIZE
-    }
-}
-
-impl Unit {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Instructions => "instructions",
-            Self::Nanoseconds => "nanoseconds",
+    fn calls_table(&self) -> Table {
+        let mut columns = vec![
+            "floor",
+            "ours",
+            "ratio",
+            "more",
+            "target",
+            "lines: floor",
+            "ours",
+            "more",
+            "target",
+        ];
+        if self.modules.len() > 1 {
+            columns.extend(["other", "lines"]);
         }
+        let mut table = Table::new("Instructions and lines of data of a call", &columns);
+        for row in &self.calls {
+            let ours = row.results[0];
+            let more = |of: fn(&Cost) -> f64| row.floor.map(|floor| of(&ours) - of(&floor));
+            let target = |of: fn(&Cost) -> f64, target| {
+                more(of).map_or_else(String::new, |more| verdict(more, target, number))
+            };
+            let mut cells = vec![
+                optional(row.floor.map(|floor| floor.instructions()), number),
+                number(ours.instructions()),
+                optional(
+                    row.floor
+                        .map(|floor| ours.instructions() / floor.instructions()),
+                    ratio,
+                ),
+                optional(more(Cost::instructions), number),
+                target(Cost::instructions, row.target),
+                optional(row.floor.map(|floor| floor.lines()), number),
+                number(ours.lines()),
+                optional(more(Cost::lines), number),
+                target(Cost::lines, row.lines_target),
+            ];
+            if let Some(other) = row.results.get(1) {
+                cells.extend([number(other.instructions()), number(other.lines())]);
+            }
+            table.row(row.name, cells);
+        }
+        table
+    }
+
+    fn walks_table(&self) -> Table {
+        let mut table = Table::new(
+            "Instructions and lines of data for each process",
+            &[
+                "instr.", "target", "lines", "target", "written", "target", "to C", "lines",
+                "to BPF", "lines",
+            ],
+        );
+        let bpf = self.walk(BPF);
+        for row in &WALKS {
+            let Some(cost) = self.walk(row.name) else {
+                continue;
+            };
+            let target = row.target;
+            let most = match target.with_prefetch {
+                Some(most) if cost.prefetches() >= 0.5 => Some(most),
+                _ => target.instructions,
+            };
+            let written = cost.kernel_lines_written();
+            let ratios = |to: Option<Cost>| {
+                let to = to.filter(|_| row.walk.is_ours());
+                let by = |of: fn(&Cost) -> f64| to.map(|to| of(&cost) / of(&to));
+                [by(Cost::instructions), by(Cost::lines)]
+            };
+            let to_floor = ratios(row.floor.and_then(|floor| self.walk(floor)));
+            let wanted = target
+                .ratios
+                .map(|(instructions, lines)| [instructions, lines]);
+            let mut cells = vec![
+                number(cost.instructions()),
+                verdict(cost.instructions(), most, number),
+                number(cost.lines()),
+                verdict(cost.lines(), target.lines, number),
+                format!("{written:.1}"),
+                verdict(written, target.written, number),
+            ];
+            for (index, &value) in to_floor.iter().enumerate() {
+                let mut text = optional(value, ratio);
+                if let (Some(value), Some(wanted)) = (value, wanted) {
+                    let ok = if value < wanted[index] + 0.005 {
+                        "ok"
+                    } else {
+                        "no"
+                    };
+                    text += &format!(" ({} {ok})", ratio(wanted[index]));
+                }
+                cells.push(text);
+            }
+            let to_bpf = match row.name {
+                SNAPSHOT_SOME => ratios(bpf),
+                _ => [None, None],
+            };
+            cells.extend(to_bpf.map(|value| optional(value, ratio)));
+            table.row(row.name, cells);
+        }
+        table
+    }
+
+    fn details(&self) -> Table {
+        let mut table = Table::new(
+            "All counts: of a call; of a walk for each process, but for lines of code; of a turn",
+            &[
+                "user",
+                "kernel",
+                "module",
+                "loads",
+                "stores",
+                "locked",
+                "prefetch",
+                "read",
+                "written",
+                "user: read",
+                "written",
+                "code",
+                "pages",
+            ],
+        );
+        let mut add = |name: String, cost: &Cost, code: f64| {
+            let counts = &cost.counts;
+            let each = [
+                counts.user_instructions,
+                counts.kernel_instructions,
+                counts.module_instructions,
+                counts.loads,
+                counts.stores,
+                counts.locked,
+                counts.prefetches,
+                counts.kernel_lines_read,
+                counts.kernel_lines_written,
+                counts.user_lines_read,
+                counts.user_lines_written,
+            ];
+            let mut cells: Vec<_> = each.map(|count| number(cost.of(count))).to_vec();
+            cells.push(number(code));
+            cells.push(number(cost.of(counts.pages)));
+            table.row(name, cells);
+        };
+        for row in &self.calls {
+            if let Some(floor) = &row.floor {
+                add(
+                    floor_of(row.name),
+                    floor,
+                    floor.of(floor.counts.instruction_lines),
+                );
+            }
+            let ours = &row.results[0];
+            add(
+                row.name.to_owned(),
+                ours,
+                ours.of(ours.counts.instruction_lines),
+            );
+        }
+        for walk in &self.walks {
+            add(
+                walk.name.to_owned(),
+                &walk.cost,
+                walk.cost.counts.instruction_lines as f64,
+            );
+        }
+        if let Some(turn) = &self.turn {
+            add(
+                TURN.to_owned(),
+                turn,
+                turn.of(turn.counts.instruction_lines),
+            );
+        }
+        table
+    }
+
+    /// Returns the table of owners.
+    fn owners_table(&self) -> Table {
+        let names: Vec<_> = self.owners.iter().map(|shares| shares.name).collect();
+        let mut table = Table::new(
+            "Whose lines, for each process (in brackets those that are written)",
+            &names,
+        );
+        let cell = |share: Option<&Share>| match share {
+            Some(share) if share.written >= 0.05 => {
+                format!("{:.1} ({:.1})", share.lines, share.written)
+            }
+            Some(share) if share.lines >= 0.05 => format!("{:.1}", share.lines),
+            _ => "-".to_owned(),
+        };
+        for owner in Owner::ALL {
+            let shares = self.owners.iter();
+            table.row(
+                owner.name(),
+                shares
+                    .map(|shares| cell(shares.owned.sums.get(&owner)))
+                    .collect(),
+            );
+        }
+        let totals = self
+            .owners
+            .iter()
+            .map(|shares| cell(Some(&shares.owned.total())));
+        table.row("sum", totals.collect());
+        table
+    }
+
+    /// Returns the table of the lines of each object, with the fields that are in them.
+    fn fields_table(&self) -> Table {
+        const RARE: f64 = 0.05;
+
+        let mut names: Vec<_> = self.owners.iter().map(|shares| shares.name).collect();
+        names.push("fields in this line, not all of them read");
+        let mut table = Table::new("Each line of these objects, for each process", &names);
+        let mut all = BTreeMap::new();
+        for shares in &self.owners {
+            for (&place, share) in &shares.owned.by_line {
+                let most: &mut f64 = all.entry(place).or_default();
+                *most = most.max(share.lines);
+            }
+        }
+        for ((owner, line), _) in all.into_iter().filter(|&(_, most)| most >= RARE) {
+            let mut cells: Vec<_> = self
+                .owners
+                .iter()
+                .map(|shares| match shares.owned.by_line.get(&(owner, line)) {
+                    Some(share) if share.lines >= RARE => {
+                        let written = if share.written >= RARE { " w" } else { "" };
+                        format!("{:.1}{written}", share.lines)
+                    }
+                    _ => "-".to_owned(),
+                })
+                .collect();
+            cells.push(self.objects.fields(owner, line).join(" "));
+            table.row(format!("{} {line}", owner.name()), cells);
+        }
+        table
+    }
+
+    fn rest(&self) -> Table {
+        let mut columns = vec!["ours", "target"];
+        if self.modules.len() > 1 {
+            columns.push("other");
+        }
+        let mut table = Table::new("Other numbers", &columns);
+        let mut add = |name: &str, value: f64, target, other: Option<f64>| {
+            let mut cells = vec![number(value), verdict(value, target, number)];
+            if self.modules.len() > 1 {
+                cells.push(optional(other, number));
+            }
+            table.row(name, cells);
+        };
+        let size = |index: usize| self.sizes.get(index).map(|&size| size as f64);
+        add(
+            &format!("{SIZE}, bytes"),
+            size(0).unwrap_or_default(),
+            Some(SIZE_TARGET),
+            size(1),
+        );
+        if let Some(turn) = &self.turn {
+            add(&format!("{TURN}, instr."), turn.instructions(), None, None);
+            add(&format!("{TURN}, lines"), turn.lines(), None, None);
+        }
+        for (name, cost) in &self.viewers {
+            add(
+                &format!("{name}: a refresh"),
+                cost.instructions(),
+                None,
+                None,
+            );
+        }
+        table
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
+        writeln!(
             f,
-            "Linux {}: {} per operation",
+            "Linux {}, {}",
             self.kernel,
-            self.unit.name()
+            self.modules.join(" beside ")
         )?;
-        if let Some([before, after]) = self.calibration {
-            write!(f, " (calibration {before:.4}, {after:.4})")?;
+        write!(f, "\n{}", self.calls_table())?;
+        let processes = self.walk(PROC).or(self.walk(SNAPSHOT_SOME));
+        if let Some(cost) = processes {
+            write!(
+                f,
+                "\nWith {} processes in all:\n\n{}",
+                cost.per,
+                self.walks_table()
+            )?;
         }
-        write!(f, "\n\n{:28}", "operation")?;
-        for title in ["floor", "result", "ratio", "spread", "target"] {
-            write!(f, "{title:>9}")?;
+        if !self.owners.is_empty() {
+            write!(f, "\n{}\n{}", self.owners_table(), self.fields_table())?;
         }
-        for (index, other) in self.modules[1..].iter().enumerate() {
-            // Ours has a verdict beside its target.
-            let verdict = if index == 0 { 10 } else { 0 };
-            write!(f, "{:verdict$}  {other}", "")?;
+        write!(f, "\n{}\n{}", self.details(), self.rest())?;
+        if let Some(replica) = &self.replica {
+            write!(f, "\n{replica}")?;
         }
-        writeln!(f)?;
-        for row in &self.rows {
-            let verdict = match (row.ok, row.target) {
-                (Some(true), _) => "ok".to_owned(),
-                (Some(false), Some(target)) => format!("{:+.0}", row.results[0] - target),
-                _ => String::new(),
-            };
-            let mut line = format!(
-                "{:28}{:>9}{:>9.0}{:>9}{:>9}{:>9}  {verdict:8}",
-                row.name,
-                or_dash(row.floor.map(|floor| format!("{floor:.0}"))),
-                row.results[0],
-                or_dash(row.ratio.map(|ratio| format!("{ratio:.2}"))),
-                or_dash(row.spread.map(|spread| format!("{:.1} %", spread * 100.0))),
-                or_dash(row.target.map(|target| format!("{target:.0}"))),
-            );
-            for (other, result) in self.modules[1..].iter().zip(&row.results[1..]) {
-                line += &format!("  {result:>width$.0}", width = other.len());
-            }
-            writeln!(f, "{}", line.trim_end())?;
-        }
-        if !self.scaling.is_empty() {
-            self.write_scaling(f)?;
-        }
-        if let Some(processes) = &self.processes {
-            write!(f, "{processes}")?;
-        }
-        Ok(())
+        write!(f, "{}", self.growth)?;
+        scaling::write(f, &self.scaling)
     }
 }
 
 impl Report {
-    fn write_scaling(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "\nThroughput per CPU with all at it, in percent of that on a file of the kernel"
-        )?;
-        write!(f, "\n{:28}", "CPUs")?;
-        for scaling in &self.scaling {
-            write!(f, "{:>9}", scaling.cpus)?;
-        }
-        writeln!(f)?;
-        for (name, _, floor) in SCALED {
-            write!(f, "{:28}", format!("{name} ({floor})"))?;
-            for scaling in &self.scaling {
-                let relative = scaling.relative.get(name).copied().unwrap_or(f64::NAN);
-                write!(f, "{:>9.0}", relative * 100.0)?;
+    /// Returns the rows of the chart.
+    pub fn bars(&self) -> impl Iterator<Item = Bars> {
+        self.calls.iter().map(|row| {
+            let floor = row.floor.map(|floor| floor.instructions());
+            Bars {
+                name: row.name,
+                floor,
+                results: row.results.iter().map(Cost::instructions).collect(),
+                target: floor.zip(row.target).map(|(floor, more)| floor + more),
             }
-            writeln!(f)?;
-        }
-        writeln!(
-            f,
-            "\nMedian wall time of a pwrite of 64 bytes, in times of that to /dev/null"
-        )?;
-        write!(f, "\n{:28}", "CPUs")?;
-        for scaling in &self.scaling {
-            write!(f, "{:>9}", scaling.cpus)?;
-        }
-        write!(f, "\n{:28}", "pwrite 64")?;
-        for scaling in &self.scaling {
-            write!(f, "{:>9.2}", scaling.write / scaling.write_floor)?;
-        }
-        writeln!(f)
+        })
     }
 }
 
-fn or_dash(text: Option<String>) -> String {
-    text.unwrap_or_else(|| "-".to_owned())
+/// A row of the chart: instructions.
+pub struct Bars {
+    pub name: &'static str,
+    pub floor: Option<f64>,
+    /// One of each module.
+    pub results: Vec<f64>,
+    pub target: Option<f64>,
 }
 
 #[cfg(test)]
 pub mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::measure::Cost;
+    use crate::costs::tests::costs;
+    use crate::rows::{C_ALL, C_SOME, SNAPSHOT_ALL, without};
 
-    fn module(name: &str, factor: f64) -> Module {
-        let cost = |median| Cost {
-            median,
-            lower: median,
-            upper: median,
-        };
-        let rows = ROWS.iter().map(|row| {
-            let measurement = Measurement {
-                cost: cost(row.target.unwrap_or(1000.0) * factor),
-                floor: row.floor.map(|_| cost(500.0)),
-            };
-            (row.name.to_owned(), measurement)
-        });
+    /// Returns a module whose calls take a number of instructions more than floors of 500, and
+    /// whose walks take a number for each of 2000 processes.
+    fn module(name: &str, more: u64, each: u64) -> Module {
+        let turn = without(TURN);
+        let mut rows = vec![(TURN, 1, 5000 + more, 30), (&*turn, 1, 5000, 10)];
+        let floors: Vec<_> = CALLS.iter().map(|row| floor_of(row.name)).collect();
+        for (row, floor) in CALLS.iter().zip(&floors) {
+            rows.push((row.name, 1, 500 + more, 40));
+            if row.floor.is_some() {
+                rows.push((floor, 1, 500, 30));
+            }
+        }
+        for row in WALKS.iter().filter(|row| row.walk.is_ours()) {
+            rows.push((row.name, 2000, 2000 * each, 2000 * 23));
+        }
+        for name in [C_SOME, C_ALL] {
+            rows.push((name, 2000, 2000 * 200, 2000 * 20));
+        }
         Module {
             name: name.to_owned(),
             size: 1000,
-            run: Run {
-                kernel: "1.2.3".to_owned(),
-                unit: Unit::Instructions,
-                calibration: Some([1.0, 1.0]),
-                rows: rows.collect(),
-            },
+            costs: costs(&rows),
         }
     }
 
-    /// Returns a report in which our module reaches every target, and another one, whose name needs
-    /// quoting, none.
+    /// Returns a report on a module that reaches most targets, beside another one, whose name needs
+    /// quoting.
     pub fn report() -> Report {
-        let scaling = Scaling {
-            cpus: 2,
-            relative: BTreeMap::from([("pread 64".to_owned(), 0.8)]),
-            write: 300.0,
-            write_floor: 200.0,
+        let others = Others {
+            compared: Some(module("<other>", 1000, 900)),
+            ..Others::default()
         };
-        Report::new(
-            &[module("ours", 1.0), module("<other>", 2.0)],
-            vec![scaling],
-            None,
-        )
-        .unwrap()
+        Report::new(&module("ours", 100, 200), others).unwrap()
+    }
+
+    fn words<'a>(text: &'a str, row: &str) -> Vec<&'a str> {
+        let start = format!("{row}  ");
+        let line = text.lines().find(|line| line.starts_with(&start)).unwrap();
+        line[start.len()..].split_whitespace().collect()
     }
 
     #[test]
-    fn shows_all_rows_of_all_modules() {
-        let text = report().to_string();
-        for row in &ROWS {
-            assert!(text.contains(row.name), "{text}");
-        }
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("pread 64 "))
-            .unwrap();
-        let words: Vec<_> = line.split_whitespace().collect();
+    fn calls_are_beside_their_floors_and_targets() {
+        let text = report().calls_table().to_string();
         assert_eq!(
-            words,
+            words(&text, "GET_COUNT"),
             [
-                "pread", "64", "500", "860", "1.72", "0.0", "%", "860", "ok", "1720"
+                "500", "600", "1.20", "100", "100", "ok", "30", "40", "10", "1500", "40"
             ]
         );
-        assert!(
-            text.contains("pwrite 64                        1.50"),
-            "{text}"
+        assert_eq!(
+            words(&text, "pwrite 64"),
+            [
+                "500", "600", "1.20", "100", "700", "ok", "30", "40", "10", "28", "ok", "1500",
+                "40"
+            ]
+        );
+        assert_eq!(
+            words(&text, "pread of stats in sysfs"),
+            ["-", "600", "-", "-", "-", "40", "-", "1500", "40"]
         );
     }
 
     #[test]
     fn missed_targets_are_shown() {
-        let text = Report::new(&[module("other", 2.0)], vec![], None)
-            .unwrap()
-            .to_string();
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("GET_COUNT "))
-            .unwrap();
-        assert!(line.trim_end().ends_with("680  +680"), "{line}");
+        let report = Report::new(&module("ours", 150, 250), Others::default()).unwrap();
+        let text = report.calls_table().to_string();
+        assert_eq!(
+            words(&text, "GET_COUNT")[3..6],
+            ["150", "100", "+50"],
+            "{text}"
+        );
+        let text = report.walks_table().to_string();
+        assert_eq!(words(&text, SNAPSHOT_SOME)[..3], ["250", "200", "+50"]);
     }
 
     #[test]
-    fn parts_of_an_instruction_do_not_miss_a_target() {
-        let ok = |result| ReportRow::new("row", None, vec![result], None, Some(740.0)).ok;
-        assert_eq!(ok(740.04), Some(true));
-        assert_eq!(ok(740.96), Some(false));
+    fn walks_are_compared_with_their_floors() {
+        let text = report().walks_table().to_string();
+        assert_eq!(
+            words(&text, SNAPSHOT_ALL),
+            [
+                "200", "225", "ok", "23", "26", "ok", "0.0", "1.1", "ok", "1.00", "(1.25", "ok)",
+                "1.15", "(0.90", "no)", "-", "-"
+            ]
+        );
+        assert_eq!(
+            words(&text, C_ALL),
+            ["200", "20", "0.0", "-", "-", "-", "-"]
+        );
     }
 
     #[test]
-    fn units_are_not_mixed() {
-        let mut other = module("other", 1.0);
-        other.run.unit = Unit::Nanoseconds;
-        assert!(Report::new(&[module("ours", 1.0), other], vec![], None).is_err());
+    fn all_counts_of_all_rows_are_shown() {
+        let report = report();
+        let text = report.to_string();
+        for row in &CALLS {
+            assert!(report.details().to_string().contains(row.name), "{text}");
+        }
+        assert!(
+            text.starts_with("Linux 1.2.3, ours beside <other>\n"),
+            "{text}"
+        );
+        assert_eq!(words(&text, "turn of the monitor, instr."), ["100", "-"]);
+    }
+
+    #[test]
+    fn other_kernels_are_not_compared() {
+        let mut other = module("other", 1, 1);
+        other.costs.kernel = "1.2.4".to_owned();
+        let others = Others {
+            compared: Some(other),
+            ..Others::default()
+        };
+        assert!(Report::new(&module("ours", 1, 1), others).is_err());
     }
 
     #[test]
     fn a_baseline_has_the_rows_of_procmon() {
-        let processes = Processes {
-            kernel: "1.2.3".to_owned(),
-            calibration: [1.0, 1.0],
-            counts: Vec::new(),
-        };
-        let baseline = module("ours", 1.0).baseline(&processes).unwrap();
-        assert_eq!(baseline.rows["pread 64"], 860);
-        assert_eq!(baseline.rows[SIZE], 1000);
-        assert_eq!(baseline.rows.len(), ROWS.len());
+        let baseline = module("ours", 100, 200).baseline().unwrap();
+        assert_eq!(baseline.rows["pread 64"]["instructions"], 600.0);
+        assert_eq!(baseline.rows[SNAPSHOT_ALL]["lines"], 23.0);
+        assert_eq!(baseline.rows[TURN]["instructions"], 100.0);
+        assert_eq!(baseline.rows[SIZE]["bytes"], 1000.0);
+        // All calls but the one of the kernel's own file, four snapshots, the turn and the size.
+        assert_eq!(baseline.rows.len(), CALLS.len() - 1 + 4 + 2);
     }
 }

@@ -3,6 +3,7 @@
 //! Throughput with all CPUs making the same call at once. This runs in the guest.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::hint::spin_loop;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -15,7 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::calls::{Prepared, Repeat};
 use crate::cpu::pin;
-use crate::measure::Cost;
 use crate::rows::{Call, File};
 
 /// The time for which a call is made in one go, and the number of such times.
@@ -25,11 +25,14 @@ const SLICES: usize = 9;
 /// The number of writes that are timed one by one.
 const WRITES: usize = 500;
 
+/// The call that is timed one by one as well.
+const WRITE: &str = "pwrite 64";
+
 /// The calls that all CPUs make at once, each with another file for comparison.
 pub const SCALED: [(&str, Call, &str); 3] = [
     ("pread 64", Call::Read(64), "/dev/zero"),
     ("GET_STATS", Call::Ioctl(PROCMON_GET_STATS), "/dev/null"),
-    ("pwrite 64", Call::Write(64), "/dev/null"),
+    (WRITE, Call::Write(64), "/dev/null"),
 ];
 
 /// The results with one number of CPUs.
@@ -54,7 +57,7 @@ pub fn measure() -> Result<Scaling> {
                 Ok(throughput(cpus, || Prepared::procmon(File::Device, call))? / floor)
             })
             .collect();
-        relative.insert(name.to_owned(), Cost::of(ratios?).median);
+        relative.insert(name.to_owned(), median(ratios?));
     }
     pin(0)?;
     let (_, call, floor) = SCALED[2];
@@ -64,6 +67,12 @@ pub fn measure() -> Result<Scaling> {
         write: wall_time(Prepared::procmon(File::Device, call)?)?,
         write_floor: wall_time(Prepared::floor(floor, call)?)?,
     })
+}
+
+/// Returns the median of numbers, of which there must be some.
+pub fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_unstable_by(f64::total_cmp);
+    numbers[(numbers.len() - 1) / 2]
 }
 
 /// Makes a call on all CPUs for a while. Returns the number of calls per CPU and second.
@@ -136,8 +145,43 @@ impl Repeat for Each {
             ensure!(result == expected, "a call returns {result}");
             times.push(time.as_nanos() as f64);
         }
-        Ok(Cost::of(times).median)
+        Ok(median(times))
     }
+}
+
+/// Writes the tables of guests with different numbers of CPUs.
+pub fn write(f: &mut fmt::Formatter<'_>, guests: &[Scaling]) -> fmt::Result {
+    if guests.is_empty() {
+        return Ok(());
+    }
+    for (title, percent) in [
+        (
+            "Throughput per CPU with all at it, in percent of that on a file of the kernel",
+            true,
+        ),
+        (
+            "Median wall time of a pwrite of 64 bytes, in times of that to /dev/null",
+            false,
+        ),
+    ] {
+        write!(f, "\n{title}\n\n{:32}", "CPUs")?;
+        for guest in guests {
+            write!(f, "{:>9}", guest.cpus)?;
+        }
+        writeln!(f)?;
+        for (name, _, floor) in SCALED.iter().filter(|(name, ..)| percent || *name == WRITE) {
+            write!(f, "{:32}", format!("{name} ({floor})"))?;
+            for guest in guests {
+                let relative = guest.relative.get(*name).copied().unwrap_or(f64::NAN);
+                match percent {
+                    true => write!(f, "{:>9.0}", relative * 100.0)?,
+                    false => write!(f, "{:>9.2}", guest.write / guest.write_floor)?,
+                }
+            }
+            writeln!(f)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::ops::Sub;
 use std::str::FromStr;
 
 /// The results of a region.
@@ -80,6 +81,20 @@ impl Counts {
             + self.kernel_lines_written
             + self.user_lines_read
             + self.user_lines_written
+    }
+}
+
+impl Sub for Counts {
+    type Output = Self;
+
+    /// Returns by how much each count is larger, 0 for those that are not.
+    fn sub(mut self, other: Self) -> Self {
+        for (name, count) in other.iter() {
+            if let Some(field) = self.field(name) {
+                *field = field.saturating_sub(count);
+            }
+        }
+        self
     }
 }
 
@@ -211,5 +226,13 @@ mod tests {
             *counts.field(&format!("{name}_lines_written")).unwrap() = 100;
         }
         assert_eq!((counts.instructions(), counts.lines()), (3, 220));
+        let more = Counts {
+            kernel_instructions: 2,
+            locked: 1,
+            ..counts
+        };
+        let difference = more - counts;
+        assert_eq!((difference.instructions(), difference.locked), (1, 1));
+        assert_eq!((counts - more).instructions(), 0);
     }
 }

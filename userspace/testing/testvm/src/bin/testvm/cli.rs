@@ -38,10 +38,9 @@ pub struct Options {
     #[arg(long, value_name = "NAME|PATH", default_value = "debian")]
     pub kernel: PathBuf,
 
-    /// Number of CPUs.
-    #[arg(long, value_name = "N", default_value_t = 2,
-          value_parser = clap::value_parser!(u8).range(1..))]
-    pub cpus: u8,
+    /// Number of CPUs. [default: 2, 1 with --icount]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub cpus: Option<u8>,
 
     /// Memory of the guest, like 768M or 2G. [default: 512M, 2G with a kernel that finds errors]
     #[arg(long, value_name = "SIZE")]
@@ -51,8 +50,9 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Accel::Auto)]
     pub accel: Accel,
 
-    /// Count instructions instead of time, so that runs repeat more exactly. Means TCG and one CPU.
-    #[arg(long, conflicts_with_all = ["accel", "cpus"])]
+    /// Count instructions instead of time, so that runs repeat more exactly. Means TCG, with CPUs
+    /// that take turns.
+    #[arg(long, conflicts_with = "accel")]
     pub icount: bool,
 
     /// Load a plugin into QEMU, whose argument "output" is the file of --plugin-output. Means TCG.
@@ -161,6 +161,10 @@ impl Options {
             None => "512M",
         };
         self.mem.clone().unwrap_or(Memory(default.to_owned()))
+    }
+
+    pub fn cpus(&self) -> u8 {
+        self.cpus.unwrap_or(if self.icount { 1 } else { 2 })
     }
 
     fn kernel_is_named(&self) -> bool {
@@ -295,11 +299,22 @@ mod tests {
     #[test]
     fn takes_everything_after_the_dashes_as_the_command() {
         let options = parse(&["--cpus", "3", "--", "echo", "--mem", "*"]).unwrap();
-        assert_eq!(options.cpus, 3);
+        assert_eq!(options.cpus(), 3);
         assert_eq!(command_line(&options.command).unwrap(), "echo --mem *");
         assert_eq!(command_line(&parse(&[]).unwrap().command), None);
         assert!(parse(&["echo"]).is_err());
         assert!(parse(&["--terminal"]).unwrap().terminal);
+    }
+
+    #[test]
+    fn counting_instructions_takes_one_cpu_if_not_told_otherwise() {
+        for (words, cpus) in [
+            (&[][..], 2),
+            (&["--icount"], 1),
+            (&["--icount", "--cpus", "4"], 4),
+        ] {
+            assert_eq!(parse(words).unwrap().cpus(), cpus, "{words:?}");
+        }
     }
 
     #[test]
@@ -356,7 +371,7 @@ mod tests {
         ] {
             assert!(parse(&words).is_err(), "{words:?}");
         }
-        assert!(parse(&["--icount", "--cpus", "2"]).is_err());
+        assert!(parse(&["--icount", "--accel", "tcg"]).is_err());
         assert!(parse(&["--no-module", "--module-args", "a=1"]).is_err());
     }
 }

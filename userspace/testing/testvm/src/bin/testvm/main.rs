@@ -25,7 +25,7 @@ use testvm::protocol::Task;
 use testvm::splat;
 
 use crate::cli::{FAILED, Options, SPLAT};
-use crate::machine::{Engine, Input, Machine, Plugin};
+use crate::machine::{Input, Machine, Plugin};
 use crate::terminal::RawMode;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
@@ -103,11 +103,7 @@ fn run(options: &Options) -> Result<u8> {
         runner: &options.harness.runner,
         kernel: &options.kernel_file(),
         engine,
-        cpus: if engine == Engine::Icount {
-            1
-        } else {
-            options.cpus
-        },
+        cpus: options.cpus(),
         memory: options.memory().to_string(),
         append: &format!("{arguments} {}", options.append.join(" ")),
         tree: guest::full(options, wanted, task)?,
