@@ -71,7 +71,8 @@ pub struct Costs {
 
 impl Costs {
     /// Joins a run with the plugin's regions, which are in the same order. Of those with the same
-    /// name the one with the fewest instructions counts, and of these the one with the fewest lines.
+    /// name the one with the fewest instructions counts, and of several the one with the fewest
+    /// lines.
     pub fn join(run: Run, regions: Vec<Region>) -> Result<Self> {
         ensure!(
             run.regions.len() == regions.len(),

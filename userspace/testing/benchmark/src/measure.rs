@@ -198,9 +198,7 @@ pub fn grow(steps: &[(usize, usize)], cgroups: usize) -> Result<Run> {
         threads_so_far += each * more;
         sleep(IDLE);
         let step = Step {
-            name: format!(
-                "{processes} processes, {threads_so_far} more threads, {cgroups} cgroups, {cpus} CPUs"
-            ),
+            name: format!("{processes}+{threads_so_far} in {cgroups} cgroups on {cpus} CPUs"),
             processes,
             threads: threads_so_far,
             cgroups,

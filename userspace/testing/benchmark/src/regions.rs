@@ -19,7 +19,7 @@ const WARM_UP: usize = 300;
 /// The numbers of regions for each row, of which the one with the fewest instructions counts: the
 /// others have a tick of the kernel's clock in them, or other work that is not the row's.
 pub const ROUNDS: usize = 5;
-const CALL_ROUNDS: usize = 16;
+const CALL_ROUNDS: usize = 64;
 
 /// The number of calls that leave work for later in a region, and the time after them for RCU.
 const MANY: u64 = 1000;

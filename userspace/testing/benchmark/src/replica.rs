@@ -450,7 +450,7 @@ impl fmt::Display for Replica {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(
             format!(
-                "Replica on this CPU: ticks for each of {} processes (quartiles), and in those of BPF",
+                "Replica on this CPU: ticks for each of {} processes, and in those of BPF",
                 self.processes
             ),
             &["cold", "quartiles", "warm", "quartiles", "cold", "warm"],
