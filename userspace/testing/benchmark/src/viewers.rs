@@ -27,14 +27,11 @@ const SIZE: Winsize = Winsize {
 };
 
 /// The time that a program has for its start, which takes more than a refresh.
-const START: Duration = Duration::from_secs(5);
+const START: Duration = Duration::from_secs(3);
 
 /// The length of a region, and the number of refreshes in it: one each second.
 const REFRESHES: u64 = 2;
 const TIME: Duration = Duration::from_secs(REFRESHES);
-
-/// The number of regions.
-const ROUNDS: usize = 2;
 
 /// Measures all that the machine does while a program shows processes, and while it does not.
 pub fn watch(regions: &mut Regions, command: &str) -> Result<()> {
@@ -44,9 +41,7 @@ pub fn watch(regions: &mut Regions, command: &str) -> Result<()> {
         Ok(refreshes)
     };
     let name = format!("{VIEWER}{command}");
-    for _ in 0..ROUNDS {
-        regions.measure(&without(&name), pass)?;
-    }
+    regions.measure(&without(&name), pass)?;
     let arguments: Result<Vec<_>, _> = command.split(' ').map(CString::new).collect();
     let arguments = arguments?;
     let program = arguments.first().context("there is no program")?;
@@ -70,9 +65,7 @@ pub fn watch(regions: &mut Regions, command: &str) -> Result<()> {
     });
     sleep(START);
     let before = shown.load(Relaxed);
-    for _ in 0..ROUNDS {
-        regions.measure(&name, pass)?;
-    }
+    regions.measure(&name, pass)?;
     let shown = shown.load(Relaxed) - before;
     kill(child, Signal::SIGKILL)?;
     waitpid(child, None)?;
