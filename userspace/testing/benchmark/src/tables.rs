@@ -4,9 +4,6 @@
 
 use std::fmt;
 
-/// The width of the names.
-const NAMES: usize = 32;
-
 /// A table with a title.
 pub struct Table {
     title: String,
@@ -39,9 +36,11 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let heads = self.columns.iter().map(|&column| column.to_owned());
         let head = (String::new(), heads.collect());
+        let names = self.rows.iter().map(|(name, _)| name.chars().count());
+        let names = names.max().unwrap_or_default();
         writeln!(f, "{}\n", self.title)?;
         for (name, cells) in [&head].into_iter().chain(&self.rows) {
-            let mut line = format!("{name:NAMES$}");
+            let mut line = format!("{name:names$}");
             for (cell, &width) in cells.iter().zip(&self.widths) {
                 line += &format!("  {cell:>width$}");
             }
@@ -95,10 +94,7 @@ mod tests {
         table.row("second", vec!["1".to_owned(), String::new()]);
         assert_eq!(
             table.to_string(),
-            format!(
-                "Title\n\n{:32}     a  long\n{:32}  1000     1\n{:32}     1\n",
-                "", "first", "second"
-            )
+            "Title\n\n           a  long\nfirst   1000     1\nsecond     1\n"
         );
     }
 
