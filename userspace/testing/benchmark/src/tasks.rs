@@ -6,11 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pause};
 
-/// Sleeping processes, killed at the end.
+/// Sleeping processes. They end with the guest, which is sooner than to kill them one by one.
 #[derive(Default)]
 pub struct Sleepers(Vec<Pid>);
 
@@ -33,18 +31,6 @@ impl Sleepers {
             }
         }
         Ok(())
-    }
-}
-
-impl Drop for Sleepers {
-    fn drop(&mut self) {
-        // They are ours and not waited for, so the numbers are valid; a guest ends in any case.
-        for &child in &self.0 {
-            let _ = kill(child, Signal::SIGKILL);
-        }
-        for &child in &self.0 {
-            let _ = waitpid(child, None);
-        }
     }
 }
 
