@@ -49,7 +49,7 @@ impl Module {
     }
 }
 
-/// What was measured beside the costs of our module.
+/// Measurements beside the costs of our module.
 #[derive(Default)]
 pub struct Others {
     pub compared: Option<Module>,
@@ -147,6 +147,7 @@ impl Report {
         };
         let owners = WALKS.iter().filter_map(|row| {
             let name = listed(row.name);
+            ours.costs.objects.as_ref()?;
             let cost = ours.costs.get(&name).ok()?;
             Some(Shares {
                 name: row.short,

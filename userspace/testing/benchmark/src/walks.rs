@@ -129,8 +129,8 @@ impl Walker {
             self.records.as_mut_ptr() as usize,
             0,
         ];
-        // SAFETY: The module writes a record for each process, which is shorter than what there is
-        // memory for.
+        // SAFETY: The module writes a record for each process, which is shorter than the
+        // part of the memory for it.
         let result = unsafe { syscall(libc::SYS_ioctl, arguments) };
         ensure!(result > 0, "the floor returns {result}");
         Ok(result as usize)

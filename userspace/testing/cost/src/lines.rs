@@ -42,7 +42,7 @@ fn numbers(size: u64, address: u64, length: u64) -> RangeInclusive<u64> {
     address / size..=last / size
 }
 
-/// A hash function for numbers that nobody chooses to do harm.
+/// A hash function for numbers that no attacker chooses.
 #[derive(Default)]
 struct Multiply(u64);
 
