@@ -71,6 +71,7 @@ static SUITES: &[Suite] = &[
         &[
             "scripts/cargo",
             "test",
+            "--release",
             "--workspace",
             "--exclude",
             "guest-tests",
