@@ -12,10 +12,12 @@ use std::arch::asm;
 use std::arch::x86_64::{_MM_HINT_T0, _mm_clflush, _mm_lfence, _mm_mfence, _mm_prefetch, _rdtsc};
 use std::fmt;
 use std::hint::black_box;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed};
 
 use anyhow::{Context, Result, ensure};
 use cost::LINE_SIZE;
+use nix::sys::mman::{MmapAdvise, madvise};
 use serde::{Deserialize, Serialize};
 
 use crate::costs::{Cost, Costs};
@@ -224,9 +226,9 @@ impl World {
         }
         let lines = usize::try_from(words / WORDS)?;
         let world = Self {
-            memory: (0..lines).map(|_| Line::default()).collect(),
+            memory: in_huge_pages(lines, Line::default),
             pids: starts.iter().map(|&[pid, ..]| pid).collect(),
-            output: (0..processes * 64).map(|_| AtomicU64::new(1)).collect(),
+            output: in_huge_pages(processes * 64, || AtomicU64::new(1)),
             places,
         };
         for [pid, task, signal, mm, cred] in starts {
@@ -380,6 +382,25 @@ impl World {
         // SAFETY: Each x86-64 CPU has it.
         unsafe { _mm_mfence() };
     }
+}
+
+/// Makes values in memory that has huge pages, as the kernel's has, where the machine gives any.
+fn in_huge_pages<T>(count: usize, make: impl Fn() -> T) -> Vec<T> {
+    const PAGE: usize = 4096;
+
+    let mut values = Vec::with_capacity(count);
+    let memory = values.spare_capacity_mut();
+    let start = memory.as_mut_ptr().cast::<u8>();
+    let skipped = start.align_offset(PAGE);
+    if let Some(length) = size_of_val(memory).checked_sub(skipped)
+        && let Some(first) = NonNull::new(start.wrapping_add(skipped))
+    {
+        // SAFETY: The pages are those of the vector, and the advice changes nothing in them. Without
+        // huge pages, the times are those of small ones.
+        let _ = unsafe { madvise(first.cast(), length, MmapAdvise::MADV_HUGEPAGE) };
+    }
+    values.extend((0..count).map(|_| make()));
+    values
 }
 
 /// Places objects of a size, in words, from `end` on in slabs of 32 KiB, each filled in any order.
