@@ -85,7 +85,7 @@ rust-analyzer:
 
 clean:
 	rm -f *.o *.ko *.mod *.mod.c .*.cmd .*.o modules.order Module.symvers
-	rm -f internals_generated.rs uapi_generated.rs rust-project.json procmonctl test-results.xml bench.json bench.svg
+	rm -f .kbuild.lock internals_generated.rs uapi_generated.rs rust-project.json procmonctl test-results.xml bench.json bench.svg
 	rm -rf $(CACHE)/target $(CACHE)/check
 
 distclean: clean
