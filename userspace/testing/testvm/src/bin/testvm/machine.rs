@@ -27,10 +27,12 @@ use crate::tsc;
 /// - Messages of every level go to the console, and none is dropped for their number.
 /// - A panic ends the machine at once. An oops is one, before it can do harm to the results.
 /// - Pointers in the log are not hashed, which is for debugging.
+/// - What hangs is reported late: a busy host may stop a CPU of the guest for half a minute.
 /// - Booting leaves out slow steps that do not matter here: the self-tests of cryptography, half of
 ///   the time, and calibrations.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 ignore_loglevel printk.devkmsg=on log_buf_len=4M \
-    panic=-1 oops=panic no_hash_pointers cryptomgr.notests no_timer_check tsc=reliable";
+    panic=-1 oops=panic no_hash_pointers cryptomgr.notests no_timer_check tsc=reliable \
+    rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 workqueue.watchdog_thresh=300";
 
 /// Script that becomes QEMU, beside a process that kills it when their standard input ends: a pipe
 /// of ours, which is closed whichever way we end. The build root's processes are told to die with
