@@ -45,6 +45,7 @@ pub(crate) use data_race;
 pub(crate) struct DataRaces(NotThreadSafe);
 
 impl DataRaces {
+    /// Keeps KCSAN from reporting races from now on.
     #[inline(always)]
     pub(crate) fn allow() -> Self {
         #[cfg(CONFIG_KCSAN)]

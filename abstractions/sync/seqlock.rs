@@ -182,7 +182,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
             .chunks_exact_mut(size_of::<usize>())
             .zip(self.words())
         {
-            // SAFETY: The word is valid, and changes concurrently. This is a relaxed load, as above.
+            // SAFETY: The word is valid, and changes concurrently. This is a relaxed load as well.
             let word = unsafe { read!(*word.as_ptr().cast::<usize>()) };
 
             bytes.copy_from_slice(&word.to_ne_bytes());

@@ -150,8 +150,8 @@ fn call(regions: &mut Regions, row: &CallRow) -> Result<()> {
 /// Measures a sample of the monitor: a region with one, less one of the same time with none.
 fn turn(regions: &mut Regions) -> Result<()> {
     const INTERVAL: u64 = 100;
-    /// The time of a region: a sample takes a few milliseconds, and a longer time would have more of
-    /// the kernel's other work in it.
+    /// The time of a region: a sample takes a few milliseconds, and a longer time would have more
+    /// of the kernel's other work in it.
     const TIME: Duration = Duration::from_millis(40);
     /// The time from a sample to the region that has the next one.
     const UNTIL: Duration = Duration::from_millis(INTERVAL - 20);

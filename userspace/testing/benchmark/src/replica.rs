@@ -395,8 +395,8 @@ fn in_huge_pages<T>(count: usize, make: impl Fn() -> T) -> Vec<T> {
     if let Some(length) = size_of_val(memory).checked_sub(skipped)
         && let Some(first) = NonNull::new(start.wrapping_add(skipped))
     {
-        // SAFETY: The pages are those of the vector, and the advice changes nothing in them. Without
-        // huge pages, the times are those of small ones.
+        // SAFETY: The pages are those of the vector, and the advice changes nothing in them.
+        // Without huge pages, the times are those of small ones.
         let _ = unsafe { madvise(first.cast(), length, MmapAdvise::MADV_HUGEPAGE) };
     }
     values.extend((0..count).map(|_| make()));

@@ -155,8 +155,8 @@ fn end(holder: Child) {
     holder.kill();
 }
 
-/// Runs `body` in a process of its own, which must end within [`PATIENCE`], as the failure to find is
-/// to hang for ever.
+/// Runs `body` in a process of its own, which must end within [`PATIENCE`], as the failure to find
+/// is to hang for ever.
 fn in_time(what: &str, body: impl FnOnce()) {
     let start = Instant::now();
     let child = Child::spawn(body);

@@ -76,7 +76,7 @@ fn no_growing_memory() {
         for _ in 0..CYCLES {
             load_and_use();
         }
-        // RCU frees some of it later: the kernel's open files in sysfs at times after half a minute.
+        // RCU frees some of it later: open files in sysfs at times after half a minute.
         let mut growth = Vec::new();
         for _ in 0..SECONDS {
             growth = Usage::now().unwrap().growth_since(&before, CYCLES - 10);
@@ -96,8 +96,8 @@ fn no_growing_memory() {
     panic!("more and more is taken of {lost:?}");
 }
 
-/// T01: after 200 times of loading and unloading with `PROCMON_LONG=1` in the environment, and else 40
-/// times, the kernel uses as much memory as before.
+/// T01: after 200 times of loading and unloading with `PROCMON_LONG=1` in the environment, and else
+/// 40 times, the kernel uses as much memory as before.
 #[test]
 fn loading_and_unloading_loses_no_memory() {
     let _kernel = KernelGuard::new();

@@ -128,8 +128,8 @@ fn count(results: &[Results], outcome: Outcome) -> usize {
     results.iter().map(|suite| suite.count(outcome)).sum()
 }
 
-/// Returns a table of the suites with their times, the slowest tests, the failed ones, each with the
-/// command that runs it again, and the totals. The last line is "N passed, N failed".
+/// Returns a table of the suites with their times, the slowest tests, the failed ones, each with
+/// the command that runs it again, and the totals. The last line is "N passed, N failed".
 pub fn summary(results: &[Results], seconds: f64) -> String {
     let mut text = String::new();
     if results.is_empty() {

@@ -19,8 +19,8 @@ use crate::report::Results;
 use crate::stop;
 use crate::suite::{EMPTY_DIRECTORY, Run};
 
-/// Priority by which the shorter suites give way: a CPU of a guest that waits for another one, which
-/// the host does not run, is lost to both.
+/// Priority by which the shorter suites give way: a CPU of a guest that waits for another one,
+/// which the host does not run, is lost to both.
 const NICENESS: &str = "5";
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -62,8 +62,8 @@ impl Suite {
 }
 
 /// All suites, those first that tell most in a short time, and from there on the longer ones later.
-/// Of several rows of one name that fit, the most particular is taken. The matrix of kernels has which
-/// suite runs on which kernel.
+/// Of several rows of one name that fit, the most particular is taken. The matrix of kernels has
+/// which suite runs on which kernel.
 static SUITES: &[Suite] = &[
     suite("header", &["tests/header"]),
     suite(

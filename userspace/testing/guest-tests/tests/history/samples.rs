@@ -31,8 +31,8 @@ fn samples_are_numbered() {
         assert_eq!(sample.target(), Target::None);
     }
     assert_eq!(history.next(), history.samples().len() as u64 + 1);
-    // However late a sample is, it is taken for a deadline of its own. The first one is due when the
-    // module is loaded at the earliest.
+    // However late a sample is, it is taken for a deadline of its own. The first one is due when
+    // the module is loaded at the earliest.
     for (sample, number) in history.samples().iter().zip(0..) {
         let due = start + Duration::from_millis(interval()) * number;
         assert!(sample.time().since_boot() >= due, "{due:?}: {sample:?}");
