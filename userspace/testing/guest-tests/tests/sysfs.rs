@@ -343,8 +343,9 @@ fn the_attribute_is_the_latest_sample() {
     let device = Device::open().unwrap();
     let samples = || device.history(0).unwrap().next() - 1;
     eventually("the first sample", || samples() == 1);
-    let mut children: Vec<_> = (0..4).map(|_| uninterruptible()).collect();
-    children.extend((0..7).map(|_| {
+    // More than there are ever running, so that no number is that of another line.
+    let mut children: Vec<_> = (0..25).map(|_| uninterruptible()).collect();
+    children.extend((0..14).map(|_| {
         let child = Child::spawn(|| {});
         procfs::wait_for_state(child.pid(), 'Z');
         child
