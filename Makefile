@@ -102,7 +102,7 @@ help:
 	@echo '  make test-all       run longer ones, those on all kernels, and all on a busy host, too'
 	@echo '  make fuzz TIME=N    run the fuzzer for N seconds (600 if not given)'
 	@echo '  make mutants        see that the tests find faults that are put into the module'
-	@echo '  make bench          measure what each operation costs (ACCEL=kvm: in nanoseconds)'
+	@echo '  make bench          measure what each operation costs (ACCEL=kvm: throughput by KVM)'
 	@echo '  make bench COMPARE=FILE.ko'
 	@echo '                      the same, with another module beside ours'
 	@echo '  make bench-check    see that no operation has become more costly'

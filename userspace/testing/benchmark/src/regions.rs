@@ -62,16 +62,17 @@ impl Regions {
     /// Does some work as a region. It returns the number that its cost is divided by.
     pub fn measure(&mut self, name: &str, work: impl FnOnce() -> Result<usize>) -> Result<()> {
         marks::begin();
-        let done = work();
-        marks::end();
-        self.push(name, done? as u64);
-        Ok(())
+        self.finish(name, work())
     }
 
     /// Does the same with a list of all lines.
     pub fn list(&mut self, name: &str, work: impl FnOnce() -> Result<usize>) -> Result<()> {
         marks::begin_listed();
-        let done = work();
+        self.finish(name, work())
+    }
+
+    /// Ends the region of some work that is done.
+    fn finish(&mut self, name: &str, done: Result<usize>) -> Result<()> {
         marks::end();
         self.push(name, done? as u64);
         Ok(())

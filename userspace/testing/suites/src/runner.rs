@@ -256,6 +256,15 @@ mod tests {
         assert_eq!(shell("(sleep 0.2; echo late) &").1, "late\n");
     }
 
+    /// Returns the circumstances of a run with one directory for all.
+    fn with_directory(directory: &Path) -> Circumstances<'_> {
+        Circumstances {
+            scratch: directory,
+            logs: directory,
+            host: Host::AsItIs,
+        }
+    }
+
     /// Returns the runs that have a name on a kernel.
     fn select(test: &str, kernel: &str) -> Vec<Run> {
         let selection = Selection {
@@ -307,12 +316,7 @@ mod tests {
 
     #[test]
     fn an_empty_directory_is_handed_over() {
-        let fuzz = Selection {
-            test: Some("fuzz".to_owned()),
-            ..Selection::default()
-        };
-        let matrix = matrix::parse(include_str!("../../../../tests/kernels/matrix")).unwrap();
-        let runs = fuzz.runs(&matrix).unwrap();
+        let runs = select("fuzz", "debug");
         let command = command(&runs[0], Lane::Longest, Path::new("/empty"));
         assert_eq!(command.get_args().last(), Some(OsStr::new("/empty")));
     }
@@ -320,11 +324,7 @@ mod tests {
     #[test]
     fn a_program_that_is_missing_is_a_failure_with_the_reason() {
         let directory = tempfile::tempdir().unwrap();
-        let circumstances = Circumstances {
-            scratch: directory.path(),
-            logs: directory.path(),
-            host: Host::AsItIs,
-        };
+        let circumstances = with_directory(directory.path());
         // The suites' programs are not in the directory where unit tests run.
         let results = run(
             &select("header", "debian"),
@@ -344,11 +344,7 @@ mod tests {
     #[test]
     fn each_run_happens_once() {
         let directory = tempfile::tempdir().unwrap();
-        let circumstances = Circumstances {
-            scratch: directory.path(),
-            logs: directory.path(),
-            host: Host::AsItIs,
-        };
+        let circumstances = with_directory(directory.path());
         let runs: Vec<Run> = ["header", "hotpaths", "kunit", "fuzz", "harness"]
             .into_iter()
             .flat_map(|name| [select(name, "debian"), select(name, "debug")])
