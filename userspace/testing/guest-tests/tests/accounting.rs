@@ -15,7 +15,7 @@ use fixture::memory::{PAGE, Region};
 use fixture::{eventually, is_own_kernel, loaded, procfs};
 use nix::errno::Errno;
 use nix::time::ClockId;
-use nix::unistd::{Pid, getppid, pause};
+use nix::unistd::{getppid, pause};
 use procmon::Device;
 use procmon::snapshot::{Groups, Record, SnapshotOptions};
 
@@ -54,15 +54,8 @@ fn rested() -> Child {
         work();
         pause();
     });
-    let tasks = format!("/proc/{}/task", child.pid());
     eventually("two threads that sleep", || {
-        let tasks: Vec<i32> = fs::read_dir(&tasks)
-            .unwrap()
-            .map(|entry| {
-                let name = entry.unwrap().file_name();
-                name.into_string().unwrap().parse().unwrap()
-            })
-            .collect();
+        let tasks = procfs::tids(child.pid());
         let sleeps = |&tid: &i32| procfs::stat(tid).is_some_and(|stat| stat.state == 'S');
         tasks.len() == 2 && tasks.iter().all(sleeps) && {
             // The first thread also sleeps while it waits for the one that ends.
@@ -79,12 +72,11 @@ fn rested() -> Child {
 fn run_time_is_that_of_the_cpu_clock() {
     let (_kernel, _module) = loaded("");
     let child = rested();
-    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(child.pid())).unwrap();
-    let expected = Duration::from(clock.now().unwrap());
-    let record = record_of(child.pid());
+    let pid = child.pid();
+    let (record, expected) = procfs::at_rest(pid, || record_of(pid));
     assert_eq!(record.runtime(), Some(expected));
     assert!(expected > Duration::ZERO);
-    let threads = snapshot(SnapshotOptions::new().tgid(child.pid()).threads(true));
+    let threads = snapshot(SnapshotOptions::new().tgid(pid).threads(true));
     assert_eq!(threads.len(), 2);
     let sum: Duration = threads.iter().map(|thread| thread.runtime().unwrap()).sum();
     // The exited thread has the rest.
@@ -139,11 +131,9 @@ fn a_second_thread_comes_and_goes() {
                 break;
             }
         }
-        // The sum has the past of a process that sleeps.
-        procfs::wait_for_state(pid, 'S');
-        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid)).unwrap();
-        let expected = Duration::from(clock.now().unwrap());
-        let record = record_of(pid);
+        // A thread that was joined still runs until it has exited.
+        eventually("one thread", || procfs::tids(pid).len() == 1);
+        let (record, expected) = procfs::at_rest(pid, || record_of(pid));
         assert_eq!(record.threads(), 1);
         assert_eq!(record.runtime(), Some(expected), "{had_two}");
         child.kill();
@@ -230,8 +220,7 @@ fn tickless(observe: impl Fn(i32)) -> [(u64, u64); 2] {
     });
     reader.read_exact(&mut [0]).unwrap();
     let before = proc_times(child.pid());
-    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(child.pid())).unwrap();
-    let used = || Duration::from(clock.now().unwrap());
+    let used = || procfs::cpu_clock(child.pid());
     let end = used() * 3;
     // The run time alone ends this, so there is no time limit.
     while used() < end {

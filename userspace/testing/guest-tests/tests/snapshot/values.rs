@@ -24,7 +24,7 @@ use nix::sys::prctl;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use nix::time::ClockId;
-use nix::unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use procmon::snapshot::{Groups, Record, SnapshotOptions};
 use procmon::uapi;
 
@@ -53,18 +53,7 @@ fn a_thread_among_others() {
         named.wait();
     });
     let pid = child.pid();
-    let mut tids: Vec<i32> = fs::read_dir(format!("/proc/{pid}/task"))
-        .unwrap()
-        .map(|entry| {
-            entry
-                .unwrap()
-                .file_name()
-                .to_str()
-                .unwrap()
-                .parse()
-                .unwrap()
-        })
-        .collect();
+    let mut tids = procfs::tids(pid);
     tids.sort_unstable();
     for &tid in &tids {
         procfs::wait_for_state(tid, 'S');
@@ -175,13 +164,12 @@ fn times_that_differ() {
             compute();
         }
     });
-    let record = record_of(child.pid());
+    let pid = child.pid();
+    let (record, expected) = procfs::at_rest(pid, || record_of(pid));
     same_as_proc(&record);
     let cpu = record.cpu().unwrap();
     let start = cpu.start.since_boot();
     telling(&[ticks(cpu.user), ticks(cpu.system), ticks(start)]);
-    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(child.pid())).unwrap();
-    let expected = Duration::from(clock.now().unwrap());
     assert_eq!(record.runtime(), Some(expected), "record.runtime");
     assert!(expected > Duration::ZERO);
     child.kill();
