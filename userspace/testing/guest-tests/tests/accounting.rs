@@ -2,18 +2,14 @@
 
 //! User, system and run time of processes and threads, compared with `/proc` and CPU clocks.
 
-use std::ffi::{c_int, c_void};
 use std::fs;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
-use std::ptr::null_mut;
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::{Child, stay_on};
-use fixture::memory::{PAGE, Region};
+use fixture::child::{Child, idle_threads, stay_on};
 use fixture::{eventually, is_own_kernel, loaded, procfs};
-use nix::errno::Errno;
 use nix::time::ClockId;
 use nix::unistd::{getppid, pause};
 use procmon::Device;
@@ -95,7 +91,7 @@ fn run_time_is_that_of_the_cpu_clock() {
 fn a_second_thread_comes_and_goes() {
     let (_kernel, _module) = loaded("");
     let mut seen = [0; 3];
-    for _ in 0..if is_own_kernel() { 10 } else { 40 } {
+    for _ in 0..if is_own_kernel() { 3 } else { 40 } {
         let child = Child::spawn(|| {
             work();
             thread::spawn(work).join().unwrap();
@@ -259,33 +255,6 @@ fn tickless_times_stay_those_of_the_kernel() {
         watched <= alone + user / 10,
         "{watched} and {alone} of {user}"
     );
-}
-
-/// Starts many threads that only wait, on stacks of one page.
-fn idle_threads(count: usize) {
-    extern "C" fn idle(_: *mut c_void) -> c_int {
-        loop {
-            // SAFETY: This only waits. It is not the function of libc, which would use thread-local
-            // storage.
-            unsafe { libc::syscall(libc::SYS_pause) };
-        }
-    }
-
-    const FLAGS: c_int = libc::CLONE_VM
-        | libc::CLONE_FS
-        | libc::CLONE_FILES
-        | libc::CLONE_SIGHAND
-        | libc::CLONE_THREAD
-        | libc::CLONE_SYSVSEM;
-
-    let stacks = Region::new(count * PAGE);
-    for index in 1..=count {
-        let top = stacks.at(index * PAGE).as_ptr().cast();
-        // SAFETY: The stack is for this thread alone, and large enough for one call.
-        let tid = unsafe { libc::clone(idle, top, FLAGS, null_mut()) };
-        Errno::result(tid).unwrap();
-    }
-    std::mem::forget(stacks);
 }
 
 /// Starts a process of very many threads. Once it gets a byte, some start and exit all the time.

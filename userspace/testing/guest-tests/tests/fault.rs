@@ -413,7 +413,7 @@ fn minor() -> Option<String> {
 /// T11: a module that could not be loaded leaves nothing behind, and can be loaded the next time.
 ///
 /// Before the module's own code runs, the kernel takes hundreds of allocations to load it. They
-/// fail too with `PROCMON_LONG=1` in the environment, and else one out of four of the others.
+/// fail too with `PROCMON_LONG=1` in the environment, and else one out of eight of the others.
 #[test]
 fn loading() {
     with_faults(|faults| {
@@ -421,7 +421,7 @@ fn loading() {
         let is_long = is_long();
         if !is_long {
             faults.restrict_to("do_init_module").unwrap();
-            faults.thin_out(4);
+            faults.thin_out(8);
         }
         let first = Module::load(PARAMETERS).unwrap();
         let number = minor();

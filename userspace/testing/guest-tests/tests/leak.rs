@@ -60,12 +60,18 @@ fn load_and_use() {
 /// again and again.
 #[test]
 fn no_growing_memory() {
-    const CYCLES: u64 = 30;
     const SECONDS: usize = 90;
+
+    // On our own kernels kmemleak finds what is lost as well.
+    let (first, cycles, others) = if is_own_kernel() {
+        (2, 12, 4)
+    } else {
+        (5, 30, 10)
+    };
 
     let _kernel = KernelGuard::new();
     // The first uses allocate some memory for good.
-    for _ in 0..5 {
+    for _ in 0..first {
         load_and_use();
     }
     // Other parts of the kernel may allocate too, and at times many objects of a cache. But only a
@@ -73,13 +79,13 @@ fn no_growing_memory() {
     let mut lost: Option<Vec<String>> = None;
     for _ in 0..4 {
         let before = Usage::now().unwrap();
-        for _ in 0..CYCLES {
+        for _ in 0..cycles {
             load_and_use();
         }
         // RCU frees some of it later: open files in sysfs at times after half a minute.
         let mut growth = Vec::new();
         for _ in 0..SECONDS {
-            growth = Usage::now().unwrap().growth_since(&before, CYCLES - 10);
+            growth = Usage::now().unwrap().growth_since(&before, cycles - others);
             if growth.is_empty() {
                 return;
             }
@@ -97,7 +103,7 @@ fn no_growing_memory() {
 }
 
 /// T01: after 200 times of loading and unloading with `PROCMON_LONG=1` in the environment, and else
-/// 40 times, the kernel uses as much memory as before.
+/// 40 or fewer times, the kernel uses as much memory as before.
 #[test]
 fn loading_and_unloading_loses_no_memory() {
     let _kernel = KernelGuard::new();
@@ -131,7 +137,11 @@ fn loading_and_unloading_loses_no_memory() {
             field("Percpu:"),
         )
     };
-    let (first, others) = if is_long() { (20, 180) } else { (5, 35) };
+    let (first, others) = match (is_long(), is_own_kernel()) {
+        (true, _) => (20, 180),
+        (false, true) => (3, 12),
+        (false, false) => (5, 35),
+    };
     cycles(first);
     let before = in_use();
     cycles(others);

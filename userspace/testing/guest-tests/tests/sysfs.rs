@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fixture::child::{Child, as_nobody, busy, uninterruptible};
+use fixture::child::{Child, as_nobody, busy, crowd, kill_all, uninterruptible};
 use fixture::kernel_log::KernelLog;
 use fixture::{
     KernelGuard, Module, eventually, is_own_kernel, loaded, module, monitor, procfs, stats,
@@ -327,7 +327,7 @@ fn monitor_counts_what_proc_shows() {
         done.wait();
         result
     });
-    children.into_iter().for_each(Child::kill);
+    kill_all(children);
     let ((processes, threads), _) = result.unwrap();
     assert!(
         processes >= 20 && threads >= processes + 10,
@@ -384,14 +384,14 @@ fn the_attribute_is_the_latest_sample() {
         assert_ne!(value, 0, "{key}");
     }
     assert_eq!(text.lines().count(), lines.len());
-    children.into_iter().for_each(Child::kill);
+    kill_all(children);
 }
 
 /// Busy processes count as running threads, and sleeping ones do not.
 #[test]
 fn monitor_counts_running_threads() {
     const BUSY: u64 = 4;
-    const SLEEPING: u64 = 20;
+    const SLEEPING: u32 = 20;
 
     let (_kernel, _module) = loaded("monitor_interval_ms=10");
     // The monitor itself runs in each of its samples.
@@ -400,30 +400,23 @@ fn monitor_counts_running_threads() {
     // Other threads may run too, and while all CPUs are busy, kernel threads wait for one.
     if is_own_kernel() {
         quiet = (0..50).map(|_| next_sample().running).min().unwrap();
-        others = SLEEPING / 2;
+        others = u64::from(SLEEPING / 2);
     }
-    let sleeping = (0..SLEEPING).map(|_| {
-        Child::spawn(|| {
-            loop {
-                thread::sleep(Duration::from_secs(3600));
-            }
-        })
-    });
-    let busy = (0..BUSY).map(|_| {
+    let mut children = crowd(SLEEPING as usize);
+    children.extend((0..BUSY).map(|_| {
         Child::spawn(|| {
             loop {
                 std::hint::spin_loop();
             }
         })
-    });
-    let children: Vec<_> = sleeping.chain(busy).collect();
+    }));
     eventually("all are busy", || next_sample().running > BUSY);
     eventually("just the busy ones", || {
         let running = next_sample().running;
         assert!(running > BUSY, "only {running} threads are running");
         running <= quiet + BUSY + others
     });
-    children.into_iter().for_each(Child::kill);
+    kill_all(children);
     // While they were busy no sample had so few, as the monitor comes to each of them.
     let fewer = if is_own_kernel() { BUSY } else { quiet };
     eventually("it gets quiet again", || next_sample().running <= fewer);

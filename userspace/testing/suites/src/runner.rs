@@ -304,7 +304,7 @@ mod tests {
         let (words, environment) = words("poll", "debug", Lane::Longest);
         assert_eq!(words, ["tests/guest", "poll"]);
         assert_eq!(environment["KERNEL"].as_deref(), Some("debug"));
-        assert_eq!(environment["PROCMON_STRESS_SECONDS"].as_deref(), Some("20"));
+        assert_eq!(environment["PROCMON_STRESS_SECONDS"].as_deref(), Some("10"));
         assert_eq!(environment["TEST"], None);
     }
 

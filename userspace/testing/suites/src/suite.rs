@@ -111,7 +111,7 @@ static SUITES: &[Suite] = &[
         &[
             "tests/fuzz",
             "--executions",
-            "500",
+            "200",
             "--corpus",
             EMPTY_DIRECTORY,
         ],
@@ -128,7 +128,7 @@ static SUITES: &[Suite] = &[
         .environment(&[("PROCMON_STRESS_SECONDS", "600"), ("PROCMON_LONG", "1")]),
     suite(FILTERED, &["tests/guest"])
         .on("debug")
-        .environment(&[("PROCMON_STRESS_SECONDS", "20"), ("PROCMON_LONG", "")]),
+        .environment(&[("PROCMON_STRESS_SECONDS", "10"), ("PROCMON_LONG", "")]),
 ];
 
 /// A suite on a kernel.

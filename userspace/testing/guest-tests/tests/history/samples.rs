@@ -5,7 +5,7 @@
 use std::time::Duration;
 use std::{fs, thread};
 
-use fixture::child::{Child, busy, in_child, paused, uninterruptible};
+use fixture::child::{Child, busy, crowd, in_child, kill_all, uninterruptible};
 use fixture::{eventually, is_own_kernel, loaded, procfs};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::pause;
@@ -52,7 +52,7 @@ fn samples_are_numbered() {
 fn the_system_is_that_of_proc() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
-    let children: Vec<_> = (0..70).map(|_| paused()).collect();
+    let children = crowd(70);
     let zombies: Vec<_> = (0..3)
         .map(|_| {
             let child = Child::spawn(|| {});
@@ -78,7 +78,7 @@ fn the_system_is_that_of_proc() {
         let zombies = wait_for(&device, next, |_| true).system().zombies as usize;
         zombies == zombies_of_proc() && zombies + 3 <= before
     });
-    children.into_iter().for_each(Child::kill);
+    kill_all(children);
 }
 
 /// Counts the zombies that `/proc` shows.
@@ -133,7 +133,7 @@ fn samples_of_a_known_system() {
     // The monitor runs as well.
     let running = sample.system().running;
     assert!(running > BUSY, "sample.running is {running}");
-    busy.into_iter().for_each(Child::kill);
+    kill_all(busy);
 
     let mut wrong = Vec::new();
     // The kernel starts and ends threads of its own now and then.
@@ -165,7 +165,7 @@ fn samples_of_a_known_system() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
-    children.into_iter().for_each(Child::kill);
+    kill_all(children);
 }
 
 /// Returns the number of forks since boot, by `/proc/stat`.
@@ -213,7 +213,7 @@ fn forks_when_pids_wrap() {
     let device = Device::open().unwrap();
     let old = fs::read_to_string(PID_MAX).unwrap();
     let highest = procfs::pids().into_iter().max().unwrap();
-    let sleepers: Vec<_> = (0..20).map(|_| paused()).collect();
+    let sleepers = crowd(20);
     // Fewer on our own kernels, where a fork takes long.
     let (space, count) = if is_own_kernel() {
         (20, 40)
@@ -243,7 +243,7 @@ fn forks_when_pids_wrap() {
         (inner..=outer + 5).contains(&forks),
         "{forks} of {inner} to {outer}"
     );
-    sleepers.into_iter().for_each(Child::kill);
+    kill_all(sleepers);
 }
 
 /// The module keeps as many samples as the parameter says, and reports the number of missed ones.

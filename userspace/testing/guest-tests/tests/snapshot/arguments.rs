@@ -2,7 +2,7 @@
 
 //! Arguments, strides and buffers of `PROCMON_SNAPSHOT`, and `PROCMON_INFO`.
 
-use fixture::child::{Child, paused};
+use fixture::child::{Child, crowd, kill_all, paused};
 use fixture::memory::{PAGE, Ptr, Region, bad_pointers};
 use fixture::{ia32, loaded, open, raw};
 use nix::errno::Errno;
@@ -224,14 +224,14 @@ fn many_records_of_all_strides() {
             );
         }
     }
-    children.into_iter().for_each(Child::kill);
+    kill_all(children);
 }
 
 /// A buffer that ends early gets all records that fit, and the cursor is at the next one.
 #[test]
 fn a_buffer_that_ends_early() {
     let (_kernel, _module) = loaded("");
-    let children: Vec<_> = (0..100).map(|_| paused()).collect();
+    let children = crowd(100);
     let expected: Vec<_> = children.iter().map(Child::pid).collect();
     for stride in [RECORD, 256] {
         for fit in [1, 3, 64, 65, 99] {
@@ -257,7 +257,7 @@ fn a_buffer_that_ends_early() {
         };
         assert_eq!(call(&mut arguments), Err(Errno::EFAULT));
     }
-    children.into_iter().for_each(Child::kill);
+    kill_all(children);
 }
 
 /// 32-bit callers get the same.

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::{Child, in_pid_namespace, paused};
+use fixture::child::{Child, crowd, in_pid_namespace, kill_all};
 use fixture::{eventually, is_own_kernel, loaded};
 use nix::sys::prctl::set_name;
 use nix::sys::resource::{Resource, setrlimit};
@@ -41,7 +41,7 @@ fn complete(records: &[Record], stay: &[Child]) {
 #[test]
 fn snapshots_in_a_storm() {
     let (_kernel, _module) = loaded("");
-    let stay: Vec<_> = (0..100).map(|_| paused()).collect();
+    let stay = crowd(100);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -50,7 +50,7 @@ fn snapshots_in_a_storm() {
             }
         });
         let device = Device::open().unwrap();
-        for _ in 0..50 {
+        for _ in 0..if is_own_kernel() { 20 } else { 50 } {
             let snapshot = device.snapshot(&all()).unwrap();
             let records = snapshot.records();
             complete(records, &stay);
@@ -60,7 +60,7 @@ fn snapshots_in_a_storm() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    stay.into_iter().for_each(Child::kill);
+    kill_all(stay);
 }
 
 /// Kinds of short-lived processes: name, user and nice value.
@@ -118,7 +118,7 @@ fn reused_pids_mix_no_records() {
             }
             starts.len() > seen.len() + again
         });
-        parents.into_iter().for_each(Child::kill);
+        kill_all(parents);
     });
 }
 
@@ -194,7 +194,7 @@ fn programs_mix_no_records() {
 fn snapshots_in_a_fork_bomb() {
     let (_kernel, _module) = loaded("");
     let (most, least) = if is_own_kernel() { (60, 30) } else { (100, 30) };
-    let stay: Vec<_> = (0..70).map(|_| paused()).collect();
+    let stay = crowd(70);
     let bomb = Child::spawn(|| {
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();
         setrlimit(Resource::RLIMIT_NPROC, most, most).unwrap();
@@ -234,7 +234,7 @@ fn snapshots_in_a_fork_bomb() {
         }
         rounds > least && bombs.count() > 20
     });
-    stay.into_iter().for_each(Child::kill);
+    kill_all(stay);
 }
 
 /// A process group, which a drop kills.

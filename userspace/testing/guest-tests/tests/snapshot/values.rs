@@ -14,7 +14,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::{Child, at_rest_after, paused, stay_on};
+use fixture::child::{Child, at_rest_after, crowd, kill_all, stay_on};
 use fixture::disk::Disk;
 use fixture::memory::{PAGE, Region};
 use fixture::{eventually, leave_out, loaded, procfs};
@@ -392,7 +392,7 @@ fn each_group_by_itself() {
 #[test]
 fn results_of_a_snapshot() {
     let (_kernel, _module) = loaded("");
-    let children: Vec<_> = (0..5).map(|_| paused()).collect();
+    let children = crowd(5);
     let region = Region::new(3 * RECORD);
     let mut arguments = uapi::procmon_snapshot {
         flags: uapi::PROCMON_SNAPSHOT_BY_PPID,
@@ -414,5 +414,5 @@ fn results_of_a_snapshot() {
         (before..=after).contains(&time),
         "snapshot.time {time:?} is not between {before:?} and {after:?}"
     );
-    children.into_iter().for_each(Child::kill);
+    kill_all(children);
 }

@@ -3,20 +3,15 @@
 //! Completeness, order and selection of the records in a snapshot.
 
 use std::collections::BTreeSet;
-use std::ffi::{c_int, c_void};
 use std::fs;
-use std::ptr::null_mut;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::{Child, paused};
-use fixture::memory::{PAGE, Region};
+use fixture::child::{Child, crowd, kill_all, paused};
+use fixture::memory::Region;
 use fixture::{is_long, is_own_kernel, loaded, procfs, stats};
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, gettid};
+use nix::unistd::gettid;
 use procmon::snapshot::{Record, SnapshotOptions};
 use procmon::{Device, Snapshot, uapi};
 
@@ -27,7 +22,7 @@ use crate::{RECORD, all, arguments, call, find, own_pid, pid_in, snapshot};
 fn all_processes_in_order() {
     let (_kernel, _module) = loaded("");
     let count = if is_own_kernel() { 70 } else { 200 };
-    let children: Vec<_> = (0..count).map(|_| paused()).collect();
+    let children = crowd(count);
     let records = snapshot(&all());
     let pids: Vec<_> = records.iter().map(Record::pid).collect();
     assert!(pids.is_sorted_by(|a, b| a < b));
@@ -39,7 +34,7 @@ fn all_processes_in_order() {
         assert!(seen.contains(&child.pid()));
     }
     assert!(seen.contains(&1) && seen.contains(&own_pid()));
-    children.into_iter().for_each(Child::kill);
+    kill_all(children);
 }
 
 /// Calls that continue at the cursor have all records together, with any capacity.
@@ -47,7 +42,7 @@ fn all_processes_in_order() {
 fn pieces_make_the_whole() {
     let (_kernel, _module) = loaded("");
     let count = if is_own_kernel() { 70 } else { 150 };
-    let children: Vec<_> = (0..count).map(|_| paused()).collect();
+    let children = crowd(count);
     let options = SnapshotOptions::new().ppid(own_pid());
     let expected: Vec<_> = snapshot(&options).iter().map(Record::pid).collect();
     assert_eq!(expected.len(), children.len());
@@ -75,7 +70,7 @@ fn pieces_make_the_whole() {
             "{calls}, {capacity} at a time"
         );
     }
-    children.into_iter().for_each(Child::kill);
+    kill_all(children);
 }
 
 /// Each filter selects records, alone and together with others.
@@ -145,48 +140,6 @@ fn a_record_for_each_thread() {
     });
 }
 
-/// Many processes, which share their memory so that they need little.
-struct Crowd {
-    pids: Vec<i32>,
-    _stacks: Region,
-}
-
-impl Crowd {
-    fn new(count: usize) -> Self {
-        extern "C" fn sleep(_: *mut c_void) -> c_int {
-            loop {
-                // SAFETY: This waits, and is not returned from. It is not the function of libc,
-                // which would use thread-local storage.
-                unsafe { libc::syscall(libc::SYS_pause) };
-            }
-        }
-
-        let stacks = Region::new(count * PAGE);
-        let pids = (1..=count).map(|index| {
-            let top = stacks.at(index * PAGE).as_ptr().cast();
-            // SAFETY: The stack is for this process alone, and large enough for one call.
-            let pid =
-                unsafe { libc::clone(sleep, top, libc::CLONE_VM | libc::SIGCHLD, null_mut()) };
-            Errno::result(pid).unwrap()
-        });
-        Self {
-            pids: pids.collect(),
-            _stacks: stacks,
-        }
-    }
-}
-
-impl Drop for Crowd {
-    fn drop(&mut self) {
-        for &pid in &self.pids {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-        for &pid in &self.pids {
-            let _ = waitpid(Pid::from_raw(pid), None);
-        }
-    }
-}
-
 /// A snapshot of very many processes takes few calls, and has each once.
 #[test]
 fn a_crowd_takes_few_calls() {
@@ -200,7 +153,7 @@ fn a_crowd_takes_few_calls() {
     };
     let old = fs::read_to_string(THREADS_MAX).unwrap();
     fs::write(THREADS_MAX, "30000").unwrap();
-    let crowd = Crowd::new(count);
+    let children = crowd(count);
     let device = Device::open().unwrap();
     let options = all().ppid(own_pid());
     let mut snapshot = Snapshot::default();
@@ -210,14 +163,14 @@ fn a_crowd_takes_few_calls() {
     device.snapshot_into(&options, &mut snapshot).unwrap();
     let calls = stats().totals.ioctls - before;
     let pids: Vec<_> = snapshot.records().iter().map(Record::pid).collect();
-    let mut expected = crowd.pids.clone();
+    let mut expected: Vec<_> = children.iter().map(Child::pid).collect();
     expected.sort_unstable();
     assert_eq!(pids, expected);
     assert!(calls <= 3, "{calls} calls");
     let everybody = snapshot_pids(&device);
     let listed: BTreeSet<_> = procfs::pids().into_iter().collect();
     assert!(everybody.symmetric_difference(&listed).count() < 5);
-    drop(crowd);
+    kill_all(children);
     fs::write(THREADS_MAX, old).unwrap();
 }
 

@@ -42,7 +42,7 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub cpus: Option<u8>,
 
-    /// Memory of the guest, like 768M or 2G. [default: 512M, 2G with a kernel that finds errors]
+    /// Memory of the guest, like 768M or 2G. [default: 512M, 1G with a kernel that finds errors]
     #[arg(long, value_name = "SIZE")]
     pub mem: Option<Memory>,
 
@@ -157,7 +157,7 @@ impl Options {
 
     pub fn memory(&self) -> Memory {
         let default = match self.wanted_file() {
-            Some(_) => "2G",
+            Some(_) => "1G",
             None => "512M",
         };
         self.mem.clone().unwrap_or(Memory(default.to_owned()))
