@@ -43,13 +43,20 @@ use crate::abstractions::{
 /// # Invariants
 ///
 /// `root` is null where all cgroups are visible, else a cgroup that is valid for `'a`.
+#[derive(Clone, Copy)]
 pub(crate) struct CgroupNamespace<'a> {
     root: *mut bindings::cgroup,
     _caller: PhantomData<&'a CurrentTask>,
 }
 
 impl<'a> CgroupNamespace<'a> {
+    /// Whether all cgroups are visible.
+    pub(crate) fn is_initial(&self) -> bool {
+        self.root.is_null()
+    }
+
     /// Returns the initial namespace, in which all cgroups are visible.
+    #[inline(always)]
     pub(crate) fn initial() -> Self {
         // INVARIANT: Null: all cgroups are visible.
         Self {

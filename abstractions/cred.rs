@@ -49,6 +49,7 @@ pub(crate) struct Ids {
 /// # Invariants
 ///
 /// `ns` is valid for `'a`, and `is_initial` tells whether it is `init_user_ns`.
+#[derive(Clone, Copy)]
 pub(crate) struct UserNamespace<'a> {
     ns: *mut bindings::user_namespace,
     is_initial: bool,
@@ -70,7 +71,18 @@ impl<'a> UserNamespace<'a> {
         }
     }
 
-    /// Whether this is the initial namespace, in which IDs are the kernel's own.
+    /// Returns the initial namespace, in which IDs are the kernel's own.
+    #[inline(always)]
+    pub(crate) fn initial() -> Self {
+        // INVARIANT: It is this one, and a static of the kernel.
+        Self {
+            ns: &raw mut bindings::init_user_ns,
+            is_initial: true,
+            _caller: PhantomData,
+        }
+    }
+
+    /// Whether this is the initial namespace.
     pub(crate) fn is_initial(&self) -> bool {
         self.is_initial
     }

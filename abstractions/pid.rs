@@ -13,7 +13,10 @@
 //!
 //! C header: [`include/linux/pid.h`](srctree/include/linux/pid.h)
 
-use core::ptr::NonNull;
+use core::{
+    mem::offset_of,
+    ptr::NonNull, //
+};
 
 use kernel::{
     bindings,
@@ -86,12 +89,6 @@ impl PidRef {
         }
     }
 
-    /// Prefetches the list of the tasks of a kind, of which there is one at most.
-    #[inline(always)]
-    pub(super) fn prefetch(&self, kind: TaskKind) {
-        prefetch(self.tasks(kind));
-    }
-
     /// Prefetches some of the task of a kind: the pointers to all else that is looked at.
     #[inline(always)]
     pub(super) fn prefetch_task(&self, kind: TaskKind, _guard: &rcu::Guard) {
@@ -102,14 +99,22 @@ impl PidRef {
             return;
         }
         // SAFETY: The node is part of a task, which is freed by RCU, which is held.
-        unsafe {
+        let task = unsafe {
             let links: *mut [bindings::hlist_node; 4] = node.sub(kind.as_raw() as usize).cast();
-            let task = container_of!(links, bindings::task_struct, pid_links);
 
-            prefetch(&raw const (*task).signal);
-            prefetch(&raw const (*task).real_cred);
-            prefetch(&raw const (*task).mm);
-        }
+            container_of!(links, bindings::task_struct, pid_links)
+        };
+
+        prefetch::<{ offset_of!(bindings::task_struct, signal) }, _>(task);
+        prefetch::<{ offset_of!(bindings::task_struct, real_cred) }, _>(task);
+        prefetch::<{ offset_of!(bindings::task_struct, mm) }, _>(task);
+    }
+
+    /// Prefetches the lists of the tasks of an item of a namespace's tree of IDs. It need not be
+    /// one any more.
+    #[inline(always)]
+    pub(super) fn prefetch_item(item: NonNull<c_void>) {
+        prefetch::<{ offset_of!(bindings::pid, tasks) }, _>(item.as_ptr());
     }
 
     /// Returns the head of the list of tasks of a kind.

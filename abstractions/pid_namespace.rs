@@ -14,6 +14,8 @@
 //!
 //! C header: [`include/linux/pid_namespace.h`](srctree/include/linux/pid_namespace.h)
 
+use core::ptr;
+
 use kernel::{
     bindings,
     pid_namespace::PidNamespace,
@@ -40,15 +42,24 @@ pub(crate) trait PidNamespaceExt {
     #[doc(alias = "init_pid_ns")]
     fn initial() -> &'static Self;
 
+    /// Whether this is the initial namespace.
+    fn is_initial(&self) -> bool;
+
     /// Returns the PIDs allocated since the cursor stood at `before`. PIDs are allocated in
     /// increasing order and wrap at `pid_max`.
     fn allocated_since(&self, before: Pid) -> AllocatedPids;
 }
 
 impl PidNamespaceExt for PidNamespace {
+    #[inline(always)]
     fn initial() -> &'static Self {
         // SAFETY: This is a static that is valid from early at boot on.
         unsafe { PidNamespace::from_ptr(&raw mut bindings::init_pid_ns) }
+    }
+
+    #[inline(always)]
+    fn is_initial(&self) -> bool {
+        ptr::eq(self.as_ptr(), &raw const bindings::init_pid_ns)
     }
 
     fn allocated_since(&self, before: Pid) -> AllocatedPids {
@@ -60,8 +71,6 @@ impl PidNamespaceExt for PidNamespace {
 mod tests {
     use super::*;
     use crate::abstractions::pid::walk::tests::with_namespace;
-    use core::ptr;
-
     #[test]
     fn kernel_threads_are_in_the_initial_namespace() {
         assert!(is_in_init_pid_ns(kernel::current!()));
@@ -72,6 +81,7 @@ mod tests {
         with_namespace(|ns| {
             let initial = PidNamespace::initial();
 
+            assert!(ns.is_initial());
             assert!(ptr::eq(ns.as_ptr(), initial.as_ptr()));
             assert!(initial.allocated_since(0).next() > 1);
             Ok(())

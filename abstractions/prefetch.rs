@@ -8,24 +8,25 @@
 //!
 //! ```ignore
 //! // The next one is being fetched while this one is looked at.
-//! prefetch(next);
+//! prefetch::<0, _>(next);
 //! look_at(this);
 //! ```
 //!
 //! C header: [`include/linux/prefetch.h`](srctree/include/linux/prefetch.h)
 
-/// Fetches the cache line at an address, if the CPU likes to.
+/// Fetches the cache line `OFFSET` bytes behind an address, if the CPU likes to.
 ///
 /// That changes nothing but the time that a read takes. Any address will do, but one that leads
 /// nowhere may take long to find out. Other CPUs than those of x86-64 get no hint.
 #[inline(always)]
-pub(crate) fn prefetch<T>(address: *const T) {
+pub(crate) fn prefetch<const OFFSET: usize, T>(address: *const T) {
     #[cfg(all(CONFIG_X86_64, not(CONFIG_UML)))]
     // SAFETY: The instruction neither faults nor changes anything.
     unsafe {
         kernel::asm!(
-            "prefetcht0 ({address})";
+            "prefetcht0 {offset}({address})";
             address = in(reg) address,
+            offset = const OFFSET,
             options(nostack, preserves_flags, readonly)
         )
     };

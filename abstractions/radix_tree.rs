@@ -165,9 +165,10 @@ impl Entry {
     #[doc(alias = "radix_tree_deref_retry")]
     #[inline(always)]
     pub(crate) fn is_retry(self) -> bool {
-        // As `radix_tree_is_internal_node()`: an item is aligned.
-        self.0.addr() & bindings::RADIX_TREE_ENTRY_MASK as usize
-            == bindings::RADIX_TREE_INTERNAL_NODE as usize
+        // As `radix_tree_is_internal_node()`. An item is aligned, so one bit tells.
+        const { assert!(bindings::RADIX_TREE_INTERNAL_NODE == 0b10) };
+
+        self.0.addr() & bindings::RADIX_TREE_INTERNAL_NODE as usize != 0
     }
 }
 

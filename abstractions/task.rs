@@ -38,6 +38,7 @@ use kernel::{
 use crate::abstractions::{
     compat::smp_rmb,
     mm::MmExt,
+    pid_namespace::PidNamespaceExt,
     sync::{
         rculist::RcuList,
         rwonce::{
@@ -184,7 +185,9 @@ pub(crate) trait TaskExt {
 
     /// Returns the usage of the thread group if the task is the only thread that it has ever had.
     /// Then neither the list of threads nor the sums of those that have exited are looked at.
-    fn sole_usage(&self, io: bool, clock: Clock) -> Option<Usage>;
+    ///
+    /// `threads` is the result of [`nr_threads`](Self::nr_threads) from a moment before.
+    fn sole_usage(&self, threads: u32, io: bool, clock: Clock) -> Option<Usage>;
 
     /// Returns the usage of the thread group, exited threads included. Without `io`, their I/O is
     /// left out.
@@ -209,7 +212,9 @@ impl TaskExt for Task {
     }
 
     fn reported_state(&self) -> c_uint {
-        flags_and_state(self).1
+        let (flags, state) = flags_and_state(self);
+
+        state::reported_state(state, exit_state(self, flags))
     }
 
     fn vsize(&self) -> usize {
@@ -306,7 +311,7 @@ impl TaskExt for Task {
 
     #[inline(always)]
     fn tgid_in_ns(&self, ns: &PidNamespace, _guard: &rcu::Guard) -> Pid {
-        if ptr::eq(ns.as_ptr(), &raw const bindings::init_pid_ns) {
+        if ns.is_initial() {
             // SAFETY: The task is valid, and the number never changes.
             return unsafe { (*self.as_ptr()).tgid };
         }
@@ -327,9 +332,13 @@ impl TaskExt for Task {
         // The barrier in there keeps the flags behind all that was read before.
         let (flags, state) = flags_and_state(self);
 
+        if flags.is_exiting() {
+            // SAFETY: The flags were just read.
+            return unsafe { Vitals::of_exiting(self, flags, state, ns, guard) };
+        }
         Vitals {
             flags,
-            state,
+            state: state::reported_state(state, 0),
             // SAFETY: The flags were just read.
             ppid: unsafe { parent_in_ns(self, flags, ns, guard) },
         }
@@ -341,8 +350,8 @@ impl TaskExt for Task {
     }
 
     #[inline(always)]
-    fn sole_usage(&self, io: bool, clock: Clock) -> Option<Usage> {
-        Usage::of_sole_thread(self, io, clock)
+    fn sole_usage(&self, threads: u32, io: bool, clock: Clock) -> Option<Usage> {
+        Usage::of_sole_thread(self, threads, io, clock)
     }
 
     fn group_usage(&self, io: bool, clock: Clock, guard: &rcu::Guard) -> Usage {
@@ -365,7 +374,31 @@ pub(crate) struct Vitals {
     pub(crate) ppid: Option<Pid>,
 }
 
-/// Returns the flags and the state that `/proc/PID/stat` shows.
+impl Vitals {
+    /// Returns those of a task that is exiting.
+    ///
+    /// # Safety
+    ///
+    /// As of [`parent_in_ns`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn of_exiting(
+        task: &Task,
+        flags: Flags,
+        state: c_uint,
+        ns: &PidNamespace,
+        guard: &rcu::Guard,
+    ) -> Self {
+        Self {
+            flags,
+            state: state::reported_state(state, exit_state(task, flags)),
+            // SAFETY: By the safety requirements.
+            ppid: unsafe { parent_in_ns(task, flags, ns, guard) },
+        }
+    }
+}
+
+/// Returns the flags and the state without what it becomes by [`exit_state`].
 ///
 /// The flags are read after the state, and after all else that was read of the task. Without
 /// `PF_EXITING` among them, the task was alive until then: it had its ID, its state was not the one
@@ -383,17 +416,21 @@ fn flags_and_state(task: &Task) -> (Flags, c_uint) {
     // something of these finds the flag. See tests/litmus/exiting.litmus.
     smp_rmb();
 
-    let flags = task.flags();
-    let exit_state = if flags.is_exiting() {
-        data_race!({
-            // SAFETY: The task is valid; this changes concurrently.
-            unsafe { read!((*task.as_ptr()).exit_state) }
-        })
-    } else {
-        0
-    };
+    (task.flags(), state)
+}
 
-    (flags, state::reported_state(state, exit_state as c_uint))
+/// Returns the part of the state that a task gets when it ends.
+#[inline(always)]
+fn exit_state(task: &Task, flags: Flags) -> c_uint {
+    if !flags.is_exiting() {
+        return 0;
+    }
+
+    data_race!({
+        // SAFETY: The task is valid; this changes concurrently.
+        // CAST: The states are single bits far below the sign.
+        unsafe { read!((*task.as_ptr()).exit_state) as c_uint }
+    })
 }
 
 /// See [`TaskExt::ppid_in_ns`].

@@ -116,9 +116,9 @@ impl<'a> Places<'a> {
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<&mut Record> {
         let words = self.words.get_mut(self.next..)?;
-        let (record, _) = Record::mut_from_prefix(words.as_mut_bytes()).ok()?;
+        let words: &mut [u64; size_of::<Record>() / WORD] = words.first_chunk_mut()?;
 
-        Some(record)
+        Record::mut_from_bytes(words.as_mut_bytes()).ok()
     }
 
     /// Makes the next place, of which there must be one, one that is filled in.

@@ -125,6 +125,54 @@ pub(crate) fn groups_within(size: usize) -> u32 {
         .fold(0, |mask, group| mask | group.bit)
 }
 
+/// The terms in which a task is described: the caller's namespaces, and the system's clock.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// The namespace of process IDs.
+    pub(crate) pid_ns: &'a PidNamespace,
+    /// The namespace of user and group IDs.
+    pub(crate) user_ns: UserNamespace<'a>,
+    cgroup_ns: CgroupNamespace<'a>,
+    clock: Clock,
+}
+
+impl<'a> Terms<'a> {
+    /// Returns those of a caller.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH` if the caller is exiting and has no PID namespace.
+    #[inline(always)]
+    fn of_caller(caller: &'a CurrentTask) -> Result<Self> {
+        Ok(Self {
+            pid_ns: caller.active_pid_ns().ok_or(ESRCH)?,
+            user_ns: UserNamespace::of_caller(caller),
+            cgroup_ns: CgroupNamespace::of_caller(caller),
+            clock: Clock::of_system(),
+        })
+    }
+
+    /// Returns those in which most systems describe tasks to most callers: the initial namespaces,
+    /// and a clock with ticks. They take no look at anything but the task.
+    #[inline(always)]
+    fn plain() -> Self {
+        Self {
+            pid_ns: PidNamespace::initial(),
+            user_ns: UserNamespace::initial(),
+            cgroup_ns: CgroupNamespace::initial(),
+            clock: Clock::TICKING,
+        }
+    }
+
+    /// Whether these are the plain ones.
+    fn are_plain(&self) -> bool {
+        self.pid_ns.is_initial()
+            && self.user_ns.is_initial()
+            && self.cgroup_ns.is_initial()
+            && self.clock.is_ticking()
+    }
+}
+
 /// The state of a task's ID after the task was read.
 pub(crate) enum Liveness {
     /// The ID still is the task's.
@@ -138,16 +186,12 @@ pub(crate) enum Liveness {
 /// Fills in records for one caller: the groups that it gets, in terms of its namespaces.
 pub(crate) struct RecordFiller<'a> {
     caller: &'a CurrentTask,
-    /// The namespace of process IDs.
-    pub(crate) pid_ns: &'a PidNamespace,
-    /// The namespace of user and group IDs.
-    pub(crate) user_ns: UserNamespace<'a>,
-    cgroup_ns: CgroupNamespace<'a>,
+    /// The other namespaces.
+    pub(crate) terms: Terms<'a>,
     /// The namespace of points in time.
     pub(crate) time_ns: TimeNamespace,
     /// The mask of the groups to fill in.
     pub(crate) groups: u32,
-    clock: Clock,
     may_see_io: bool,
 }
 
@@ -161,12 +205,9 @@ impl<'a> RecordFiller<'a> {
     pub(crate) fn of_caller(caller: &'a CurrentTask, groups: u32) -> Result<Self> {
         Ok(Self {
             caller,
-            pid_ns: caller.active_pid_ns().ok_or(ESRCH)?,
-            user_ns: UserNamespace::of_caller(caller),
-            cgroup_ns: CgroupNamespace::of_caller(caller),
+            terms: Terms::of_caller(caller)?,
             time_ns: TimeNamespace::of_caller(caller),
             groups,
-            clock: Clock::of_system(),
             may_see_io: groups & uapi::PROCMON_GROUP_IO != 0 && ptrace::has_ptrace_capability(),
         })
     }
@@ -176,12 +217,12 @@ impl<'a> RecordFiller<'a> {
     pub(crate) fn of_kernel_thread(thread: &'a CurrentTask) -> Self {
         Self {
             caller: thread,
-            pid_ns: PidNamespace::initial(),
-            user_ns: UserNamespace::of_caller(thread),
-            cgroup_ns: CgroupNamespace::initial(),
+            terms: Terms {
+                clock: Clock::of_system(),
+                ..Terms::plain()
+            },
             time_ns: TimeNamespace::INITIAL,
             groups: ALL_GROUPS,
-            clock: Clock::of_system(),
             may_see_io: true,
         }
     }
@@ -196,6 +237,29 @@ impl<'a> RecordFiller<'a> {
         self.wants(SUMMED_GROUPS)
     }
 
+    /// Whether records are in plain terms, so that [`fill_plain`](Self::fill_plain) may be called.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.terms.are_plain()
+    }
+
+    /// Fills in the record of a process by its leader in plain terms, if the process is one that is
+    /// not exiting, and the sums over whose threads, if any are asked for, are those of the leader.
+    ///
+    /// Returns whether it is. The record is not valid otherwise.
+    #[inline(always)]
+    pub(crate) fn fill_plain(
+        &self,
+        pid: Pid,
+        task: &Task,
+        record: &mut Record,
+        guard: &rcu::Guard,
+    ) -> bool {
+        let threads = task.nr_threads();
+
+        self.fill_by::<false, true>(pid, task, threads, record, guard)
+            .is_some()
+    }
+
     /// Fills in the record of a thread, or of a process by its leader, with `threads` threads.
     ///
     /// The record is valid only if the task is [`Liveness::Alive`] after that.
@@ -208,10 +272,27 @@ impl<'a> RecordFiller<'a> {
         record: &mut Record,
         guard: &rcu::Guard,
     ) -> Liveness {
+        self.fill_by::<THREADS, false>(pid, task, threads, record, guard)
+            .unwrap_or(Liveness::LeaderReplaced)
+    }
+
+    /// See [`fill`](Self::fill), and [`fill_plain`](Self::fill_plain), for which this may return
+    /// `None`. All that is rare is left out then, so that no register has to be kept for it.
+    #[inline(always)]
+    fn fill_by<const THREADS: bool, const PLAIN: bool>(
+        &self,
+        pid: Pid,
+        task: &Task,
+        threads: u32,
+        record: &mut Record,
+        guard: &rcu::Guard,
+    ) -> Option<Liveness> {
+        let terms = if PLAIN { Terms::plain() } else { self.terms };
+
         record.groups = self.groups;
         record.pid = pid;
         record.tgid = if THREADS {
-            task.tgid_in_ns(self.pid_ns, guard)
+            task.tgid_in_ns(terms.pid_ns, guard)
         } else {
             pid
         };
@@ -223,14 +304,16 @@ impl<'a> RecordFiller<'a> {
 
             if THREADS {
                 self.fill_usage::<true>(task, &task.usage(io), record);
-            } else if let Some(usage) = task.sole_usage(io, self.clock) {
+            } else if let Some(usage) = task.sole_usage(threads, io, terms.clock) {
                 self.fill_usage::<false>(task, &usage, record);
+            } else if PLAIN {
+                return None;
             } else {
                 self.fill_group_usage(task, io, record, guard);
             }
         }
         if self.wants(uapi::PROCMON_GROUP_CREDS) {
-            let ids = self.user_ns.ids(task, guard);
+            let ids = terms.user_ns.ids(task, guard);
 
             record.uid = ids.uid;
             record.euid = ids.euid;
@@ -252,7 +335,7 @@ impl<'a> RecordFiller<'a> {
             record.rss_shmem = rss.shmem;
         }
         if self.wants(uapi::PROCMON_GROUP_CGROUP) {
-            match self.cgroup_ns.id_of(task, guard) {
+            match terms.cgroup_ns.id_of(task, guard) {
                 Some(id) => record.cgroup_id = id,
                 None => {
                     record.cgroup_id = 0;
@@ -261,7 +344,11 @@ impl<'a> RecordFiller<'a> {
             }
         }
 
-        let vitals = task.vitals(self.pid_ns, guard);
+        let vitals = task.vitals(terms.pid_ns, guard);
+
+        if PLAIN && vitals.flags.is_exiting() {
+            return None;
+        }
 
         // CAST: The states are single bits far below the sign.
         record.state = vitals.state as c_int;
@@ -273,19 +360,19 @@ impl<'a> RecordFiller<'a> {
             record.threads = task.nr_threads();
             // `release_task()` counts the last thread off before it takes its ID.
             if record.threads == 0 {
-                return Liveness::Reaped;
+                return Some(Liveness::Reaped);
             }
         }
-        match vitals.ppid {
+        Some(match vitals.ppid {
             Some(_) => Liveness::Alive,
             None => Liveness::LeaderReplaced,
-        }
+        })
     }
 
     /// Fills in the summed groups of a process of several threads.
     #[inline(never)]
     fn fill_group_usage(&self, task: &Task, io: bool, record: &mut Record, guard: &rcu::Guard) {
-        let usage = task.group_usage(io, self.clock, guard);
+        let usage = task.group_usage(io, self.terms.clock, guard);
 
         self.fill_usage::<false>(task, &usage, record);
     }

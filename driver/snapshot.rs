@@ -86,6 +86,8 @@ const VISITS: usize = 1024;
 /// A validated request: which tasks to visit, and which field groups to fill in.
 pub(crate) struct Request<'a> {
     filler: RecordFiller<'a>,
+    /// Whether all processes are asked for, in plain terms.
+    is_plain: bool,
     flags: u32,
     uid: u32,
     ppid: Pid,
@@ -139,9 +141,11 @@ impl<'a> Request<'a> {
         }
 
         let groups = groups & groups_within(stride as usize) | uapi::PROCMON_GROUP_BASIC;
+        let filler = RecordFiller::of_caller(caller, groups)?;
 
         Ok(Self {
-            filler: RecordFiller::of_caller(caller, groups)?,
+            is_plain: flags & FILTERS == 0 && filler.is_plain(),
+            filler,
             flags,
             uid,
             ppid,
@@ -153,6 +157,8 @@ impl<'a> Request<'a> {
     pub(crate) fn of_kernel_thread(thread: &'a CurrentTask) -> Self {
         Self {
             filler: RecordFiller::of_kernel_thread(thread),
+            // It asks for single processes, which are worth no way of their own.
+            is_plain: false,
             flags: 0,
             uid: 0,
             ppid: 0,
@@ -213,12 +219,17 @@ impl<'a> Request<'a> {
             TaskKind::Process
         };
         let walk = for_each_task(
-            self.filler.pid_ns,
+            self.filler.terms.pid_ns,
             kind,
             first,
             Budget::new(VISITS),
             &guard,
-            |nr, task, budget| visitor.visit::<THREADS>(nr, task, budget),
+            |nr, task, budget| {
+                if !THREADS && self.is_plain && visitor.visit_plain(nr, task) {
+                    return ControlFlow::Continue(());
+                }
+                visitor.visit::<THREADS>(nr, task, budget)
+            },
         );
         let stop = match walk {
             Walk::End => Stop::End,
@@ -234,13 +245,13 @@ impl<'a> Request<'a> {
     fn matches(&self, task: &Task, guard: &rcu::Guard) -> bool {
         !(self.has(uapi::PROCMON_SNAPSHOT_NO_KTHREADS) && task.flags().is_kernel_thread()
             || self.has(uapi::PROCMON_SNAPSHOT_BY_TGID)
-                && task.tgid_in_ns(self.filler.pid_ns, guard) != self.tgid
+                && task.tgid_in_ns(self.filler.terms.pid_ns, guard) != self.tgid
             || self.has(uapi::PROCMON_SNAPSHOT_BY_PPID)
                 && task
-                    .ppid_in_ns(self.filler.pid_ns, guard)
+                    .ppid_in_ns(self.filler.terms.pid_ns, guard)
                     .is_some_and(|ppid| ppid != self.ppid)
             || self.has(uapi::PROCMON_SNAPSHOT_BY_UID)
-                && self.filler.user_ns.uid(task, guard) != Some(self.uid))
+                && self.filler.terms.user_ns.uid(task, guard) != Some(self.uid))
     }
 }
 
@@ -254,6 +265,24 @@ struct Visitor<'a> {
 }
 
 impl Visitor<'_> {
+    /// Fills in the record of a process as most are, which takes none of what [`Self::visit`] has
+    /// for the others. Returns whether that was possible, or else leaves its place free.
+    #[inline(always)]
+    fn visit_plain(&mut self, nr: Pid, task: &Task) -> bool {
+        let Some(record) = self.places.next() else {
+            return false;
+        };
+        let filler = &self.request.filler;
+        let is_filled = ExecId::of(task).is_some_and(|exec| {
+            filler.fill_plain(nr, task, record, self.guard) && exec.is_still(task)
+        });
+
+        if is_filled {
+            self.places.take();
+        }
+        is_filled
+    }
+
     /// Fills in the record of a task that passes the filters. Returns the reason if the walk has to
     /// stop at this task.
     // Not inlined: the loop around this has registers of its own.
@@ -278,7 +307,10 @@ impl Visitor<'_> {
 
         let threads = task.nr_threads();
 
-        if !THREADS && filler.is_summing() && !budget.take_threads(threads as usize) {
+        // The visit of the ID is that of the first thread.
+        let others = threads.saturating_sub(1) as usize;
+
+        if !THREADS && filler.is_summing() && !budget.take_threads(others) {
             return ControlFlow::Break(Stop::Resume(nr));
         }
 

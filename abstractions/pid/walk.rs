@@ -55,24 +55,22 @@ pub(crate) enum Walk<B> {
 /// The work that may be done in one RCU section, counted in visits of IDs and threads.
 pub(crate) struct Budget {
     limit: usize,
-    used: usize,
+    left: usize,
 }
 
 impl Budget {
     /// Creates a budget of `limit` visits, which must be at least one.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, used: 0 }
+        Self { limit, left: limit }
     }
 
     /// Spends the visit of an ID, if one is left.
     #[inline(always)]
     fn take_id(&mut self) -> bool {
-        let is_left = self.used < self.limit;
+        let left = self.left.checked_sub(1);
 
-        if is_left {
-            self.used = self.used.wrapping_add(1);
-        }
-        is_left
+        self.left = left.unwrap_or(0);
+        left.is_some()
     }
 
     /// Spends the visits of all threads of a process, if they are left.
@@ -81,12 +79,10 @@ impl Budget {
     /// up in one RCU section.
     #[inline(always)]
     pub(crate) fn take_threads(&mut self, count: usize) -> bool {
-        // A process has fewer threads than there are numbers.
-        let used = self.used.wrapping_add(count);
-        let is_granted = used <= self.limit || self.used <= 1;
+        let is_granted = count <= self.left || self.limit.wrapping_sub(self.left) <= 1;
 
         if is_granted {
-            self.used = used;
+            self.left = self.left.saturating_sub(count);
         }
         is_granted
     }
@@ -136,7 +132,7 @@ fn walk<'g, B>(
     let mut next = (first.max(0) as usize).saturating_sub(base);
 
     'chunks: while let Some(chunk) = tree.next_chunk(next) {
-        let used = budget.used;
+        let left = budget.left;
         // CAST: The kernel has no larger numbers.
         let mut following = chunk.first().wrapping_add(base) as Pid;
 
@@ -169,7 +165,7 @@ fn walk<'g, B>(
                 return Walk::Break(result);
             }
         }
-        if budget.used == used && !budget.take_id() {
+        if budget.left == left && !budget.take_id() {
             // CAST: As above.
             return Walk::Pause(next.saturating_add(base) as Pid);
         }
@@ -188,16 +184,22 @@ pub(crate) fn for_each_task<'g, B>(
     mut f: impl FnMut(Pid, &'g Task, &mut Budget) -> ControlFlow<B>,
 ) -> Walk<B> {
     let look_ahead = |slots: &'g [Slot]| {
-        // SAFETY: As in `walk()`.
-        let pid = |slot: &Slot| unsafe { pid_in(slot, guard) };
-
         // The pointers in a task are fetched while the one before it is looked at, and the ID that
         // leads to a task two more before that.
-        if let Some(pid) = slots.get(3).and_then(pid) {
-            pid.prefetch(kind);
+        if let Some(item) = slots.get(3).and_then(|slot| slot.entry().item()) {
+            PidRef::prefetch_item(item);
         }
-        if let Some(pid) = slots.get(1).and_then(pid) {
-            pid.prefetch_task(kind, guard);
+
+        let Some(entry) = slots.get(1).map(Slot::entry) else {
+            return;
+        };
+
+        match entry.item() {
+            Some(item) if !entry.is_retry() => {
+                // SAFETY: As in `walk()`.
+                unsafe { PidRef::from_item(item, guard) }.prefetch_task(kind, guard);
+            }
+            _ => {}
         }
     };
 
@@ -212,20 +214,6 @@ pub(crate) fn for_each_task<'g, B>(
             None => ControlFlow::Continue(()),
         },
     )
-}
-
-/// Returns the ID in a slot, if there is one.
-///
-/// # Safety
-///
-/// The slot must be one of a namespace's tree of IDs.
-#[inline(always)]
-unsafe fn pid_in<'g>(slot: &Slot, guard: &'g rcu::Guard) -> Option<&'g PidRef> {
-    let entry = slot.entry();
-    let item = entry.item().filter(|_| !entry.is_retry())?;
-
-    // SAFETY: By the safety requirements. IDs are freed by RCU.
-    Some(unsafe { PidRef::from_item(item, guard) })
 }
 
 #[kunit_tests(procmon_pid_walk)]

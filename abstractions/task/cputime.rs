@@ -250,6 +250,20 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// The way of a system all of whose CPUs have ticks.
+    pub(crate) const TICKING: Self = Self {
+        #[cfg(CONFIG_VIRT_CPU_ACCOUNTING_GEN)]
+        is_tickless: false,
+    };
+
+    /// Whether all CPUs have ticks.
+    pub(crate) fn is_ticking(self) -> bool {
+        #[cfg(CONFIG_VIRT_CPU_ACCOUNTING_GEN)]
+        return !self.is_tickless;
+        #[cfg(not(CONFIG_VIRT_CPU_ACCOUNTING_GEN))]
+        true
+    }
+
     /// Returns the way of this system.
     #[inline(always)]
     pub(crate) fn of_system() -> Self {

@@ -38,7 +38,7 @@ pub(super) fn reported_state(state: c_uint, exit_state: c_uint) -> c_uint {
 }
 
 /// Returns the bit for a state that few tasks are in.
-#[inline(never)]
+#[inline(always)]
 fn special_state(state: c_uint) -> Option<c_uint> {
     if state & (bindings::TASK_RTLOCK_WAIT | bindings::TASK_FROZEN) != 0 {
         // As in C: a wait for a lock of a PREEMPT_RT kernel, and being frozen.

@@ -118,8 +118,13 @@ impl Usage {
 
     /// See [`TaskExt::sole_usage`].
     #[inline(always)]
-    pub(super) fn of_sole_thread(task: &Task, io: bool, clock: Clock) -> Option<Self> {
-        if task.nr_threads() != 1 {
+    pub(super) fn of_sole_thread(
+        task: &Task,
+        threads: u32,
+        io: bool,
+        clock: Clock,
+    ) -> Option<Self> {
+        if threads != 1 {
             return None;
         }
         // ORDERING: Pairs with `write_seqlock()` in `__exit_signal()`, which makes the sequence odd
