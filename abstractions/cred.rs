@@ -95,8 +95,8 @@ impl<'a> UserNamespace<'a> {
         let cred = unsafe { read!((*task.as_ptr()).real_cred) };
 
         if !self.is_initial {
-            // SAFETY: See above.
-            return unsafe { self.translated_ids(cred) };
+            // SAFETY: See above, and the type invariants.
+            return unsafe { Self::translated_ids(self.ns, cred) };
         }
         // SAFETY: See above. The IDs do not change, but other fields do, so that no reference to
         // all of them is made.
@@ -114,14 +114,17 @@ impl<'a> UserNamespace<'a> {
     ///
     /// # Safety
     ///
-    /// `cred` must be valid for reads.
+    /// `ns` must be valid, and `cred` valid for reads.
     #[cold]
     #[inline(never)]
-    unsafe fn translated_ids(&self, cred: *const bindings::cred) -> Ids {
-        // SAFETY: By the type invariants.
-        let user = |id| unsafe { bindings::from_kuid_munged(self.ns, id) };
+    unsafe fn translated_ids(
+        ns: *mut bindings::user_namespace,
+        cred: *const bindings::cred,
+    ) -> Ids {
+        // SAFETY: By the safety requirements.
+        let user = |id| unsafe { bindings::from_kuid_munged(ns, id) };
         // SAFETY: As above.
-        let group = |id| unsafe { bindings::from_kgid_munged(self.ns, id) };
+        let group = |id| unsafe { bindings::from_kgid_munged(ns, id) };
 
         // SAFETY: By the safety requirements. As in `ids()`, no reference is made.
         unsafe {

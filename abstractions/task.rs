@@ -59,7 +59,11 @@ use cputime::{
     Clock,
     Times, //
 };
-use usage::Usage;
+use usage::{
+    GroupUsage,
+    TaskUsage,
+    Usage, //
+};
 
 /// Returns the task with the given thread ID in the PID namespace of the caller.
 pub(crate) fn find_task_by_vpid(nr: Pid, _guard: &rcu::Guard) -> Option<&Task> {
@@ -180,14 +184,17 @@ pub(crate) trait TaskExt {
     /// reaped by then, all that was read of it before was read while it had its ID.
     fn vitals(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Vitals;
 
-    /// Returns the usage of the task itself. Without `io`, its I/O is left out.
-    fn usage(&self, io: bool) -> Usage;
+    /// Returns the same, or `None` if the task is exiting.
+    fn vitals_unless_exiting(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Vitals>;
+
+    /// Returns the usage of the task itself.
+    fn usage(&self) -> TaskUsage<'_>;
 
     /// Returns the usage of the thread group if the task is the only thread that it has ever had.
     /// Then neither the list of threads nor the sums of those that have exited are looked at.
     ///
     /// `threads` is the result of [`nr_threads`](Self::nr_threads) from a moment before.
-    fn sole_usage(&self, threads: u32, io: bool, clock: Clock) -> Option<Usage>;
+    fn sole_usage(&self, threads: u32, clock: Clock) -> Option<TaskUsage<'_>>;
 
     /// Returns the usage of the thread group, exited threads included. Without `io`, their I/O is
     /// left out.
@@ -195,15 +202,15 @@ pub(crate) trait TaskExt {
     /// TIME: Visits each thread of the group at most twice, the second time with interrupts off, as
     /// any reader of `/proc/PID/stat` makes the kernel do.
     #[doc(alias = "thread_group_cputime")]
-    fn group_usage(&self, io: bool, clock: Clock, guard: &rcu::Guard) -> Usage;
+    fn group_usage(&self, io: bool, clock: Clock, guard: &rcu::Guard) -> GroupUsage;
 
-    /// Returns user and system time of the thread group, from its usage.
+    /// Returns user and system time of the thread group, from its usage and the run time of that.
     ///
     /// They add up to the run time, unless other readers have seen more than that already. Neither
     /// is less than `/proc/PID/stat` has shown before. Since nothing is stored, one of them may be
     /// a little less than this has returned before.
     #[doc(alias = "thread_group_cputime_adjusted")]
-    fn group_times(&self, usage: &Usage) -> Times;
+    fn group_times(&self, usage: &impl Usage, runtime: u64) -> Times;
 }
 
 impl TaskExt for Task {
@@ -332,35 +339,48 @@ impl TaskExt for Task {
         // The barrier in there keeps the flags behind all that was read before.
         let (flags, state) = flags_and_state(self);
 
-        if flags.is_exiting() {
-            // SAFETY: The flags were just read.
-            return unsafe { Vitals::of_exiting(self, flags, state, ns, guard) };
-        }
         Vitals {
             flags,
-            state: state::reported_state(state, 0),
+            state: state::reported_state(state, exit_state(self, flags)),
             // SAFETY: The flags were just read.
             ppid: unsafe { parent_in_ns(self, flags, ns, guard) },
         }
     }
 
     #[inline(always)]
-    fn usage(&self, io: bool) -> Usage {
-        Usage::of_thread(self, io)
+    fn vitals_unless_exiting(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Vitals> {
+        // As above.
+        let (flags, state) = flags_and_state(self);
+
+        if flags.is_exiting() {
+            return None;
+        }
+        Some(Vitals {
+            flags,
+            state: state::reported_state(state, 0),
+            // SAFETY: The flags were just read.
+            ppid: unsafe { parent_in_ns(self, flags, ns, guard) },
+        })
     }
 
     #[inline(always)]
-    fn sole_usage(&self, threads: u32, io: bool, clock: Clock) -> Option<Usage> {
-        Usage::of_sole_thread(self, threads, io, clock)
-    }
-
-    fn group_usage(&self, io: bool, clock: Clock, guard: &rcu::Guard) -> Usage {
-        Usage::of_group(self, io, clock, guard)
+    fn usage(&self) -> TaskUsage<'_> {
+        TaskUsage::of_thread(self, Clock::TICKING)
     }
 
     #[inline(always)]
-    fn group_times(&self, usage: &Usage) -> Times {
-        usage.group_times(self)
+    fn sole_usage(&self, threads: u32, clock: Clock) -> Option<TaskUsage<'_>> {
+        TaskUsage::of_sole_thread(self, threads, clock)
+    }
+
+    fn group_usage(&self, io: bool, clock: Clock, guard: &rcu::Guard) -> GroupUsage {
+        GroupUsage::of_group(self, io, clock, guard)
+    }
+
+    #[inline(always)]
+    fn group_times(&self, usage: &impl Usage, runtime: u64) -> Times {
+        // SAFETY: A task keeps its `signal_struct` until it is freed itself.
+        unsafe { usage.counted().of_group((*self.as_ptr()).signal, runtime) }
     }
 }
 
@@ -372,30 +392,6 @@ pub(crate) struct Vitals {
     pub(crate) state: c_uint,
     /// The process ID of the parent, as [`TaskExt::ppid_in_ns`] returns it.
     pub(crate) ppid: Option<Pid>,
-}
-
-impl Vitals {
-    /// Returns those of a task that is exiting.
-    ///
-    /// # Safety
-    ///
-    /// As of [`parent_in_ns`].
-    #[cold]
-    #[inline(never)]
-    unsafe fn of_exiting(
-        task: &Task,
-        flags: Flags,
-        state: c_uint,
-        ns: &PidNamespace,
-        guard: &rcu::Guard,
-    ) -> Self {
-        Self {
-            flags,
-            state: state::reported_state(state, exit_state(task, flags)),
-            // SAFETY: By the safety requirements.
-            ppid: unsafe { parent_in_ns(task, flags, ns, guard) },
-        }
-    }
 }
 
 /// Returns the flags and the state without what it becomes by [`exit_state`].

@@ -2,6 +2,8 @@
 
 //! Records at the stride of the caller's array, so that they are copied in one piece.
 
+use core::mem::take;
+
 use kernel::prelude::*;
 
 use crate::{
@@ -65,8 +67,8 @@ impl Batch {
         let len = Self::words(self.capacity.min(limit as usize), self.stride);
 
         Places {
-            words: self.words.get_mut(..len).unwrap_or_default(),
-            next: 0,
+            len,
+            rest: self.words.get_mut(..len).unwrap_or_default(),
             stride: self.stride,
         }
     }
@@ -89,11 +91,11 @@ impl Batch {
 
 /// Places for records, one after the other.
 pub(crate) struct Places<'a> {
-    /// The words of all places. They end with those of the last record, or of its stride if that is
-    /// longer, so the next place is there as long as a record fits in.
-    words: &'a mut [u64],
-    /// The first word of the next place.
-    next: usize,
+    /// The number of words of all places.
+    len: usize,
+    /// The words of those that are free. They end with those of the last record, or of its stride
+    /// if that is longer, so the next place is there as long as a record fits in.
+    rest: &'a mut [u64],
     stride: usize,
 }
 
@@ -101,22 +103,24 @@ impl<'a> Places<'a> {
     /// Makes a single record the only place.
     pub(crate) fn of_one(record: &'a mut Record) -> Self {
         Self {
-            words: <[u64]>::mut_from_bytes(record.as_mut_bytes()).unwrap_or_default(),
-            next: 0,
+            len: size_of::<Record>() / WORD,
+            rest: <[u64]>::mut_from_bytes(record.as_mut_bytes()).unwrap_or_default(),
             stride: size_of::<Record>() / WORD,
         }
     }
 
     /// Returns the number of places that were taken.
     pub(crate) fn taken(&self) -> usize {
-        self.next.checked_div(self.stride).unwrap_or(0)
+        self.len
+            .saturating_sub(self.rest.len())
+            .checked_div(self.stride)
+            .unwrap_or(0)
     }
 
     /// Returns the next place, which stays free until [`take`](Self::take) is called.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<&mut Record> {
-        let words = self.words.get_mut(self.next..)?;
-        let words: &mut [u64; size_of::<Record>() / WORD] = words.first_chunk_mut()?;
+        let words: &mut [u64; size_of::<Record>() / WORD] = self.rest.first_chunk_mut()?;
 
         Record::mut_from_bytes(words.as_mut_bytes()).ok()
     }
@@ -124,6 +128,8 @@ impl<'a> Places<'a> {
     /// Makes the next place, of which there must be one, one that is filled in.
     #[inline(always)]
     pub(crate) fn take(&mut self) {
-        self.next = self.next.wrapping_add(self.stride);
+        self.rest = take(&mut self.rest)
+            .get_mut(self.stride..)
+            .unwrap_or_default();
     }
 }

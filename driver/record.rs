@@ -19,7 +19,10 @@ use crate::{
     abstractions::{
         cgroup::CgroupNamespace,
         cred::UserNamespace,
-        mm::MmExt,
+        mm::{
+            MmExt,
+            Rss, //
+        },
         pid_namespace::PidNamespaceExt,
         ptrace,
         task::{
@@ -300,16 +303,14 @@ impl<'a> RecordFiller<'a> {
         record.comm = task.comm();
 
         if self.is_summing() {
-            let io = self.wants(uapi::PROCMON_GROUP_IO);
-
             if THREADS {
-                self.fill_usage::<true>(task, &task.usage(io), record);
-            } else if let Some(usage) = task.sole_usage(threads, io, terms.clock) {
+                self.fill_usage::<true>(task, &task.usage(), record);
+            } else if let Some(usage) = task.sole_usage(threads, terms.clock) {
                 self.fill_usage::<false>(task, &usage, record);
             } else if PLAIN {
                 return None;
             } else {
-                self.fill_group_usage(task, io, record, guard);
+                self.fill_group_usage(task, record, guard);
             }
         }
         if self.wants(uapi::PROCMON_GROUP_CREDS) {
@@ -321,18 +322,13 @@ impl<'a> RecordFiller<'a> {
             record.egid = ids.egid;
         }
         if self.wants(uapi::PROCMON_GROUP_MEM) {
-            let sizes = task.with_mm(|mm| (mm.vsize() as u64, mm.rss()));
+            // In there, so that the sizes need not be kept beyond the end of the lock.
+            let sizes = task.with_mm(|mm| fill_sizes(mm.vsize() as u64, mm.rss(), record));
 
             if sizes.is_none() {
+                fill_sizes(0, Rss::default(), record);
                 record.groups &= !uapi::PROCMON_GROUP_MEM;
             }
-
-            let (vsize, rss) = sizes.unwrap_or_default();
-
-            record.vsize = vsize;
-            record.rss_anon = rss.anon;
-            record.rss_file = rss.file;
-            record.rss_shmem = rss.shmem;
         }
         if self.wants(uapi::PROCMON_GROUP_CGROUP) {
             match terms.cgroup_ns.id_of(task, guard) {
@@ -344,11 +340,11 @@ impl<'a> RecordFiller<'a> {
             }
         }
 
-        let vitals = task.vitals(terms.pid_ns, guard);
-
-        if PLAIN && vitals.flags.is_exiting() {
-            return None;
-        }
+        let vitals = if PLAIN {
+            task.vitals_unless_exiting(terms.pid_ns, guard)?
+        } else {
+            task.vitals(terms.pid_ns, guard)
+        };
 
         // CAST: The states are single bits far below the sign.
         record.state = vitals.state as c_int;
@@ -371,7 +367,8 @@ impl<'a> RecordFiller<'a> {
 
     /// Fills in the summed groups of a process of several threads.
     #[inline(never)]
-    fn fill_group_usage(&self, task: &Task, io: bool, record: &mut Record, guard: &rcu::Guard) {
+    fn fill_group_usage(&self, task: &Task, record: &mut Record, guard: &rcu::Guard) {
+        let io = self.wants(uapi::PROCMON_GROUP_IO);
         let usage = task.group_usage(io, self.terms.clock, guard);
 
         self.fill_usage::<false>(task, &usage, record);
@@ -379,12 +376,20 @@ impl<'a> RecordFiller<'a> {
 
     /// Fills in the summed groups, and the other fields of the same groups.
     #[inline(always)]
-    fn fill_usage<const THREADS: bool>(&self, task: &Task, usage: &Usage, record: &mut Record) {
+    fn fill_usage<const THREADS: bool>(
+        &self,
+        task: &Task,
+        usage: &impl Usage,
+        record: &mut Record,
+    ) {
+        // Read once, since the times add up to it.
+        let runtime = usage.runtime();
+
         if self.wants(uapi::PROCMON_GROUP_CPU) {
             let times = if THREADS {
                 Times::of_thread(task)
             } else {
-                task.group_times(usage)
+                task.group_times(usage, runtime)
             };
 
             record.cpu = task.cpu();
@@ -395,25 +400,34 @@ impl<'a> RecordFiller<'a> {
             record.policy = task.policy();
         }
         if self.wants(uapi::PROCMON_GROUP_FAULTS) {
-            record.minor_faults = usage.minor_faults;
-            record.major_faults = usage.major_faults;
+            record.minor_faults = usage.minor_faults();
+            record.major_faults = usage.major_faults();
         }
         if self.wants(uapi::PROCMON_GROUP_RUNTIME) {
-            record.runtime = usage.runtime;
+            record.runtime = runtime;
         }
         if self.wants(uapi::PROCMON_GROUP_SCHED) {
-            record.voluntary_switches = usage.voluntary_switches;
-            record.involuntary_switches = usage.involuntary_switches;
+            record.voluntary_switches = usage.voluntary_switches();
+            record.involuntary_switches = usage.involuntary_switches();
         }
         if self.wants(uapi::PROCMON_GROUP_IO) {
             if self.may_see_io || self.caller.same_thread_group(task) {
-                record.read_bytes = usage.read_bytes;
-                record.write_bytes = usage.write_bytes;
+                record.read_bytes = usage.read_bytes();
+                record.write_bytes = usage.write_bytes();
             } else {
                 redact_io(record);
             }
         }
     }
+}
+
+/// Fills in the sizes of an address space.
+#[inline(always)]
+fn fill_sizes(vsize: u64, rss: Rss, record: &mut Record) {
+    record.vsize = vsize;
+    record.rss_anon = rss.anon;
+    record.rss_file = rss.file;
+    record.rss_shmem = rss.shmem;
 }
 
 /// Takes out of a record what only the process itself and holders of `CAP_SYS_PTRACE` may see.

@@ -67,10 +67,11 @@ impl Budget {
     /// Spends the visit of an ID, if one is left.
     #[inline(always)]
     fn take_id(&mut self) -> bool {
-        let left = self.left.checked_sub(1);
-
-        self.left = left.unwrap_or(0);
-        left.is_some()
+        if self.left == 0 {
+            return false;
+        }
+        self.left = self.left.wrapping_sub(1);
+        true
     }
 
     /// Spends the visits of all threads of a process, if they are left.

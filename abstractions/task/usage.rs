@@ -36,94 +36,107 @@ use crate::abstractions::{
 };
 
 /// The resource usage of a task or a thread group.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Usage {
-    /// User and system time, as counted.
-    counted: Times,
-    /// Time on a CPU in nanoseconds, as the scheduler counts it.
-    pub(crate) runtime: u64,
-    /// Page faults without I/O.
-    pub(crate) minor_faults: u64,
-    /// Page faults with I/O.
-    pub(crate) major_faults: u64,
-    /// Switches to another task while waiting.
-    pub(crate) voluntary_switches: u64,
-    /// Switches by preemption.
-    pub(crate) involuntary_switches: u64,
-    /// Bytes read from block devices.
-    pub(crate) read_bytes: u64,
-    /// Bytes written to block devices.
-    pub(crate) write_bytes: u64,
+pub(crate) trait Usage {
+    /// Returns user and system time, as counted.
+    fn counted(&self) -> Times;
+
+    /// Returns the time on a CPU in nanoseconds, as the scheduler counts it.
+    fn runtime(&self) -> u64;
+
+    /// Returns the number of page faults without I/O.
+    fn minor_faults(&self) -> u64;
+
+    /// Returns the number of page faults with I/O.
+    fn major_faults(&self) -> u64;
+
+    /// Returns the number of switches to another task while waiting.
+    fn voluntary_switches(&self) -> u64;
+
+    /// Returns the number of switches by preemption.
+    fn involuntary_switches(&self) -> u64;
+
+    /// Returns the number of bytes read from block devices.
+    fn read_bytes(&self) -> u64;
+
+    /// Returns the number of bytes written to block devices.
+    fn write_bytes(&self) -> u64;
 }
 
-/// Makes a [`Usage`] of fields that `task_struct` and `signal_struct` have by the same names.
-/// Without `$io`, I/O is left out.
-macro_rules! usage {
-    ($from:expr, $io:expr, $counted:expr, $runtime:expr) => {
-        Usage {
-            counted: $counted,
-            runtime: $runtime,
-            minor_faults: read!((*$from).min_flt) as u64,
-            major_faults: read!((*$from).maj_flt) as u64,
-            voluntary_switches: read!((*$from).nvcsw) as u64,
-            involuntary_switches: read!((*$from).nivcsw) as u64,
-            ..if $io {
-                Usage {
-                    #[cfg(CONFIG_TASK_IO_ACCOUNTING)]
-                    read_bytes: read!((*$from).ioac.read_bytes),
-                    #[cfg(CONFIG_TASK_IO_ACCOUNTING)]
-                    write_bytes: read!((*$from).ioac.write_bytes),
-                    ..Usage::default()
-                }
-            } else {
-                Usage::default()
-            }
-        }
+/// The usage of a single task. Each number is read when it is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct TaskUsage<'a> {
+    task: &'a Task,
+    clock: Clock,
+}
+
+/// Reads a field of a task, which the kernel changes without marking that.
+macro_rules! task_field {
+    ($usage:expr, $($field:tt)+) => {
+        data_race!({
+            // SAFETY: The task is valid.
+            unsafe { read!((*$usage.task.as_ptr()).$($field)+) }
+        })
     };
 }
 
-impl Usage {
-    /// Returns the usage of the exited threads of a group.
-    ///
-    /// # Safety
-    ///
-    /// `signal` must be valid for reads.
+impl Usage for TaskUsage<'_> {
     #[inline(always)]
-    unsafe fn of_exited(signal: *const bindings::signal_struct, io: bool) -> Self {
-        // SAFETY: By the safety requirements.
-        unsafe {
-            usage!(
-                signal,
-                io,
-                Times::of_exited(signal),
-                read!((*signal).sum_sched_runtime)
-            )
-        }
+    fn counted(&self) -> Times {
+        data_race!(Times::counted(self.task, self.clock))
     }
 
-    /// Returns the usage of one thread, with these times.
     #[inline(always)]
-    fn read(task: &Task, io: bool, counted: Times) -> Self {
-        let task = task.as_ptr();
-
-        // SAFETY: The task is valid.
-        unsafe { usage!(task, io, counted, read!((*task).se.sum_exec_runtime)) }
+    fn runtime(&self) -> u64 {
+        task_field!(self, se.sum_exec_runtime)
     }
 
+    #[inline(always)]
+    fn minor_faults(&self) -> u64 {
+        task_field!(self, min_flt) as u64
+    }
+
+    #[inline(always)]
+    fn major_faults(&self) -> u64 {
+        task_field!(self, maj_flt) as u64
+    }
+
+    #[inline(always)]
+    fn voluntary_switches(&self) -> u64 {
+        task_field!(self, nvcsw) as u64
+    }
+
+    #[inline(always)]
+    fn involuntary_switches(&self) -> u64 {
+        task_field!(self, nivcsw) as u64
+    }
+
+    #[inline(always)]
+    fn read_bytes(&self) -> u64 {
+        #[cfg(CONFIG_TASK_IO_ACCOUNTING)]
+        return task_field!(self, ioac.read_bytes);
+        #[cfg(not(CONFIG_TASK_IO_ACCOUNTING))]
+        0
+    }
+
+    #[inline(always)]
+    fn write_bytes(&self) -> u64 {
+        #[cfg(CONFIG_TASK_IO_ACCOUNTING)]
+        return task_field!(self, ioac.write_bytes);
+        #[cfg(not(CONFIG_TASK_IO_ACCOUNTING))]
+        0
+    }
+}
+
+impl<'a> TaskUsage<'a> {
     /// See [`TaskExt::usage`].
     #[inline(always)]
-    pub(super) fn of_thread(task: &Task, io: bool) -> Self {
-        data_race!(Self::read(task, io, Times::default()))
+    pub(super) fn of_thread(task: &'a Task, clock: Clock) -> Self {
+        Self { task, clock }
     }
 
     /// See [`TaskExt::sole_usage`].
     #[inline(always)]
-    pub(super) fn of_sole_thread(
-        task: &Task,
-        threads: u32,
-        io: bool,
-        clock: Clock,
-    ) -> Option<Self> {
+    pub(super) fn of_sole_thread(task: &'a Task, threads: u32, clock: Clock) -> Option<Self> {
         if threads != 1 {
             return None;
         }
@@ -150,11 +163,88 @@ impl Usage {
             return None;
         }
         // The numbers of a thread stay what they are while it exits.
-        Some(data_race!(Self::read(
-            task,
-            io,
-            Times::counted(task, clock)
-        )))
+        Some(Self { task, clock })
+    }
+}
+
+/// The usage of a thread group, summed up at one moment.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct GroupUsage {
+    counted: Times,
+    runtime: u64,
+    minor_faults: u64,
+    major_faults: u64,
+    voluntary_switches: u64,
+    involuntary_switches: u64,
+    read_bytes: u64,
+    write_bytes: u64,
+}
+
+impl Usage for GroupUsage {
+    fn counted(&self) -> Times {
+        self.counted
+    }
+
+    fn runtime(&self) -> u64 {
+        self.runtime
+    }
+
+    fn minor_faults(&self) -> u64 {
+        self.minor_faults
+    }
+
+    fn major_faults(&self) -> u64 {
+        self.major_faults
+    }
+
+    fn voluntary_switches(&self) -> u64 {
+        self.voluntary_switches
+    }
+
+    fn involuntary_switches(&self) -> u64 {
+        self.involuntary_switches
+    }
+
+    fn read_bytes(&self) -> u64 {
+        self.read_bytes
+    }
+
+    fn write_bytes(&self) -> u64 {
+        self.write_bytes
+    }
+}
+
+impl GroupUsage {
+    /// Returns the usage of the exited threads of a group.
+    ///
+    /// # Safety
+    ///
+    /// `signal` must be valid for reads.
+    #[inline(always)]
+    unsafe fn of_exited(signal: *const bindings::signal_struct, io: bool) -> Self {
+        // SAFETY: By the safety requirements.
+        let mut usage = unsafe {
+            Self {
+                counted: Times::of_exited(signal),
+                runtime: read!((*signal).sum_sched_runtime),
+                minor_faults: read!((*signal).min_flt) as u64,
+                major_faults: read!((*signal).maj_flt) as u64,
+                voluntary_switches: read!((*signal).nvcsw) as u64,
+                involuntary_switches: read!((*signal).nivcsw) as u64,
+                ..Self::default()
+            }
+        };
+
+        #[cfg(CONFIG_TASK_IO_ACCOUNTING)]
+        if io {
+            // SAFETY: As above.
+            unsafe {
+                usage.read_bytes = read!((*signal).ioac.read_bytes);
+                usage.write_bytes = read!((*signal).ioac.write_bytes);
+            }
+        }
+        let _ = (io, &mut usage);
+        usage
     }
 
     /// See [`TaskExt::group_usage`].
@@ -168,7 +258,7 @@ impl Usage {
             let exited = unsafe { Self::of_exited(signal, io) };
 
             task.threads(guard).fold(exited, |sum, thread| {
-                sum.plus(Self::read(thread, io, Times::counted(thread, clock)))
+                sum.plus(&TaskUsage::of_thread(thread, clock), io)
             })
         };
 
@@ -177,28 +267,27 @@ impl Usage {
         data_race!(unsafe { scoped_seqlock_read(lock, sum) })
     }
 
-    /// See [`TaskExt::group_times`].
     #[inline(always)]
-    pub(super) fn group_times(&self, task: &Task) -> Times {
-        // SAFETY: A task keeps its `signal_struct` until it is freed itself.
-        unsafe { self.counted.of_group((*task.as_ptr()).signal, self.runtime) }
-    }
+    fn plus(self, task: &TaskUsage<'_>, io: bool) -> Self {
+        let (read_bytes, write_bytes) = if io {
+            (task.read_bytes(), task.write_bytes())
+        } else {
+            (0, 0)
+        };
 
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
         Self {
-            counted: self.counted.plus(other.counted),
-            runtime: self.runtime.wrapping_add(other.runtime),
-            minor_faults: self.minor_faults.wrapping_add(other.minor_faults),
-            major_faults: self.major_faults.wrapping_add(other.major_faults),
+            counted: self.counted.plus(task.counted()),
+            runtime: self.runtime.wrapping_add(task.runtime()),
+            minor_faults: self.minor_faults.wrapping_add(task.minor_faults()),
+            major_faults: self.major_faults.wrapping_add(task.major_faults()),
             voluntary_switches: self
                 .voluntary_switches
-                .wrapping_add(other.voluntary_switches),
+                .wrapping_add(task.voluntary_switches()),
             involuntary_switches: self
                 .involuntary_switches
-                .wrapping_add(other.involuntary_switches),
-            read_bytes: self.read_bytes.wrapping_add(other.read_bytes),
-            write_bytes: self.write_bytes.wrapping_add(other.write_bytes),
+                .wrapping_add(task.involuntary_switches()),
+            read_bytes: self.read_bytes.wrapping_add(read_bytes),
+            write_bytes: self.write_bytes.wrapping_add(write_bytes),
         }
     }
 }
@@ -211,23 +300,24 @@ mod tests {
     fn a_group_has_used_what_its_threads_have() {
         let task: &Task = kernel::current!();
         let guard = rcu::read_lock();
-        let first = task.usage(true);
+        let first = task.usage().runtime();
         let group = task.group_usage(true, Clock::of_system(), &guard);
-        let times = task.group_times(&group);
+        let times = task.group_times(&group, group.runtime());
 
-        assert!(group.runtime >= first.runtime);
-        assert!(group.voluntary_switches >= first.voluntary_switches);
-        assert!(times.user + times.system >= group.runtime);
+        assert!(group.runtime() >= first);
+        assert!(group.voluntary_switches() > 0);
+        assert!(times.user + times.system >= group.runtime());
         for _ in 0..1000 {
             core::hint::spin_loop();
         }
-        assert!(task.usage(true).runtime >= first.runtime);
+        assert!(task.usage().runtime() >= first);
     }
 
     #[test]
     fn what_is_left_out_is_zero() {
-        let usage = kernel::current!().usage(false);
+        let guard = rcu::read_lock();
+        let usage = kernel::current!().group_usage(false, Clock::of_system(), &guard);
 
-        assert_eq!((usage.read_bytes, usage.write_bytes), (0, 0));
+        assert_eq!((usage.read_bytes(), usage.write_bytes()), (0, 0));
     }
 }
