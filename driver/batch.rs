@@ -2,8 +2,6 @@
 
 //! Records at the stride of the caller's array, so that they are copied in one piece.
 
-use core::mem::take;
-
 use kernel::prelude::*;
 
 use crate::{
@@ -67,9 +65,10 @@ impl Batch {
         let len = Self::words(self.capacity.min(limit as usize), self.stride);
 
         Places {
-            len,
-            rest: self.words.get_mut(..len).unwrap_or_default(),
-            stride: self.stride,
+            words: self.words.get_mut(..len).unwrap_or_default(),
+            next: 0,
+            // CAST: It is a page at most.
+            stride: self.stride as u32,
         }
     }
 
@@ -91,36 +90,36 @@ impl Batch {
 
 /// Places for records, one after the other.
 pub(crate) struct Places<'a> {
-    /// The number of words of all places.
-    len: usize,
-    /// The words of those that are free. They end with those of the last record, or of its stride
-    /// if that is longer, so the next place is there as long as a record fits in.
-    rest: &'a mut [u64],
-    stride: usize,
+    /// The words of all places. They end with those of the last record, or of its stride if that is
+    /// longer, so the next place is there as long as a record fits in.
+    words: &'a mut [u64],
+    /// The first word of the next place. There are far fewer than 2^32, so a sum needs no check.
+    next: u32,
+    stride: u32,
 }
 
 impl<'a> Places<'a> {
     /// Makes a single record the only place.
     pub(crate) fn of_one(record: &'a mut Record) -> Self {
         Self {
-            len: size_of::<Record>() / WORD,
-            rest: <[u64]>::mut_from_bytes(record.as_mut_bytes()).unwrap_or_default(),
-            stride: size_of::<Record>() / WORD,
+            words: <[u64]>::mut_from_bytes(record.as_mut_bytes()).unwrap_or_default(),
+            next: 0,
+            // CAST: It is small.
+            stride: (size_of::<Record>() / WORD) as u32,
         }
     }
 
     /// Returns the number of places that were taken.
     pub(crate) fn taken(&self) -> usize {
-        self.len
-            .saturating_sub(self.rest.len())
-            .checked_div(self.stride)
-            .unwrap_or(0)
+        self.next.checked_div(self.stride).unwrap_or(0) as usize
     }
 
     /// Returns the next place, which stays free until [`take`](Self::take) is called.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<&mut Record> {
-        let words: &mut [u64; size_of::<Record>() / WORD] = self.rest.first_chunk_mut()?;
+        let start = self.next as usize;
+        let end = start.wrapping_add(size_of::<Record>() / WORD);
+        let words = self.words.get_mut(start..end)?;
 
         Record::mut_from_bytes(words.as_mut_bytes()).ok()
     }
@@ -128,8 +127,6 @@ impl<'a> Places<'a> {
     /// Makes the next place, of which there must be one, one that is filled in.
     #[inline(always)]
     pub(crate) fn take(&mut self) {
-        self.rest = take(&mut self.rest)
-            .get_mut(self.stride..)
-            .unwrap_or_default();
+        self.next = self.next.wrapping_add(self.stride);
     }
 }

@@ -33,8 +33,11 @@ pub(super) fn reported_state(state: c_uint, exit_state: c_uint) -> c_uint {
 
     let reported = (state | exit_state) & bindings::TASK_REPORT;
 
-    // The highest bit wins, as with `fls()`.
-    reported.checked_ilog2().map_or(0, |bit| 1 << bit)
+    // The highest bit wins, as with `fls()`. Most tasks have none or one of the two lowest.
+    match reported {
+        0..=2 => reported,
+        _ => 1 << reported.ilog2(),
+    }
 }
 
 /// Returns the bit for a state that few tasks are in.
