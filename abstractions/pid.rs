@@ -7,8 +7,9 @@
 //! # Examples
 //!
 //! ```ignore
-//! let process: ARef<PidRef> = find_process(1).ok_or(ESRCH)?;
-//! let is_alive = process.thread_group_leader(&rcu::read_lock()).is_some();
+//! let guard = rcu::read_lock();
+//! let process: ARef<PidRef> = find_process(1, &guard).ok_or(ESRCH)?;
+//! let is_alive = process.thread_group_leader(&guard).is_some();
 //! ```
 //!
 //! C header: [`include/linux/pid.h`](srctree/include/linux/pid.h)
@@ -202,10 +203,8 @@ unsafe impl Sync for PidRef {}
 ///
 /// The object is never used for another process, even if the number is.
 #[doc(alias = "get_task_pid")]
-pub(crate) fn find_process(nr: Pid) -> Option<ARef<PidRef>> {
-    // TIME: RCU is held for one look-up.
-    let guard = rcu::read_lock();
-    let task = find_task_by_vpid(nr, &guard)?;
+pub(crate) fn find_process(nr: Pid, guard: &rcu::Guard) -> Option<ARef<PidRef>> {
+    let task = find_task_by_vpid(nr, guard)?;
     // SAFETY: The task is valid, and this is a type of ID. There is none once the task has been
     // waited for.
     let pid = unsafe { bindings::get_task_pid(task.as_ptr(), bindings::pid_type_PIDTYPE_TGID) };
@@ -312,22 +311,22 @@ mod tests {
     #[test]
     fn finds_processes_and_nothing_else() -> Result {
         for nr in [1, 2] {
-            let process = find_process(nr).ok_or(ESRCH)?;
             let guard = rcu::read_lock();
+            let process = find_process(nr, &guard).ok_or(ESRCH)?;
 
             assert_eq!(process.nr(), nr);
             assert_eq!(process.nr_ns(PidNamespace::initial()), nr);
             assert!(process.thread_group_leader(&guard).is_some());
         }
         for nr in [0, -1, Pid::MAX] {
-            assert!(find_process(nr).is_none());
+            assert!(find_process(nr, &rcu::read_lock()).is_none());
         }
         Ok(())
     }
 
     #[test]
     fn a_reference_is_given_back() -> Result {
-        let process = find_process(1).ok_or(ESRCH)?;
+        let process = find_process(1, &rcu::read_lock()).ok_or(ESRCH)?;
         // SAFETY: The struct is valid, and the count changes concurrently.
         let count =
             || unsafe { ptr::read_volatile(&raw const (*process.as_ptr()).count.refs.counter) };

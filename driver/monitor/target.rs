@@ -59,19 +59,19 @@ impl Target {
             return Ok(None);
         }
 
-        let process = find_process(nr);
-        let start_time = process.as_ref().and_then(|process| {
-            // TIME: RCU is held for one lookup.
-            let guard = rcu::read_lock();
-
-            Some(process.thread_group_leader(&guard)?.start_boottime())
-        });
+        let ns = kernel::current!().active_pid_ns().ok_or(ESRCH)?.into();
+        // TIME: RCU is held for two lookups.
+        let guard = rcu::read_lock();
+        let process = find_process(nr, &guard);
+        let leader = process
+            .as_ref()
+            .and_then(|process| process.thread_group_leader(&guard));
 
         Ok(Some(Self {
+            start_time: leader.map_or(0, TaskExt::start_boottime),
             process,
-            start_time: start_time.unwrap_or(0),
             nr,
-            ns: kernel::current!().active_pid_ns().ok_or(ESRCH)?.into(),
+            ns,
         }))
     }
 
