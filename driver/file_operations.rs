@@ -29,6 +29,7 @@ use crate::{
     }, //
 };
 
+// Those that are called often are inlined in the only place that calls them.
 impl MiscDevice for Device {
     type State = FileState;
 
@@ -44,6 +45,7 @@ impl MiscDevice for Device {
         state.cursor.close(&self.message);
     }
 
+    #[inline(always)]
     fn read(
         &self,
         state: &FileState,
@@ -64,6 +66,7 @@ impl MiscDevice for Device {
         Ok(copied)
     }
 
+    #[inline(always)]
     fn write(&self, from: &mut IovIterSource<'_>) -> Result<usize> {
         let written = self
             .message
@@ -73,6 +76,7 @@ impl MiscDevice for Device {
         Ok(written)
     }
 
+    #[inline(always)]
     fn ioctl(&self, file: &OpenFile<Self>, cmd: u32, arg: UserPtr) -> Result {
         ioctl::ioctl(self, file, cmd, arg)
     }
