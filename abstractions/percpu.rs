@@ -23,11 +23,10 @@ use kernel::{
     bindings,
     cpu::nr_cpu_ids,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    }, //
+    sync::atomic::Atomic, //
 };
+
+use crate::abstractions::sync::rwonce::load_relaxed;
 
 /// `N` event counters per CPU.
 ///
@@ -112,7 +111,7 @@ impl<const N: usize> PerCpuCounters<N> {
         // SAFETY: A CPU that runs something is possible.
         let counters = unsafe { self.on_cpu(kernel::cpu::CpuId::current().as_u32()) };
 
-        counters[I].add(1, Relaxed);
+        counters[I].add(1, kernel::sync::atomic::Relaxed);
     }
 
     /// Returns the sum of each counter over all CPUs.
@@ -138,7 +137,7 @@ impl<const N: usize> PerCpuCounters<N> {
                 let counters = unsafe { self.on_cpu(cpu) };
 
                 for (sum, counter) in sums.iter_mut().zip(counters) {
-                    *sum = sum.wrapping_add(counter.load(Relaxed));
+                    *sum = sum.wrapping_add(load_relaxed(counter));
                 }
             }
         }

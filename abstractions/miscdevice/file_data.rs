@@ -10,14 +10,15 @@ use kernel::{
     prelude::*,
     sync::atomic::{
         Atomic,
-        Full,
-        Relaxed, //
+        Full, //
     },
     types::{
         ForeignOwnable,
         Opaque, //
     }, //
 };
+
+use crate::abstractions::sync::rwonce::load_relaxed;
 
 use super::{
     MiscDevice,
@@ -84,7 +85,7 @@ impl<T: MiscDevice> OpenFile<T> {
     pub(super) fn data(&self) -> Result<*mut c_void, *mut c_void> {
         // ORDERING: What the pointer leads to is read through an address dependency, which pairs
         // with the exchange in `try_init()`.
-        let word = self.private_data().load(Relaxed);
+        let word = load_relaxed(self.private_data());
 
         match word.addr() & 1 {
             0 => Err(word),

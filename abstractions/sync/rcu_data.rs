@@ -61,9 +61,12 @@ use kernel::{
     types::Opaque, //
 };
 
-use crate::abstractions::compat::{
-    rcu_barrier,
-    synchronize_rcu, //
+use crate::abstractions::{
+    compat::{
+        rcu_barrier,
+        synchronize_rcu, //
+    },
+    sync::rwonce::load_relaxed, //
 };
 
 // Queues an RCU callback for the next grace period, which is begun at once. Where no callback is
@@ -293,7 +296,7 @@ impl<const N: usize> RcuSlots<N> {
     ) -> Option<&'a [u8]> {
         // ORDERING: What the pointer leads to is read through an address dependency, which pairs
         // with the exchange in `exchange()`.
-        let header = self.slots.get(slot)?.load(Relaxed);
+        let header = load_relaxed(self.slots.get(slot)?);
 
         if header.is_null() {
             return None;

@@ -19,7 +19,13 @@
 
 #[cfg(CONFIG_KCSAN)]
 use kernel::bindings;
-use kernel::types::NotThreadSafe;
+use kernel::{
+    sync::atomic::{
+        Atomic,
+        AtomicType, //
+    },
+    types::NotThreadSafe, //
+};
 
 /// Reads a place that may be written concurrently, as `READ_ONCE()` does: in one go if it is
 /// aligned and no larger than a word, and without making a reference.
@@ -29,6 +35,13 @@ macro_rules! read {
     };
 }
 pub(crate) use read;
+
+/// Returns the value of an atomic as `load(Relaxed)` does, which is a call of C.
+#[inline(always)]
+pub(crate) fn load_relaxed<T: AtomicType>(atomic: &Atomic<T>) -> T {
+    // SAFETY: The place is valid, and changes concurrently.
+    unsafe { read!(*atomic.as_ptr()) }
+}
 
 /// Evaluates an expression whose reads race, on purpose, with unmarked writes of the kernel, and
 /// keeps KCSAN from reporting that.

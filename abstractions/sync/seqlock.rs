@@ -42,7 +42,10 @@ use crate::abstractions::{
     },
     sync::{
         rwlock::RwLock,
-        rwonce::read, //
+        rwonce::{
+            load_relaxed,
+            read, //
+        }, //
     }, //
 };
 
@@ -111,7 +114,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
     /// TIME: Two calls of the function, and a wait for the lock as in [`RwLock::read`].
     #[inline(always)]
     pub(crate) fn read_with<R>(&self, f: impl Fn() -> R) -> (T, R) {
-        let sequence = self.sequence();
+        let sequence = load_relaxed(&self.sequence);
 
         // ORDERING: Pairs with the release in `update()`: a reader that sees the even count sees
         // all that the writer has written and read before.
@@ -123,7 +126,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
             // ORDERING: Pairs with the write barrier in `update()`: a reader that has read a word
             // of a writer also sees its odd count.
             smp_rmb();
-            if self.sequence() == sequence {
+            if load_relaxed(&self.sequence) == sequence {
                 return (value, result);
             }
         }
@@ -147,7 +150,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         // SAFETY: The lock is held for writing, so the value does not change.
         let old = unsafe { *self.value.get() };
         let new = f(old);
-        let sequence = self.sequence.load(Relaxed);
+        let sequence = load_relaxed(&self.sequence);
 
         self.sequence.store(sequence.wrapping_add(1), Relaxed);
         // ORDERING: See `read_with()`.
@@ -155,13 +158,6 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
         self.store(old, new);
         // ORDERING: See `read_with()`.
         self.sequence.store(sequence.wrapping_add(2), Release);
-    }
-
-    /// Reads the sequence count, as a relaxed load does, which would be a call of C.
-    #[inline(always)]
-    fn sequence(&self) -> u32 {
-        // SAFETY: The count is valid, and changes concurrently.
-        unsafe { read!(*self.sequence.as_ptr().cast::<u32>()) }
     }
 
     /// Returns the words of the value.
@@ -182,10 +178,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> SeqRwLock<T> {
             .chunks_exact_mut(size_of::<usize>())
             .zip(self.words())
         {
-            // SAFETY: The word is valid, and changes concurrently. This is a relaxed load as well.
-            let word = unsafe { read!(*word.as_ptr().cast::<usize>()) };
-
-            bytes.copy_from_slice(&word.to_ne_bytes());
+            bytes.copy_from_slice(&load_relaxed(word).to_ne_bytes());
         }
         value
     }
