@@ -188,7 +188,7 @@ pub(crate) trait TaskExt {
     fn vitals_unless_exiting(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Vitals>;
 
     /// Returns the usage of the task itself.
-    fn usage(&self) -> TaskUsage<'_>;
+    fn usage(&self, clock: Clock) -> TaskUsage<'_>;
 
     /// Returns the usage of the thread group if the task is the only thread that it has ever had.
     /// Then neither the list of threads nor the sums of those that have exited are looked at.
@@ -364,8 +364,8 @@ impl TaskExt for Task {
     }
 
     #[inline(always)]
-    fn usage(&self) -> TaskUsage<'_> {
-        TaskUsage::of_thread(self, Clock::TICKING)
+    fn usage(&self, clock: Clock) -> TaskUsage<'_> {
+        TaskUsage::of_thread(self, clock)
     }
 
     #[inline(always)]

@@ -275,6 +275,7 @@ impl<'a> RecordFiller<'a> {
         record: &mut Record,
         guard: &rcu::Guard,
     ) -> Liveness {
+        // `None` is for plain records only. It would mean to look at the process again.
         self.fill_by::<THREADS, false>(pid, task, threads, record, guard)
             .unwrap_or(Liveness::LeaderReplaced)
     }
@@ -304,7 +305,7 @@ impl<'a> RecordFiller<'a> {
 
         if self.is_summing() {
             if THREADS {
-                self.fill_usage::<true>(task, &task.usage(), record);
+                self.fill_usage::<true>(task, &task.usage(terms.clock), record);
             } else if let Some(usage) = task.sole_usage(threads, terms.clock) {
                 self.fill_usage::<false>(task, &usage, record);
             } else if PLAIN {

@@ -157,7 +157,7 @@ impl<'a> Request<'a> {
     pub(crate) fn of_kernel_thread(thread: &'a CurrentTask) -> Self {
         Self {
             filler: RecordFiller::of_kernel_thread(thread),
-            // It asks for single processes, which are worth no way of their own.
+            // Only single processes are asked for.
             is_plain: false,
             flags: 0,
             uid: 0,
@@ -265,8 +265,11 @@ struct Visitor<'a> {
 }
 
 impl Visitor<'_> {
-    /// Fills in the record of a process as most are, which takes none of what [`Self::visit`] has
-    /// for the others. Returns whether that was possible, or else leaves its place free.
+    /// Fills in the record of a process as most are, without all that [`visit`](Self::visit) has
+    /// for the others: so the loop over the processes keeps few registers and calls little.
+    ///
+    /// Returns whether the record is valid. If not, its place is still free, and `visit` begins
+    /// anew.
     #[inline(always)]
     fn visit_plain(&mut self, nr: Pid, task: &Task) -> bool {
         let Some(record) = self.places.next() else {

@@ -223,7 +223,7 @@ impl GroupUsage {
     #[inline(always)]
     unsafe fn of_exited(signal: *const bindings::signal_struct, io: bool) -> Self {
         // SAFETY: By the safety requirements.
-        let mut usage = unsafe {
+        let usage = unsafe {
             Self {
                 counted: Times::of_exited(signal),
                 runtime: read!((*signal).sum_sched_runtime),
@@ -238,12 +238,16 @@ impl GroupUsage {
         #[cfg(CONFIG_TASK_IO_ACCOUNTING)]
         if io {
             // SAFETY: As above.
-            unsafe {
-                usage.read_bytes = read!((*signal).ioac.read_bytes);
-                usage.write_bytes = read!((*signal).ioac.write_bytes);
-            }
+            return unsafe {
+                Self {
+                    read_bytes: read!((*signal).ioac.read_bytes),
+                    write_bytes: read!((*signal).ioac.write_bytes),
+                    ..usage
+                }
+            };
         }
-        let _ = (io, &mut usage);
+        #[cfg(not(CONFIG_TASK_IO_ACCOUNTING))]
+        let _ = io;
         usage
     }
 
@@ -300,17 +304,18 @@ mod tests {
     fn a_group_has_used_what_its_threads_have() {
         let task: &Task = kernel::current!();
         let guard = rcu::read_lock();
-        let first = task.usage().runtime();
+        let usage = task.usage(Clock::of_system());
+        let (runtime, switches) = (usage.runtime(), usage.voluntary_switches());
         let group = task.group_usage(true, Clock::of_system(), &guard);
         let times = task.group_times(&group, group.runtime());
 
-        assert!(group.runtime() >= first);
-        assert!(group.voluntary_switches() > 0);
+        assert!(group.runtime() >= runtime);
+        assert!(group.voluntary_switches() >= switches);
         assert!(times.user + times.system >= group.runtime());
         for _ in 0..1000 {
             core::hint::spin_loop();
         }
-        assert!(task.usage().runtime() >= first);
+        assert!(usage.runtime() >= runtime);
     }
 
     #[test]
