@@ -197,6 +197,7 @@ impl Message {
     ///
     /// Returns the number of copied bytes, or `None` if the slow path is needed: the copy would
     /// fault, exceeds a page, or begins a read in several pieces, which has to keep the message.
+    #[inline(always)]
     fn read_in_place(&self, start: usize, to: &mut IovIterDest<'_>) -> Option<usize> {
         // TIME: RCU is held for a copy of one page at most.
         let guard = rcu::read_lock();
@@ -390,6 +391,7 @@ impl ReadCursor {
     /// - `EFAULT` if not even one byte can be written to user space.
     /// - `ENOMEM` if there is no memory for a buffer.
     /// - `ESTALE` if the message is not kept any more. The cursor is reset then.
+    #[inline(always)]
     pub(crate) fn read(
         &self,
         start: usize,
