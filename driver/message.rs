@@ -169,6 +169,7 @@ impl Message {
     /// # Errors
     ///
     /// `EFAULT` if not all of the bytes can be read, `ENOMEM` if memory is short.
+    #[inline(always)]
     pub(crate) fn replace(&self, from: &mut IovIterSource<'_>, limit: usize) -> Result<usize> {
         let len = from.len().min(limit);
         // Accounted to the caller, since it stays allocated until the next write.

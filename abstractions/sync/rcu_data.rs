@@ -117,6 +117,7 @@ impl RcuBytes {
     /// # Errors
     ///
     /// `ENOMEM` if memory is short, `EFAULT` if fewer than `len` bytes can be read.
+    #[inline(always)]
     pub(crate) fn from_iter(from: &mut IovIterSource<'_>, len: usize) -> Result<Self> {
         let this = allocate(len)?.as_ptr();
 
