@@ -126,9 +126,6 @@ static SUITES: &[Suite] = &[
         .on("debug")
         .with_all()
         .environment(&[("PROCMON_STRESS_SECONDS", "600"), ("PROCMON_LONG", "1")]),
-    suite(FILTERED, &["tests/guest"])
-        .on("debug")
-        .environment(&[("PROCMON_STRESS_SECONDS", "10"), ("PROCMON_LONG", "")]),
 ];
 
 /// A suite on a kernel.
@@ -291,7 +288,7 @@ mod tests {
         let seconds = |kernel, all| select("guest", kernel, all)[0].suite.environment[0].1;
         assert_eq!(seconds("debian", false), "10");
         assert_eq!(seconds("debian", true), "60");
-        assert_eq!(seconds("debug", false), "20");
+        assert_eq!(seconds("debug", false), "10");
         assert_eq!(seconds("debug", true), "600");
         assert_eq!(seconds("kcsan", false), "10");
     }
