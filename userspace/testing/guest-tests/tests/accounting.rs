@@ -91,7 +91,7 @@ fn run_time_is_that_of_the_cpu_clock() {
 fn a_second_thread_comes_and_goes() {
     let (_kernel, _module) = loaded("");
     let mut seen = [0; 3];
-    for _ in 0..if is_own_kernel() { 3 } else { 40 } {
+    for _ in 0..if is_own_kernel() { 3 } else { 15 } {
         let child = Child::spawn(|| {
             work();
             thread::spawn(work).join().unwrap();
