@@ -67,14 +67,18 @@ impl Growth {
     }
 }
 
-/// Formats a cost, and its growth from the first.
-fn cell(costs: &[Cost], index: usize, of: fn(&Cost) -> f64) -> String {
-    let (first, value) = (of(&costs[0]), of(&costs[index]));
+/// Formats a cost, and its growth from the first. The record of a process has the sums over its
+/// threads, so where there are more of them, that of a process is not comparable.
+fn cell(row: &Row, index: usize, step: &Step, of: fn(&Cost) -> f64) -> String {
+    let (first, value) = (of(&row.costs[0]), of(&row.costs[index]));
     let growth = value / first - 1.0;
-    let verdict = match index {
-        0 => String::new(),
-        _ if is_met(value, first * (1.0 + MOST)) => format!(" {:+.0} % ok", growth * 100.0),
-        _ => format!(" {:+.0} % no", growth * 100.0),
+    let is_comparable = index > 0 && (step.threads == 0 || row.name == THREADS);
+    let verdict = if !is_comparable {
+        String::new()
+    } else if is_met(value, first * (1.0 + MOST)) {
+        format!(" {:+.0} % ok", growth * 100.0)
+    } else {
+        format!(" {:+.0} % no", growth * 100.0)
     };
     format!("{}{verdict}", number(value))
 }
@@ -100,7 +104,7 @@ impl fmt::Display for Growth {
             for (index, step) in self.steps.iter().enumerate() {
                 let facts = [step.processes, step.threads, step.cgroups, step.cpus];
                 let mut cells = facts.map(|fact| fact.to_string()).to_vec();
-                cells.extend(self.rows.iter().map(|row| cell(&row.costs, index, of)));
+                cells.extend(self.rows.iter().map(|row| cell(row, index, step, of)));
                 table.row(format!("step {}", index + 1), cells);
             }
             write!(f, "\n{table}")?;
@@ -129,11 +133,11 @@ mod tests {
     use super::*;
     use crate::costs::tests::costs;
 
-    fn guest(cpus: usize, per_record: u64) -> Costs {
+    fn guest(cpus: usize, threads: usize, per_record: u64) -> Costs {
         let step = Step {
             name: format!("{cpus} CPUs"),
             processes: 2000,
-            threads: 0,
+            threads,
             cgroups: 0,
             cpus,
             calls: 1,
@@ -155,13 +159,26 @@ mod tests {
 
     #[test]
     fn growth_beyond_a_tenth_is_shown() {
-        let text = Growth::new(&[guest(1, 200), guest(2, 220), guest(4, 221)])
+        let text = Growth::new(&[guest(1, 0, 200), guest(2, 0, 220), guest(4, 0, 221)])
             .unwrap()
             .to_string();
         let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap();
         assert!(line("step 2").ends_with("220 +10 % ok"), "{text}");
         assert!(line("step 3").ends_with("221 +10 % no"), "{text}");
         assert!(text.contains("20 +0 % ok"), "{text}");
+    }
+
+    #[test]
+    fn processes_of_more_threads_are_not_compared() {
+        let text = Growth::new(&[guest(1, 0, 200), guest(1, 2000, 300)])
+            .unwrap()
+            .to_string();
+        let line = text.lines().find(|line| line.starts_with("step 2"));
+        let line = line.unwrap();
+        let walks = WALKS.iter().filter(|row| row.walk.is_ours()).count();
+        assert_eq!(line.matches("300").count(), walks + 1, "{text}");
+        assert_eq!(line.matches("+50 % no").count(), 1, "{text}");
+        assert!(line.ends_with("300 +50 % no"), "{text}");
     }
 
     #[test]
