@@ -249,9 +249,8 @@ fn many_threads() {
     for _ in 0..THREADS {
         assert_eq!(nix::unistd::read(&reader, &mut [0]), Ok(1));
     }
-    for entry in fs::read_dir(format!("/proc/{}/task", child.pid())).unwrap() {
-        let thread = entry.unwrap().file_name().into_string().unwrap();
-        procfs::wait_for_state(thread.parse().unwrap(), 'S');
+    for tid in procfs::tids(child.pid()) {
+        procfs::wait_for_state(tid, 'S');
     }
     let record = record_of(child.pid());
     assert_eq!(record.threads(), THREADS + 1);
