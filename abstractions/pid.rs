@@ -90,25 +90,27 @@ impl PidRef {
         }
     }
 
-    /// Prefetches some of the task of a kind: the pointers to all else that is looked at.
+    /// Returns the task that [`find_task`](Self::find_task) would, by loads that are not worth a
+    /// call.
     #[inline(always)]
-    pub(super) fn prefetch_task(&self, kind: TaskKind, _guard: &rcu::Guard) {
+    pub(super) fn peek_task<'a>(
+        &'a self,
+        kind: TaskKind,
+        _guard: &'a rcu::Guard,
+    ) -> Option<&'a Task> {
         // SAFETY: By the type invariants; the list changes concurrently.
         let node = unsafe { read!((*self.tasks(kind)).first) };
 
         if node.is_null() {
-            return;
+            return None;
         }
         // SAFETY: The node is part of a task, which is freed by RCU, which is held.
-        let task = unsafe {
+        // CAST: A `Task` is laid out as a `task_struct`.
+        unsafe {
             let links: *mut [bindings::hlist_node; 4] = node.sub(kind.as_raw() as usize).cast();
 
-            container_of!(links, bindings::task_struct, pid_links)
-        };
-
-        prefetch::<{ offset_of!(bindings::task_struct, signal) }, _>(task);
-        prefetch::<{ offset_of!(bindings::task_struct, real_cred) }, _>(task);
-        prefetch::<{ offset_of!(bindings::task_struct, mm) }, _>(task);
+            Some(&*container_of!(links, bindings::task_struct, pid_links).cast::<Task>())
+        }
     }
 
     /// Prefetches the lists of the tasks of an item of a namespace's tree of IDs. It need not be
@@ -222,13 +224,20 @@ mod tests {
             tests::run_in_threads,
             CurrentThread, //
         },
-        pid::walk::tests::{
-            first,
-            with_namespace, //
+        pid::walk::{
+            for_each_pid,
+            tests::{
+                first,
+                with_namespace, //
+            },
+            Budget, //
         },
         task::TaskExt, //
     };
-    use core::ptr;
+    use core::{
+        ops::ControlFlow,
+        ptr, //
+    };
     use kernel::{
         new_mutex,
         sync::Arc,
@@ -237,6 +246,30 @@ mod tests {
             Delta, //
         }, //
     };
+
+    #[test]
+    fn the_task_at_a_glance_is_the_one_that_is_found() -> Result {
+        with_namespace(|ns| {
+            let guard = rcu::read_lock();
+            let mut compared = 0u32;
+
+            for_each_pid(ns, 0, Budget::new(usize::MAX), &guard, |_, pid, _| {
+                for kind in [TaskKind::Process, TaskKind::Thread] {
+                    let found = pid.find_task(kind, &guard).map(ptr::from_ref);
+                    let peeked = pid.peek_task(kind, &guard).map(ptr::from_ref);
+
+                    // Some may come or go.
+                    if pid.find_task(kind, &guard).map(ptr::from_ref) == found {
+                        assert_eq!(peeked, found);
+                        compared = compared.wrapping_add(1);
+                    }
+                }
+                ControlFlow::<()>::Continue(())
+            });
+            assert!(compared > 4);
+            Ok(())
+        })
+    }
 
     #[test]
     fn threads_are_found_by_their_process() -> Result {

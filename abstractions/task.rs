@@ -51,6 +51,7 @@ use crate::abstractions::{
 mod comm;
 pub(crate) mod cputime;
 pub(crate) mod exec;
+pub(crate) mod prefetch;
 mod state;
 pub(crate) mod usage;
 

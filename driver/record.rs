@@ -30,6 +30,7 @@ use crate::{
                 Clock,
                 Times, //
             },
+            prefetch::Parts,
             usage::Usage,
             TaskExt, //
         },
@@ -238,6 +239,15 @@ impl<'a> RecordFiller<'a> {
     #[inline(always)]
     pub(crate) fn is_summing(&self) -> bool {
         self.wants(SUMMED_GROUPS)
+    }
+
+    /// Returns the parts of tasks that most records take.
+    pub(crate) fn parts(&self) -> Parts {
+        if self.groups == uapi::PROCMON_GROUP_BASIC {
+            Parts::Few
+        } else {
+            Parts::Most
+        }
     }
 
     /// Whether records are in plain terms, so that [`fill_plain`](Self::fill_plain) may be called.

@@ -221,6 +221,7 @@ impl<'a> Request<'a> {
         let walk = for_each_task(
             self.filler.terms.pid_ns,
             kind,
+            self.filler.parts(),
             first,
             Budget::new(VISITS),
             &guard,

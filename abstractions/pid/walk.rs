@@ -39,7 +39,8 @@ use crate::abstractions::{
     radix_tree::{
         RadixTree,
         Slot, //
-    }, //
+    },
+    task::prefetch::Parts, //
 };
 
 /// The end of a walk over process IDs.
@@ -117,7 +118,7 @@ fn walk<'g, B>(
     first: Pid,
     mut budget: Budget,
     guard: &'g rcu::Guard,
-    look_ahead: impl Fn(&'g [Slot]),
+    mut look_ahead: impl FnMut(&'g [Slot]),
     mut f: impl FnMut(Pid, &'g PidRef, &mut Budget) -> ControlFlow<B>,
 ) -> Walk<B> {
     // SAFETY: The namespace is valid, and with it the tree of its IDs. The base does not change.
@@ -174,19 +175,24 @@ fn walk<'g, B>(
     Walk::End
 }
 
-/// Calls a function for each task of a kind, as [`for_each_pid`] does for all IDs.
-#[inline(always)]
-pub(crate) fn for_each_task<'g, B>(
-    ns: &'g PidNamespace,
+/// What is fetched ahead of a walk over tasks.
+struct Ahead<'g> {
     kind: TaskKind,
-    first: Pid,
-    budget: Budget,
+    parts: Parts,
+    /// The task of the next slot, if there is one.
+    task: Option<&'g Task>,
     guard: &'g rcu::Guard,
-    mut f: impl FnMut(Pid, &'g Task, &mut Budget) -> ControlFlow<B>,
-) -> Walk<B> {
-    let look_ahead = |slots: &'g [Slot]| {
-        // The pointers in a task are fetched while the one before it is looked at, and the ID that
-        // leads to a task two more before that.
+}
+
+impl<'g> Ahead<'g> {
+    /// Prefetches, while a task is looked at, all that the next one leads to, the one after that,
+    /// and two further on the ID by which a task is found. They are in the slots that follow.
+    // Not inlined: the loop that visits the tasks needs all registers for itself.
+    #[inline(never)]
+    fn advance(&mut self, slots: &'g [Slot]) {
+        if let Some(task) = self.task.take() {
+            self.parts.prefetch_objects(task, self.guard);
+        }
         if let Some(item) = slots.get(3).and_then(|slot| slot.entry().item()) {
             PidRef::prefetch_item(item);
         }
@@ -198,10 +204,35 @@ pub(crate) fn for_each_task<'g, B>(
         match entry.item() {
             Some(item) if !entry.is_retry() => {
                 // SAFETY: As in `walk()`.
-                unsafe { PidRef::from_item(item, guard) }.prefetch_task(kind, guard);
+                let pid = unsafe { PidRef::from_item(item, self.guard) };
+
+                self.task = pid.peek_task(self.kind, self.guard);
+                if let Some(task) = self.task {
+                    self.parts.prefetch_task(task);
+                }
             }
             _ => {}
         }
+    }
+}
+
+/// Calls a function for each task of a kind, as [`for_each_pid`] does for all IDs. Parts of the
+/// tasks are prefetched.
+#[inline(always)]
+pub(crate) fn for_each_task<'g, B>(
+    ns: &'g PidNamespace,
+    kind: TaskKind,
+    parts: Parts,
+    first: Pid,
+    budget: Budget,
+    guard: &'g rcu::Guard,
+    mut f: impl FnMut(Pid, &'g Task, &mut Budget) -> ControlFlow<B>,
+) -> Walk<B> {
+    let mut ahead = Ahead {
+        kind,
+        parts,
+        task: None,
+        guard,
     };
 
     walk(
@@ -209,7 +240,7 @@ pub(crate) fn for_each_task<'g, B>(
         first,
         budget,
         guard,
-        look_ahead,
+        |slots| ahead.advance(slots),
         |nr, pid, budget| match pid.find_task(kind, guard) {
             Some(task) => f(nr, task, budget),
             None => ControlFlow::Continue(()),

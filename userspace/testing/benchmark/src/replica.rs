@@ -88,10 +88,7 @@ impl Replica {
             (C_SOME, &[Ahead::Nothing][..]),
             (C_ALL, &[Ahead::Nothing]),
             (BPF, &[Ahead::Nothing]),
-            (
-                SNAPSHOT_SOME,
-                &[Ahead::Nothing, Ahead::Pointers, Ahead::All],
-            ),
+            (SNAPSHOT_SOME, &[Ahead::Nothing, Ahead::All]),
             (SNAPSHOT_ALL, &[Ahead::Nothing, Ahead::All]),
             (SNAPSHOT_SHORT, &[Ahead::Nothing, Ahead::All]),
         ] {
@@ -115,9 +112,8 @@ impl Replica {
 #[derive(Clone, Copy, PartialEq)]
 enum Ahead {
     Nothing,
-    /// The ID of a later process, and the lines of its task with pointers to other objects.
-    Pointers,
-    /// All lines that it touches.
+    /// The ID of the process four further on, the lines of the task two further on, and all that
+    /// the next one leads to.
     All,
 }
 
@@ -125,7 +121,6 @@ impl Ahead {
     fn name(self) -> &'static str {
         match self {
             Self::Nothing => "",
-            Self::Pointers => " + prefetch of pointers",
             Self::All => " + prefetch",
         }
     }
@@ -249,9 +244,8 @@ impl World {
     /// Measures rounds of a walk.
     fn time(&self, model: &Model, ahead: Ahead, cold: bool) -> Ticks {
         let walk = match ahead {
-            Ahead::Nothing => Self::walk::<0>,
-            Ahead::Pointers => Self::walk::<1>,
-            Ahead::All => Self::walk::<2>,
+            Ahead::Nothing => Self::walk::<false>,
+            Ahead::All => Self::walk::<true>,
         };
         let mut rounds: Vec<f64> = (0..ROUNDS)
             .map(|_| {
@@ -275,14 +269,12 @@ impl World {
 
     /// Walks over all processes. Returns a sum of what it has read, and their number.
     #[inline(never)]
-    fn walk<const AHEAD: u8>(&self, model: &Model) -> (u64, usize) {
+    fn walk<const AHEAD: bool>(&self, model: &Model) -> (u64, usize) {
         let mut sum = 0_u64;
         let mut written = 0;
         for (index, &pid) in self.pids.iter().enumerate() {
-            match AHEAD {
-                1 => self.fetch_pointers(index),
-                2 => self.fetch_all(index, model),
-                _ => {}
+            if AHEAD {
+                self.fetch_ahead(index, model);
             }
             let mut locked = model.locked;
             let task = self.word(pid + self.places.task_of_pid).load(Relaxed);
@@ -338,25 +330,13 @@ impl World {
     }
 
     #[inline(always)]
-    fn fetch_pointers(&self, index: usize) {
+    fn fetch_ahead(&self, index: usize, model: &Model) {
         if let Some(pid) = self.pids.get(index + 4) {
-            self.fetch(pid + self.places.task_of_pid);
-        }
-        if let Some(task) = self.task(index + 2) {
-            for place in self.places.of_task {
-                self.fetch(task + place);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn fetch_all(&self, index: usize, model: &Model) {
-        if let Some(pid) = self.pids.get(index + 6) {
             for (line, _) in &model.lines[0] {
                 self.fetch(pid + line * WORDS);
             }
         }
-        if let Some(task) = self.task(index + 3) {
+        if let Some(task) = self.task(index + 2) {
             for (line, _) in &model.lines[1] {
                 self.fetch(task + line * WORDS);
             }
@@ -551,7 +531,7 @@ mod tests {
             world.word(signal + free).store(7, Relaxed);
             world.word(task + WORDS + free).store(1, Relaxed);
         }
-        for walk in [World::walk::<0>, World::walk::<1>, World::walk::<2>] {
+        for walk in [World::walk::<false>, World::walk::<true>] {
             let (sum, found) = walk(&world, &model);
             assert_eq!(found, 100);
             assert!(sum >= 100);
