@@ -166,6 +166,7 @@ fn main() -> ExitCode {
         }
         report.run(&test.full_name(), || run(test, timeout, None));
     }
+    module::unload_shared();
     if let Some(kmemleak) = kmemleak {
         report.run("all: no memory is lost", || {
             match kmemleak.map(|kmemleak| kmemleak.lost()) {

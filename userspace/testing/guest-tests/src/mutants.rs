@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use fixture::module;
 use fixture::mutants::{Mutant, has_word};
 
 use crate::{Outcome, Report, Test};
@@ -24,6 +25,8 @@ pub fn run(mutants: &[Mutant], tests: &[Test], timeout: Duration, report: &mut R
     }
     for mutant in mutants {
         let name = format!("{}: {}", mutant.name, mutant.test);
+        // The mutant is a parameter.
+        module::unload_shared();
         report.run(&name, || match find(tests, &mutant.test) {
             Ok(test) => verdict(
                 crate::run(test, timeout, Some(mutant.number)),

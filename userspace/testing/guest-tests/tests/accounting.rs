@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use fixture::child::{Child, idle_threads, stay_on};
-use fixture::{eventually, is_own_kernel, loaded, procfs};
+use fixture::{eventually, is_own_kernel, loaded, procfs, shared};
 use nix::time::ClockId;
 use nix::unistd::{getppid, pause};
 use procmon::Device;
@@ -66,7 +66,7 @@ fn rested() -> Child {
 /// included. The run times of threads are parts of it.
 #[test]
 fn run_time_is_that_of_the_cpu_clock() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = rested();
     let pid = child.pid();
     let (record, expected) = procfs::at_rest(pid, || record_of(pid));
@@ -89,7 +89,7 @@ fn run_time_is_that_of_the_cpu_clock() {
 /// second thread, which is the first one of it that ends.
 #[test]
 fn a_second_thread_comes_and_goes() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let mut seen = [0; 3];
     for _ in 0..if is_own_kernel() { 3 } else { 15 } {
         let child = Child::spawn(|| {
@@ -165,7 +165,7 @@ fn between_those_of_proc(pid: i32) {
 /// The times of a process whose threads are at work are those of `/proc` at that moment.
 #[test]
 fn times_of_the_busy_are_those_of_proc() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = Child::spawn(|| {
         thread::spawn(|| {
             loop {

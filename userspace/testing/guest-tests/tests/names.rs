@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
 use fixture::child::{Child, sleeper, sleeper_of};
-use fixture::{eventually, loaded, procfs};
+use fixture::{eventually, loaded, procfs, shared};
 use nix::unistd::{Uid, pause};
 use procmon::Device;
 use serde_json::{Value, json};
@@ -182,7 +182,7 @@ fn names_of_processes() {
 /// of a user selects its processes, and only printable characters are shown.
 #[test]
 fn names_of_users() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let _passwd = Restored::write(
         "/etc/passwd",
         b"root:x:0:0:root:/:/bin/sh\njose:x:1001:1001:Jos\xe9:/:/bin/sh\n\xff:x:1004:0::/:\n\
@@ -258,7 +258,7 @@ fn answer(mut stream: &UnixStream) {
 fn names_from_systemd() {
     const SOCKET: &str = "/run/systemd/userdb/io.systemd.Multiplexer";
 
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = sleeper_of(c"sleeper", Uid::from_raw(61234));
     assert_eq!(cell(child.pid(), "user"), "61234");
 
@@ -294,7 +294,7 @@ fn names_from_systemd() {
 /// Kernel threads and workers have the names of /proc, in output and in filters.
 #[test]
 fn names_of_kernel_threads() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let name = |pid: i32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let before: Vec<_> = Device::open()
         .unwrap()

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fixture::child::{Child, in_child};
-use fixture::{eventually, loaded, procfs};
+use fixture::{eventually, loaded, procfs, shared};
 use nix::mount::{MsFlags, mount, umount};
 use nix::sched::{CloneFlags, unshare};
 use nix::time::{ClockId, clock_gettime};
@@ -69,7 +69,7 @@ fn offsets() -> [i64; 3] {
 /// `/proc`.
 #[test]
 fn times_of_a_snapshot() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let device = Device::open().unwrap();
     for offset in offsets() {
         in_time_namespace(offset, || {
@@ -164,7 +164,7 @@ fn cgroup_of(pid: i32) -> String {
 /// A caller in a cgroup namespace sees the IDs of cgroups below its root, and of no other ones.
 #[test]
 fn cgroups_outside_of_the_namespace() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let root = PathBuf::from("/tmp/cgroups");
     fs::create_dir_all(&root).unwrap();
     let flags = MsFlags::empty();

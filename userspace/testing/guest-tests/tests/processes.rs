@@ -10,7 +10,7 @@ use std::time::Duration;
 use fixture::child::{Child, busy, drop_privileges, sleeper};
 use fixture::command::{PROGRAM, output_of, succeed};
 use fixture::terminal::Terminal;
-use fixture::{eventually, loaded, procfs};
+use fixture::{eventually, loaded, procfs, shared};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::pause;
@@ -46,7 +46,7 @@ fn columns() -> Vec<String> {
 /// All columns of a process are in JSON and CSV, and those that /proc has too are the same there.
 #[test]
 fn all_columns() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = Child::spawn(|| {
         drop_privileges();
         prctl::set_name(c"a,\"b\" c").unwrap();
@@ -120,7 +120,7 @@ fn ps(arguments: &[&str]) -> Vec<String> {
 /// Each filter selects processes.
 #[test]
 fn filters_and_order() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let first = sleeper(c"beta");
     let second = sleeper(c"alpha");
     let unprivileged = Child::spawn(|| {
@@ -163,7 +163,7 @@ fn filters_and_order() {
 /// Children stand below their parents, and threads below their process.
 #[test]
 fn trees_and_threads() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = sleeper(c"child");
     let own = own_pid();
     let tree = ps(&["-o", "pid,comm", "--tree"]);
@@ -192,7 +192,7 @@ fn trees_and_threads() {
 /// On a terminal lines are cut and coloured, and elsewhere they are neither.
 #[test]
 fn terminals_and_pipes() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = sleeper(c"abcdefghijklmno");
     let pid = child.pid().to_string();
     let arguments = ["ps", "-o", "pid,user,state,rss,time,comm", "-p", &pid];
@@ -278,7 +278,7 @@ fn history_in_all_formats() {
 /// Completions for shells, and manual pages.
 #[test]
 fn completions_and_manual() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     for shell in ["bash", "zsh", "fish"] {
         let script = output_of(&["completions", shell]);
         assert!(

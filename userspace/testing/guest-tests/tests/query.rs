@@ -11,7 +11,7 @@ use std::thread;
 
 use fixture::child::{Child, in_child, in_pid_namespace, uninterruptible};
 use fixture::procfs::Stat;
-use fixture::{eventually, loaded, procfs};
+use fixture::{eventually, procfs, shared};
 use nix::sys::prctl;
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
@@ -54,14 +54,14 @@ fn same_as_proc(pid: i32) -> Process {
 /// T50: a thread can ask for itself.
 #[test]
 fn a_thread_finds_itself() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     assert_eq!(same_as_proc(gettid().as_raw()).state, State::Running);
 }
 
 /// T50: PID 1, a kernel thread, and every other process: the same as in `/proc`.
 #[test]
 fn every_process_is_as_in_proc() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let device = Device::open().unwrap();
     let (mut kernel_threads, mut programs) = (0, 0);
     let mut seen_init = false;
@@ -104,7 +104,7 @@ fn every_process_is_as_in_proc() {
 /// T50: threads are found by their own IDs, also the leader, whose ID is the process's.
 #[test]
 fn threads_are_found_by_their_ids() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let tid = AtomicI32::new(0);
     let (named, done) = (Barrier::new(2), Barrier::new(2));
     thread::scope(|scope| {
@@ -132,7 +132,7 @@ fn threads_are_found_by_their_ids() {
 /// T50: a process goes through the states of the kernel until it is reaped.
 #[test]
 fn a_process_in_each_state() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = Child::spawn(|| {
         loop {
             pause();
@@ -168,7 +168,7 @@ fn a_process_in_each_state() {
 /// T50: a process that computes, and one in an uninterruptible sleep.
 #[test]
 fn running_and_disk_sleep() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = Child::spawn(|| {
         loop {
             std::hint::spin_loop();
@@ -186,7 +186,7 @@ fn running_and_disk_sleep() {
 /// T50: kernel threads that wait for work are idle, which is another state than sleeping.
 #[test]
 fn kernel_threads_are_idle() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     // Workqueues' rescuers have nothing to do unless memory is short.
     let idle = procfs::pids().into_iter().find(|&pid| {
         procfs::stat(pid)
@@ -200,7 +200,7 @@ fn kernel_threads_are_idle() {
 /// T50: reaped processes are not found, nor those that never existed.
 #[test]
 fn reaped_processes_are_not_found() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = Child::spawn(|| {});
     let pid = child.pid();
     child.join();
@@ -220,7 +220,7 @@ fn reaped_processes_are_not_found() {
 /// T51: names have any length up to 15, and any bytes.
 #[test]
 fn names_of_any_bytes() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     in_child(|| {
         let device = Device::open().unwrap();
         for name in [
@@ -251,7 +251,7 @@ fn names_of_any_bytes() {
 fn a_changing_name_is_whole() {
     const NAMES: [&CStr; 2] = [c"aaaaaaaaaaaaaaa", c"b"];
 
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = Child::spawn(|| {
         for name in NAMES.iter().cycle() {
             prctl::set_name(name).unwrap();
@@ -279,7 +279,7 @@ fn a_changing_name_is_whole() {
 /// T52: a caller in a PID namespace names processes by their PIDs there, and finds none outside.
 #[test]
 fn a_pid_namespace_has_its_own_numbers() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let outer_pid = own_pid();
     assert!(
         outer_pid > 20,
@@ -309,7 +309,7 @@ fn a_pid_namespace_has_its_own_numbers() {
 /// counts, not that of the process that opened the device.
 #[test]
 fn the_namespace_is_that_of_the_caller() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let device = Device::open().unwrap();
     in_pid_namespace(|| {
         prctl::set_name(c"inner init").unwrap();
@@ -338,7 +338,7 @@ fn the_namespace_is_that_of_the_caller() {
 /// existed.
 #[test]
 fn processes_that_come_and_go() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let device = Device::open().unwrap();
     let stop = AtomicBool::new(false);
     let pid = AtomicI32::new(own_pid());

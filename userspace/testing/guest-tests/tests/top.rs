@@ -10,7 +10,7 @@ use std::time::Duration;
 use fixture::child::{busy, sleeper};
 use fixture::command::{PROGRAM, output_of};
 use fixture::terminal::Terminal;
-use fixture::{eventually, loaded, procfs};
+use fixture::{eventually, procfs, shared};
 use nix::sys::signal::Signal;
 use nix::sys::termios::{LocalFlags, Termios};
 use nix::sys::wait::WaitStatus;
@@ -53,7 +53,7 @@ fn assert_in_order(terminal: &Terminal, before: &Termios, what: &str) {
 /// Each key changes the screen as documented.
 #[test]
 fn top_on_a_terminal() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let bee = busy(c"busybee");
     let sloth = sleeper(c"sloth");
     let mut top = Terminal::start(&[PROGRAM, "top", "--delay", "0.3"], 30, 110);
@@ -123,7 +123,7 @@ fn top_on_a_terminal() {
 /// Every field of the details has its value at once, not only after a refresh.
 #[test]
 fn top_details_at_once() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     // With space for all fields.
     let mut top = Terminal::start(&[PROGRAM, "top", "--delay", "1000", "-p", "1"], 60, 80);
     wait_for_table(&mut top);
@@ -148,7 +148,7 @@ fn top_details_at_once() {
 /// The program works at every size of the terminal, also when it changes.
 #[test]
 fn top_sizes() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     for (rows, columns) in [(1, 1), (3, 10), (5, 200), (60, 20), (5, 20)] {
         let mut top = Terminal::start(&[PROGRAM, "top", "-d", "0.1", "-n", "3"], rows, columns);
         assert_eq!(top.end(), 0, "{rows} lines, {columns} columns");
@@ -170,7 +170,7 @@ fn top_sizes() {
 /// Output that is no terminal, or one without the needed functions, gets a message that helps.
 #[test]
 fn top_without_a_screen() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let output = run(&["top"]);
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -213,7 +213,7 @@ fn top_without_a_screen() {
 /// Batch mode prints text, or JSON with the CPU usage during the interval.
 #[test]
 fn top_in_batch_mode() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let bee = busy(c"busybee");
     let text = output_of(&["top", "-b", "-n", "2", "-d", "0.5"]);
     assert_eq!(text.matches(" tasks, ").count(), 2, "{text}");
@@ -277,7 +277,7 @@ fn memory() -> u64 {
 /// Signals end the program as usual, and the terminal is as it was before.
 #[test]
 fn top_ended_by_signals() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     for signal in [
         Signal::SIGTERM,
         Signal::SIGHUP,
@@ -300,7 +300,7 @@ fn top_ended_by_signals() {
 /// A signal that was ignored from the beginning, as by nohup(1), remains so.
 #[test]
 fn top_with_ignored_signals() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let mut top = Terminal::start(
         &["/bin/sh", "-c", "trap '' HUP; exec procmonctl top -d 0.1"],
         24,
@@ -326,7 +326,7 @@ fn wait_for_raw_mode(top: &Terminal) {
 /// Ctrl-Z and signals stop and continue the program; in between, others have the terminal.
 #[test]
 fn top_stopped_and_continued() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     // A process group that is the child of another one in its session, as shells make them.
     let mut top = Terminal::start_as_job(&[PROGRAM, "top", "-d", "0.2"], 24, 80);
     let before = top.first_mode().clone();
@@ -368,7 +368,7 @@ fn top_stopped_and_continued() {
 /// Half of a sequence, or of a character, does not stop the program.
 #[test]
 fn top_with_half_a_sequence() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     for half in [&b"\x1b["[..], b"\xc3", b"\x1b[1;5", b"\x1bO", b"\x1b"] {
         let mut top = top(&["-d", "0.1"]);
         top.type_bytes(half);
@@ -389,7 +389,7 @@ fn top_with_half_a_sequence() {
 /// The program ends when its terminal hangs up, even if it ignores SIGHUP.
 #[test]
 fn top_without_its_terminal() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     for command in ["exec procmonctl top", "trap '' HUP; exec procmonctl top"] {
         let mut top = Terminal::start(&["/bin/sh", "-c", command], 24, 80);
         wait_for_table(&mut top);
@@ -406,7 +406,7 @@ fn top_without_its_terminal() {
 /// A terminal that accepts no more output does not keep the program from ending.
 #[test]
 fn top_with_a_terminal_that_is_stuck() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let mut top = top(&["-d", "0.05"]);
     let before = top.first_mode().clone();
     // Output that is not read fills the terminal's buffer.

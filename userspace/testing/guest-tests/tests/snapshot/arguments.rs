@@ -4,7 +4,7 @@
 
 use fixture::child::{Child, crowd, kill_all, paused};
 use fixture::memory::{PAGE, Ptr, Region, bad_pointers};
-use fixture::{ia32, loaded, open, raw};
+use fixture::{ia32, open, raw, shared};
 use nix::errno::Errno;
 use procmon::snapshot::Groups;
 use procmon::uapi;
@@ -14,7 +14,7 @@ use crate::{RECORD, all, arguments, call, own_pid, pid_in, record_of, snapshot};
 /// The module reports the limits that the header has.
 #[test]
 fn info_has_the_limits_of_the_header() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let region = Region::new(PAGE);
     region.fill(0, &[0xaa; 64]);
     let command = u64::from(uapi::PROCMON_INFO);
@@ -55,7 +55,7 @@ fn info_has_the_limits_of_the_header() {
 /// Bad arguments are refused, each with its own error, and change nothing.
 #[test]
 fn snapshot_refuses_bad_arguments() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let region = Region::new(10 * RECORD);
     const UNKNOWN: u32 = Groups::all().bits() + 1;
     type Change = fn(&mut uapi::procmon_snapshot);
@@ -104,7 +104,7 @@ fn snapshot_refuses_bad_arguments() {
 /// Arguments of a later version: the unknown part must be zero.
 #[test]
 fn arguments_of_later_versions() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let records = Region::new(10 * RECORD);
     let size = size_of::<uapi::procmon_snapshot>();
     for (len, tail, expected) in [
@@ -138,7 +138,7 @@ fn arguments_of_later_versions() {
 /// A short stride omits the groups that do not fit, and the rest of a long one is zero.
 #[test]
 fn records_of_all_strides() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = paused();
     let full = record_of(child.pid());
     // From that of the group BASIC alone to that of all groups, and longer ones.
@@ -188,7 +188,7 @@ fn records_of_all_strides() {
 fn many_records_of_all_strides() {
     // The ends of the groups after that of BASIC, whose end is 44.
     const ENDS: [usize; 8] = [80, 96, 112, 144, 160, 176, 184, 192];
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     // More than are copied at a time.
     let children: Vec<_> = (0..70).map(|_| paused()).collect();
     let whole = snapshot(&all().ppid(own_pid()));
@@ -230,7 +230,7 @@ fn many_records_of_all_strides() {
 /// A buffer that ends early gets all records that fit, and the cursor is at the next one.
 #[test]
 fn a_buffer_that_ends_early() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let children = crowd(100);
     let expected: Vec<_> = children.iter().map(Child::pid).collect();
     for stride in [RECORD, 256] {
@@ -263,7 +263,7 @@ fn a_buffer_that_ends_early() {
 /// 32-bit callers get the same.
 #[test]
 fn callers_of_32_bits() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = paused();
     let region = Region::new_low(PAGE);
     let records = Region::new_low(PAGE);

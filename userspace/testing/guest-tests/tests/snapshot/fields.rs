@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fixture::child::{Child, paused};
 use fixture::memory::PAGE;
-use fixture::{eventually, loaded, procfs};
+use fixture::{eventually, procfs, shared};
 use nix::sys::prctl;
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
@@ -123,7 +123,7 @@ pub fn same_as_proc(record: &Record) {
 /// A process that sleeps, one of another user, and a kernel thread.
 #[test]
 fn fields_are_those_of_proc() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = paused();
     same_as_proc(&record_of(child.pid()));
     assert_eq!(record_of(child.pid()).ppid(), own_pid());
@@ -152,7 +152,7 @@ fn fields_are_those_of_proc() {
 /// A process that has used CPU time and memory, with page faults.
 #[test]
 fn a_process_that_was_at_work() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = Child::spawn(|| {
         // With huge pages there would be few faults.
         prctl::set_thp_disable(true).unwrap();
@@ -187,7 +187,7 @@ fn a_process_that_was_at_work() {
 /// Stopped and traced processes, and zombies.
 #[test]
 fn states_are_those_of_proc() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = paused();
     child.signal(Signal::SIGSTOP);
     procfs::wait_for_state(child.pid(), 'T');
@@ -220,7 +220,7 @@ fn many_threads() {
     const THREADS: u32 = 100;
     const ENDED: u64 = 20;
 
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let (reader, writer) = pipe().unwrap();
     let child = Child::spawn(move || {
         let writer: &'static OwnedFd = Box::leak(Box::new(writer));
@@ -279,7 +279,7 @@ fn many_threads() {
 /// The ID of a cgroup is the inode number of its directory.
 #[test]
 fn cgroup_ids_are_inode_numbers() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let root = "/tmp/cgroup";
     fs::create_dir_all(root).unwrap();
     let mount = nix::mount::mount(

@@ -5,7 +5,7 @@
 use std::fs;
 
 use fixture::child::{as_nobody, in_pid_namespace, in_user_namespace, paused};
-use fixture::loaded;
+use fixture::shared;
 use procmon::Device;
 use procmon::snapshot::Record;
 
@@ -14,7 +14,7 @@ use crate::{all, find, own_pid, snapshot};
 /// A snapshot in a PID namespace has the processes in it, with their PIDs there.
 #[test]
 fn pids_are_those_of_the_namespace() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     in_pid_namespace(|| {
         let child = paused();
         let records = snapshot(&all());
@@ -30,7 +30,7 @@ fn pids_are_those_of_the_namespace() {
 /// In a user namespace, unmapped users are the overflow user.
 #[test]
 fn users_of_another_namespace() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let device = Device::open().unwrap();
     in_user_namespace(|| {
         let snapshot = device.snapshot(&all()).unwrap();
@@ -47,7 +47,7 @@ fn users_of_another_namespace() {
 /// A caller without rights over a process gets no more than from `/proc`.
 #[test]
 fn io_is_for_those_who_may_trace() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let device = Device::open().unwrap();
     let child = paused();
     as_nobody(|| {

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use fixture::child::{Child, crowd, in_pid_namespace, kill_all};
-use fixture::{eventually, is_own_kernel, loaded};
+use fixture::{eventually, is_own_kernel, shared};
 use nix::sys::prctl::set_name;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, killpg, signal};
@@ -40,7 +40,7 @@ fn complete(records: &[Record], stay: &[Child]) {
 /// While other processes start, execute programs and end, those that stay are seen once each.
 #[test]
 fn snapshots_in_a_storm() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let stay = crowd(100);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -82,7 +82,7 @@ fn parent((name, uid, nice): (&'static CStr, u32, i32)) -> Child {
 /// While PIDs are reused quickly, no record has fields of two processes.
 #[test]
 fn reused_pids_mix_no_records() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     in_pid_namespace(|| {
         // Each namespace has a pid_max of its own. The lowest 300 PIDs are never reused.
         fs::write("/proc/sys/kernel/pid_max", "320").unwrap();
@@ -150,7 +150,7 @@ fn execute_the_other_program() {
 /// the user of the other.
 #[test]
 fn programs_mix_no_records() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     for (path, uid) in PROGRAMS {
         fs::copy("/proc/self/exe", path).unwrap();
         chown(path, Some(uid), None).unwrap();
@@ -192,7 +192,7 @@ fn programs_mix_no_records() {
 /// Snapshots are complete during a fork bomb, whose number of processes is limited.
 #[test]
 fn snapshots_in_a_fork_bomb() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let (most, least) = if is_own_kernel() { (60, 30) } else { (100, 30) };
     let stay = crowd(70);
     let bomb = Child::spawn(|| {

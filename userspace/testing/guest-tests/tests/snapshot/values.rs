@@ -17,7 +17,7 @@ use std::time::Duration;
 use fixture::child::{Child, at_rest_after, crowd, kill_all, stay_on};
 use fixture::disk::Disk;
 use fixture::memory::{PAGE, Region};
-use fixture::{eventually, leave_out, loaded, procfs};
+use fixture::{eventually, leave_out, procfs, shared};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::prctl;
@@ -40,7 +40,7 @@ fn telling<T: Copy + Default + Ord>(values: &[T]) {
 /// The record of a thread that is not the first of its process.
 #[test]
 fn a_thread_among_others() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = at_rest_after(|| {
         let named = Box::leak(Box::new(Barrier::new(3)));
         for name in [c"second", c"third"] {
@@ -89,7 +89,7 @@ fn set_policy(policy: c_int, priority: c_int) {
 /// Each policy, nice values on both sides of 0, and a CPU that is not the first.
 #[test]
 fn policies_and_priorities() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     for (policy, priority, nice) in [
         (libc::SCHED_OTHER, 0, -20),
         (libc::SCHED_BATCH, 0, 5),
@@ -117,7 +117,7 @@ fn policies_and_priorities() {
 /// A process with four different users and groups.
 #[test]
 fn users_and_groups_that_differ() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = at_rest_after(|| {
         setgroups(&[]).unwrap();
         let [gid, egid] = [1003, 1004].map(Gid::from_raw);
@@ -147,7 +147,7 @@ fn own_ticks() -> [i64; 2] {
 /// A process that has used more time in user space than in the kernel.
 #[test]
 fn times_that_differ() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = at_rest_after(|| {
         let compute = || {
             for _ in 0..100_000 {
@@ -231,7 +231,7 @@ fn touch(size: usize, flags: c_int, file: Option<&File>) {
 /// Page faults with and without I/O: a page of a file that is not in memory takes I/O.
 #[test]
 fn faults_of_both_kinds() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let _ramfs = Ramfs::mount();
     let child = at_rest_after(|| {
         let file = Ramfs::sparse("faults", 40 * PAGE);
@@ -251,7 +251,7 @@ fn memory_of_each_kind() {
     // Each CPU counts less than 32 pages for itself, and guests have up to four of them.
     const ERROR: u64 = 4 * 32 * PAGE as u64;
 
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let _ramfs = Ramfs::mount();
     let child = at_rest_after(|| {
         // A huge page could be counted late.
@@ -293,7 +293,7 @@ fn memory_of_each_kind() {
 /// Switches of a process that was sent away by another one, and has waited.
 #[test]
 fn switches_of_both_kinds() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = at_rest_after(|| {
         stay_on(1);
         let rival = Child::spawn(|| {
@@ -332,7 +332,7 @@ fn use_disk(disk: &Disk) {
 /// Bytes from a disk, and fewer to it.
 #[test]
 fn bytes_read_and_written() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let Some(disk) = Disk::load() else {
         return leave_out("the kernel has no disks");
     };
@@ -352,7 +352,7 @@ fn each_group_by_itself() {
         "BASIC", "CPU", "CREDS", "FAULTS", "MEM", "SCHED", "IO", "CGROUP", "RUNTIME",
     ];
 
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let Some(disk) = Disk::load() else {
         return leave_out("the kernel has no disks");
     };
@@ -391,7 +391,7 @@ fn each_group_by_itself() {
 /// All results of a call in its arguments, with records left over.
 #[test]
 fn results_of_a_snapshot() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let children = crowd(5);
     let region = Region::new(3 * RECORD);
     let mut arguments = uapi::procmon_snapshot {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fixture::child::{Child, crowd, kill_all, paused};
 use fixture::memory::Region;
-use fixture::{is_long, is_own_kernel, loaded, procfs, stats};
+use fixture::{is_long, is_own_kernel, procfs, shared, stats};
 use nix::unistd::gettid;
 use procmon::snapshot::{Record, SnapshotOptions};
 use procmon::{Device, Snapshot, uapi};
@@ -20,7 +20,7 @@ use crate::{RECORD, all, arguments, call, find, own_pid, pid_in, snapshot};
 /// A snapshot has all processes, each once, in the order of their PIDs.
 #[test]
 fn all_processes_in_order() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let count = if is_own_kernel() { 70 } else { 200 };
     let children = crowd(count);
     let records = snapshot(&all());
@@ -40,7 +40,7 @@ fn all_processes_in_order() {
 /// Calls that continue at the cursor have all records together, with any capacity.
 #[test]
 fn pieces_make_the_whole() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let count = if is_own_kernel() { 70 } else { 150 };
     let children = crowd(count);
     let options = SnapshotOptions::new().ppid(own_pid());
@@ -76,7 +76,7 @@ fn pieces_make_the_whole() {
 /// Each filter selects records, alone and together with others.
 #[test]
 fn filters_select_records() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let child = paused();
     let only = |options: SnapshotOptions| -> Vec<_> {
         snapshot(&options).iter().map(Record::pid).collect()
@@ -102,7 +102,7 @@ fn filters_select_records() {
 /// A snapshot of threads has a record for each.
 #[test]
 fn a_record_for_each_thread() {
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let (ready, done) = (Barrier::new(4), Barrier::new(4));
     thread::scope(|scope| {
         let tids: Vec<_> = (0..3)
@@ -145,7 +145,7 @@ fn a_record_for_each_thread() {
 fn a_crowd_takes_few_calls() {
     const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
 
-    let (_kernel, _module) = loaded("");
+    let _kernel = shared();
     let count = match (is_own_kernel(), is_long()) {
         (true, _) => 500,
         (false, true) => 20_000,
