@@ -21,6 +21,10 @@ const WARM_UP: usize = 300;
 pub const ROUNDS: usize = 5;
 const CALL_ROUNDS: usize = 64;
 
+/// The same for many calls that leave work for later: beside many processes, more than half of such
+/// regions have other work in them, and each up to 150 % more instructions.
+const MANY_ROUNDS: usize = 30;
+
 /// The number of calls that leave work for later in a region, and the time after them for RCU.
 const MANY: u64 = 1000;
 const SETTLE: Duration = Duration::from_millis(100);
@@ -90,7 +94,7 @@ impl Regions {
     /// Makes many calls in a region that ends when nothing of them is left to do. `without` is the
     /// name of regions of the same time without the calls.
     pub fn calls(&mut self, name: &str, without: &str, mut call: Prepared) -> Result<()> {
-        for _ in 0..ROUNDS {
+        for _ in 0..MANY_ROUNDS {
             call.repeat(&mut Many(MANY))?;
             self.push(name, MANY);
             call.repeat(&mut Many(0))?;
