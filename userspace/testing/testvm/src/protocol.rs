@@ -2,14 +2,26 @@
 
 //! The protocol between `testvm` and `testvm-init`.
 //!
-//! The host puts a [`Job`] into the initramfs. The guest carries it out, and writes one [`Report`]
-//! as a line of JSON to the port [`REPORT_PORT`]. The host answers with [`ACKNOWLEDGMENT`] once it
-//! has all output and the whole kernel log, up to [`END_OF_LOG`]. Only then does the guest stop
-//! the machine by writing [`EXIT_VALUE`] to the I/O port [`EXIT_PORT`], so that QEMU's exit status
-//! confirms a third time that the run came to its end.
+//! The guest writes each [`Message`] as a line of JSON to the port [`REPORT_PORT`], and gets all
+//! that is particular to a run only when it is ready, so that a guest that was saved at that point
+//! can be used for any run:
 //!
-//! During [`Task::Terminal`] the host writes a [`Size`] as a line of JSON to the same port whenever
-//! its terminal has a new size.
+//! | Guest | Host |
+//! |---|---|
+//! | boots, then [`Message::Ready`] | |
+//! | | [`Start`], a line of JSON on the same port |
+//! | [`Message::Started`] | a cpio archive on [`FILES_PORT`], with the [`Job`] |
+//! | carries out the job, then [`Message::Ended`] | |
+//! | | [`ACKNOWLEDGMENT`], once it has all output and the kernel log up to [`END_OF_LOG`] |
+//! | writes [`EXIT_VALUE`] to the I/O port [`EXIT_PORT`] | |
+//!
+//! The last step stops the machine, so that QEMU's exit status confirms a third time that the run
+//! came to its end. A guest that was restored is ready already, and gets [`Start`] at once.
+//!
+//! During [`Task::Terminal`] the host writes a [`Size`] as a line of JSON to the report's port once
+//! the guest has started, and whenever its terminal has a new size.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +36,7 @@ pub const STDIN_PORT: &str = "testvm.stdin";
 pub const STDOUT_PORT: &str = "testvm.stdout";
 pub const STDERR_PORT: &str = "testvm.stderr";
 pub const REPORT_PORT: &str = "testvm.report";
+pub const FILES_PORT: &str = "testvm.files";
 
 /// The terminal of [`Task::Terminal`].
 pub const TERMINAL_PATH: &str = "/dev/hvc0";
@@ -42,6 +55,30 @@ pub const EXIT_VALUE: u8 = 0x10;
 
 /// QEMU's exit status after a write of [`EXIT_VALUE`].
 pub const EXIT_STATUS: i32 = ((EXIT_VALUE as i32) << 1) | 1;
+
+/// A message of the guest.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum Message {
+    /// The guest has booted and waits for [`Start`].
+    Ready,
+    /// The guest goes on, with time and random numbers from [`Start`].
+    Started,
+    /// The job has come to its end.
+    Ended(Report),
+}
+
+/// Facts for a guest that may have been saved long ago, and restored more than once.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Start {
+    /// The time since 1970.
+    pub time: Duration,
+    /// Random bytes, without which all guests that are restored from one state would draw the same
+    /// random numbers.
+    pub entropy: [u8; ENTROPY_SIZE],
+}
+
+/// The number of bytes that the kernel's random number generator takes as its seed.
+pub const ENTROPY_SIZE: usize = 32;
 
 /// The guest's work.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

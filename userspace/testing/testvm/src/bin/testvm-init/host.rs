@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use anyhow::Result;
-use testvm::protocol::{ACKNOWLEDGMENT, REPORT_PORT, Report, Size};
+use anyhow::{Context, Result};
+use testvm::protocol::{ACKNOWLEDGMENT, Message, REPORT_PORT, Size, Start};
 
 use crate::ports;
 
@@ -25,11 +25,22 @@ impl Host {
         })
     }
 
-    /// Sends the report.
-    pub fn report(&mut self, report: &Report) -> Result<()> {
-        let mut line = serde_json::to_vec(report)?;
+    pub fn send(&mut self, message: &Message) -> Result<()> {
+        let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
-        Ok(self.port.write_all(&line)?)
+        self.port
+            .write_all(&line)
+            .context("cannot write to the host")
+    }
+
+    /// Waits for the start. A guest may be saved here, and go on much later.
+    pub fn wait_for_start(&mut self) -> Result<Start> {
+        loop {
+            if let Some(line) = self.line() {
+                return serde_json::from_slice(&line).context("the host's start is broken");
+            }
+            self.receive().context("cannot read from the host")?;
+        }
     }
 
     /// Reads the sizes of the terminal that the host has sent, and returns the last one. Waits for

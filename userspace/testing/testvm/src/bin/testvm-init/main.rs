@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Process 1 of the guest: prepares it, loads the module, runs one task, reports its outcome and
-//! stops the machine.
+//! Process 1 of the guest: prepares it, gets its files from the host, loads the module, runs one
+//! task, reports its outcome and stops the machine.
 //!
 //! The console belongs to the kernel: any other output would mix with its messages.
 
 mod configuration;
+mod files;
 mod host;
 mod kmsg;
 mod module;
 mod ports;
+mod start;
 mod system;
 mod task;
 
 use std::arch::asm;
 use std::fs;
+use std::io::BufReader;
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use testvm::protocol::{
-    END_OF_LOG, EXIT_PORT, EXIT_VALUE, JOB_PATH, Job, MODULE_PATH, Outcome, Report, Task,
+    END_OF_LOG, EXIT_PORT, EXIT_VALUE, FILES_PORT, JOB_PATH, Job, MODULE_PATH, Message, Outcome,
+    Report, Task,
 };
 
 use crate::host::Host;
@@ -55,18 +59,25 @@ fn run() -> Result<()> {
         .context("strange taint flags")?;
     kmsg::log(END_OF_LOG)?;
 
-    host.report(&report).context("cannot report")?;
+    host.send(&Message::Ended(report))?;
     host.wait_for_acknowledgment()
         .context("the host does not answer")
 }
 
 fn do_job(host: &mut Host, report: &mut Report) -> Result<()> {
+    system::configure()?;
+    // Opened early, as the kernel needs time to learn the names of ports.
+    let port = ports::open(FILES_PORT)?;
+    host.send(&Message::Ready)?;
+
+    start::apply(&host.wait_for_start()?)?;
+    host.send(&Message::Started)?;
+    files::unpack(BufReader::new(port)).context("cannot get the files")?;
     let job = fs::read(JOB_PATH).with_context(|| format!("cannot read {JOB_PATH}"))?;
     let job: Job = serde_json::from_slice(&job).with_context(|| format!("bad {JOB_PATH}"))?;
     if job.task == Task::Probe {
         return Ok(());
     }
-    system::configure()?;
     if let Some(wanted) = &job.wanted {
         configuration::check(wanted)?;
     }

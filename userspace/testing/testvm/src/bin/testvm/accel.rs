@@ -8,8 +8,6 @@
 
 use std::fs::{self, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -17,7 +15,9 @@ use testvm::protocol::Outcome;
 
 use crate::cli::{Accel, Options};
 use crate::guest;
-use crate::machine::{Engine, Input, Machine};
+use crate::host;
+use crate::machine::Machine;
+use crate::qemu::{Engine, Input};
 use crate::verdict;
 
 /// The time for the small guest, which takes about one second where KVM works.
@@ -77,43 +77,29 @@ fn kvm_works(options: &Options) -> Result<bool> {
 
 /// Returns a description of everything that the result depends on.
 fn key(options: &Options) -> Result<String> {
-    let host = fs::read_to_string("/proc/sys/kernel/osrelease").context("no kernel release")?;
-    let cpus = fs::read_to_string("/proc/cpuinfo").context("no /proc/cpuinfo")?;
-    let model = cpus
-        .lines()
-        .find(|line| line.starts_with("model name"))
-        .unwrap_or_default();
-    let qemu = identity(&options.harness.root.join("usr/bin/qemu-system-x86_64"))?;
-    let kernel = identity(&options.kernel_file())?;
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").context("no kernel release")?;
     Ok(format!(
-        "host: {host}{model}\nQEMU: {qemu}\nkernel: {kernel}\n"
-    ))
-}
-
-/// Returns a text that changes when the file does. This takes less than running it for its version.
-fn identity(path: &Path) -> Result<String> {
-    let data = fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
-    Ok(format!(
-        "{} {} {}",
-        path.display(),
-        data.size(),
-        data.mtime()
+        "host: {release}{}\nQEMU: {}\nkernel: {}\n",
+        host::cpu_model()?,
+        host::identity(&options.harness.qemu())?,
+        host::identity(&options.kernel_file())?
     ))
 }
 
 fn probe(options: &Options) -> Result<bool> {
     let run = Machine {
-        runner: &options.harness.runner,
+        harness: &options.harness,
         kernel: &options.kernel_file(),
         engine: Engine::Kvm,
         cpus: 1,
-        memory: options.memory().to_string(),
+        memory: options.memory(),
         append: "",
-        tree: guest::probe(&options.harness)?,
+        guest: guest::probe(&options.harness)?,
         input: Input::None,
         plugin: None,
         timeout: Some(PROBE_TIMEOUT),
         log: None,
+        may_restore: false,
     }
     .run()?;
     Ok(verdict::outcome(&run) == Ok(&Outcome::Exited(0)))

@@ -19,7 +19,8 @@ use clap::{Parser, ValueEnum};
 /// terminal, else one that reads its commands from stdin.
 ///
 /// The guest is made anew for each call and lives in memory. It has busybox, the module as
-/// /lib/modules/procmon.ko, procmonctl, and the files of --add.
+/// /lib/modules/procmon.ko, procmonctl, and the files of --add. In emulation a guest is saved right
+/// after its first boot, without these files, and later calls restore it.
 #[derive(Debug, Parser)]
 #[command(
     name = "vm",
@@ -54,6 +55,10 @@ pub struct Options {
     /// that take turns.
     #[arg(long, conflicts_with = "accel")]
     pub icount: bool,
+
+    /// Boot the guest, even if one like it was saved after its boot and could be restored.
+    #[arg(long)]
+    pub boot: bool,
 
     /// Load a plugin into QEMU, whose argument "output" is the file of --plugin-output. Means TCG.
     #[arg(long, value_name = "FILE", requires = "plugin_output")]
@@ -138,6 +143,12 @@ pub struct Harness {
     pub named_kernel: PathBuf,
 }
 
+impl Harness {
+    pub fn qemu(&self) -> PathBuf {
+        self.root.join("usr/bin/qemu-system-x86_64")
+    }
+}
+
 impl Options {
     /// Returns the file to boot.
     pub fn kernel_file(&self) -> PathBuf {
@@ -203,6 +214,14 @@ impl FromStr for Memory {
         let number: u32 = number.parse()?;
         ensure!(number > 0, "no memory at all");
         Ok(Memory(text.to_owned()))
+    }
+}
+
+impl Memory {
+    pub fn bytes(&self) -> u64 {
+        let (number, unit) = self.0.split_at(self.0.len() - 1);
+        let number: u32 = number.parse().expect("it was parsed before");
+        u64::from(number) << if unit == "G" { 30 } else { 20 }
     }
 }
 
@@ -304,6 +323,13 @@ mod tests {
         assert_eq!(command_line(&parse(&[]).unwrap().command), None);
         assert!(parse(&["echo"]).is_err());
         assert!(parse(&["--terminal"]).unwrap().terminal);
+    }
+
+    #[test]
+    fn memory_has_a_size_in_bytes() {
+        for (text, bytes) in [("768M", 768 << 20), ("2G", 2 << 30), ("5000M", 5000 << 20)] {
+            assert_eq!(text.parse::<Memory>().unwrap().bytes(), bytes, "{text}");
+        }
     }
 
     #[test]

@@ -30,34 +30,68 @@ user:x:1000:
 nogroup:x:65534:
 ";
 
-/// Returns the smallest guest that can report that it works.
-pub fn probe(harness: &Harness) -> Result<Tree> {
-    bare(
-        harness,
-        &Job {
-            wanted: None,
-            module: None,
-            environment: Vec::new(),
-            task: Task::Probe,
-        },
-    )
+/// The files of a guest.
+pub struct Guest {
+    /// The same for all runs: process 1 and the commands.
+    pub base: Tree,
+    /// The others.
+    pub files: Tree,
+}
+
+/// Returns a guest that reports that it works.
+pub fn probe(harness: &Harness) -> Result<Guest> {
+    let mut files = Tree::default();
+    let job = Job {
+        wanted: None,
+        module: None,
+        environment: Vec::new(),
+        task: Task::Probe,
+    };
+    files.file(JOB_PATH, 0o644, serde_json::to_vec(&job)?)?;
+    Ok(Guest {
+        base: base(harness)?,
+        files,
+    })
 }
 
 /// Returns a guest for a task. The guest checks that its kernel has the options `wanted`.
-pub fn full(options: &Options, wanted: Option<String>, task: Task) -> Result<Tree> {
+pub fn full(options: &Options, wanted: Option<String>, task: Task) -> Result<Guest> {
     let harness = &options.harness;
     let additions = additions(options)?;
     let module = (!options.no_module).then(|| options.module_args.clone());
-    let mut tree = bare(
-        harness,
-        &Job {
-            wanted,
-            module,
-            environment: additions.environment(),
-            task,
-        },
+    let job = Job {
+        wanted,
+        module,
+        environment: additions.environment(),
+        task,
+    };
+    let base = base(harness)?;
+    // On top of the base, so that a file that is there already is noticed.
+    let mut tree = base.clone();
+    tree.file(JOB_PATH, 0o644, serde_json::to_vec(&job)?)?;
+    if !options.no_module || options.module.is_some() || options.module_file().exists() {
+        tree.copy(MODULE_PATH, 0o644, options.module_file())?;
+    }
+    tree.copy(
+        "/bin/procmonctl",
+        0o755,
+        &harness.binaries.join("procmonctl"),
     )?;
+    additions.put_into(&mut tree)?;
+    Ok(Guest {
+        files: tree.without(&base),
+        base,
+    })
+}
 
+fn base(harness: &Harness) -> Result<Tree> {
+    let mut tree = Tree::default();
+    for directory in ["/dev", "/proc", "/sys", "/tmp"] {
+        tree.directory(directory, 0o755, 0)?;
+    }
+    // The kernel gives the console to process 1 before that can mount /dev.
+    tree.device("/dev/console", 0o600, 5, 1)?;
+    tree.copy("/init", 0o755, &harness.binaries.join("testvm-init"))?;
     tree.directory("/root", 0o700, 0)?;
     tree.directory("/home/user", 0o755, USER)?;
     tree.file("/etc/passwd", 0o644, PASSWD)?;
@@ -71,27 +105,6 @@ pub fn full(options: &Options, wanted: Option<String>, task: Task) -> Result<Tre
     for applet in applets(&busybox)? {
         tree.link(&format!("/bin/{applet}"), "busybox")?;
     }
-    if !options.no_module || options.module.is_some() || options.module_file().exists() {
-        tree.copy(MODULE_PATH, 0o644, options.module_file())?;
-    }
-    tree.copy(
-        "/bin/procmonctl",
-        0o755,
-        &harness.binaries.join("procmonctl"),
-    )?;
-    additions.put_into(&mut tree)?;
-    Ok(tree)
-}
-
-fn bare(harness: &Harness, job: &Job) -> Result<Tree> {
-    let mut tree = Tree::default();
-    for directory in ["/dev", "/proc", "/sys", "/tmp"] {
-        tree.directory(directory, 0o755, 0)?;
-    }
-    // The kernel gives the console to process 1 before that can mount /dev.
-    tree.device("/dev/console", 0o600, 5, 1)?;
-    tree.copy("/init", 0o755, &harness.binaries.join("testvm-init"))?;
-    tree.file(JOB_PATH, 0o644, serde_json::to_vec(job)?)?;
     Ok(tree)
 }
 

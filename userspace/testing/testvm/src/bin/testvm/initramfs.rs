@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The guest's root file system: a cpio archive in the "newc" format.
+//! Trees of files for the guest, as cpio archives in the "newc" format.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ const REGULAR: u32 = libc::S_IFREG;
 const SYMLINK: u32 = libc::S_IFLNK;
 const CHARACTER: u32 = libc::S_IFCHR;
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, Hash, PartialEq)]
 struct Node {
     /// Type and permissions.
     mode: u32,
@@ -25,7 +25,7 @@ struct Node {
 }
 
 /// A tree of files. Paths are absolute.
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 pub struct Tree(BTreeMap<String, Node>);
 
 impl Tree {
@@ -85,6 +85,12 @@ impl Tree {
         }
     }
 
+    /// Leaves out all that is in another tree, too.
+    pub fn without(mut self, other: &Tree) -> Self {
+        self.0.retain(|path, _| !other.0.contains_key(path));
+        self
+    }
+
     /// Writes the archive. A directory comes before its files, because of the order of keys.
     pub fn write(&self, mut archive: impl Write) -> io::Result<()> {
         for (number, (path, node)) in self.0.iter().enumerate() {
@@ -140,6 +146,21 @@ mod tests {
                 ("b/c".to_owned(), 0o040755, Vec::new()),
                 ("b/c/d".to_owned(), 0o100755, b"data".to_vec()),
             ]
+        );
+    }
+
+    #[test]
+    fn leaves_out_what_another_tree_has() {
+        let mut base = Tree::default();
+        base.file("/b/c", 0o644, "data").unwrap();
+        let mut tree = base.clone();
+        tree.file("/b/c", 0o644, "data").unwrap();
+        tree.file("/b/d", 0o644, "more").unwrap();
+        let mut archive = Vec::new();
+        tree.without(&base).write(&mut archive).unwrap();
+        assert_eq!(
+            list(&archive),
+            [("b/d".to_owned(), 0o100644, b"more".to_vec())]
         );
     }
 

@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The virtual machine: QEMU, its arguments and its files.
+//! The virtual machine, from its boot or from a saved state to its end.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::io::{BufWriter, Seek};
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::unistd::pipe2;
-use testvm::protocol::{EXIT_PORT, REPORT_PORT, STDERR_PORT, STDIN_PORT, STDOUT_PORT};
-use testvm::pump::Pump;
 
+use crate::cli::{Harness, Memory};
+use crate::guest::Guest;
+use crate::host;
 use crate::initramfs::Tree;
 use crate::kernel;
-use crate::session::{self, Collector, Run, Session};
+use crate::qemu::{self, Engine, Input, Plugin, Qemu};
+use crate::saved::{Place, State};
+use crate::session::{Run, Saving};
 use crate::tsc;
 
 /// Kernel arguments of every guest:
@@ -34,259 +32,174 @@ const KERNEL_ARGUMENTS: &str = "console=ttyS0 ignore_loglevel printk.devkmsg=on 
     panic=-1 oops=panic no_hash_pointers cryptomgr.notests no_timer_check tsc=reliable \
     rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 workqueue.watchdog_thresh=300";
 
-/// Script that becomes QEMU, beside a process that kills it when their standard input ends: a pipe
-/// of ours, which is closed whichever way we end. The build root's processes are told to die with
-/// their parents as well, but each only after it has started.
-const RUN_QEMU: &str = r#"
-    exec 3<&0 </dev/null
-    {
-        # The sockets are to close when QEMU is gone.
-        for fd in /proc/self/fd/*; do
-            fd=${fd##*/}
-            [ "$fd" -le 3 ] || eval "exec $fd>&-"
-        done
-        read -r _
-        kill -KILL $$
-    } <&3 2>/dev/null &
-    exec "$0" "$@" 3<&-
-"#;
-
-/// QEMU's way to run the guest's code.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Engine {
-    Kvm,
-    Tcg,
-    /// TCG that counts instructions, so that time is the same in each run.
-    Icount,
-}
-
-impl Engine {
-    fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Engine::Kvm => &["-accel", "kvm", "-cpu", "host"],
-            Engine::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "max"],
-            Engine::Icount => &[
-                "-accel",
-                "tcg,thread=single",
-                "-cpu",
-                "max",
-                "-icount",
-                "shift=0,sleep=off",
-            ],
-        }
-    }
-}
-
 /// A machine to run.
 pub struct Machine<'a> {
-    /// Program that runs a command in the build root, where QEMU is.
-    pub runner: &'a Path,
+    pub harness: &'a Harness,
     pub kernel: &'a Path,
     pub engine: Engine,
     pub cpus: u8,
-    pub memory: String,
+    pub memory: Memory,
     /// More kernel arguments.
     pub append: &'a str,
-    pub tree: Tree,
+    pub guest: Guest,
     /// The use of our stdin in the guest.
     pub input: Input,
     pub plugin: Option<Plugin>,
     pub timeout: Option<Duration>,
     /// A copy of the kernel log, written while it grows.
     pub log: Option<File>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Input {
-    /// None.
-    None,
-    /// The port with a script.
-    Script,
-    /// A console in the guest, whose output is our stdout.
-    Terminal,
-}
-
-/// A plugin for QEMU.
-pub struct Plugin {
-    file: OwnedFd,
-    output: OwnedFd,
-}
-
-impl Plugin {
-    /// Opens a plugin and the file for what it writes, which is made anew.
-    pub fn open(plugin: &Path, output: &Path) -> Result<Self> {
-        let file = File::open(plugin)
-            .with_context(|| format!("cannot open the plugin {}", plugin.display()))?;
-        let output = File::create(output)
-            .with_context(|| format!("cannot write to {}", output.display()))?;
-        Ok(Self {
-            file: file.into(),
-            output: output.into(),
-        })
-    }
-
-    /// Passes both. Returns the argument for QEMU.
-    fn pass(self, passed: &mut Passed) -> Result<String> {
-        let file = passed.file(self.file)?;
-        let output = passed.file(self.output)?;
-        Ok(format!("file={file},output={output}"))
-    }
+    /// Whether the guest may come from a state that was saved.
+    pub may_restore: bool,
 }
 
 impl Machine<'_> {
     /// Runs the machine to its end. QEMU is gone when this returns, and dies if we do.
     pub fn run(self) -> Result<Run> {
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        if self.can_be_saved() {
+            let place = self.place()?;
+            let state = match place.open(self.memory.bytes()) {
+                Some(state) => Saving::Saved(state),
+                None => self.save(&place, deadline)?,
+            };
+            match state {
+                Saving::Saved(state) => match self.restore(state, deadline)? {
+                    Some(run) => return Ok(run),
+                    None => {
+                        // It is damaged. If it stays, the next run will find out, too.
+                        let _ = place.clear();
+                    }
+                },
+                Saving::Ended(run) => return Ok(run),
+                Saving::Failed => {}
+            }
+        }
+        self.boot(deadline)
+    }
+
+    /// Whether the machine may be saved and restored. With KVM a boot takes a second, and a plugin
+    /// or a count of instructions is about all that the guest does.
+    fn can_be_saved(&self) -> bool {
+        self.may_restore && self.engine == Engine::Tcg && self.plugin.is_none()
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        qemu::machine(self.engine, self.cpus, &self.memory.to_string())
+    }
+
+    fn kernel_arguments(&self) -> String {
+        format!("{KERNEL_ARGUMENTS} {}", self.append)
+    }
+
+    /// Returns the place for the state after the boot, which depends on all of this. The frequency
+    /// of the counter is not named, as it is measured anew each time: a state is for one boot of
+    /// the host, in which it stays the same.
+    fn place(&self) -> Result<Place> {
+        let description = (
+            host::cpu_model()?,
+            host::identity(&self.harness.qemu())?,
+            host::identity(self.kernel)?,
+            self.arguments(),
+            self.kernel_arguments(),
+            &self.guest.base,
+        );
+        let cache = &self.harness.cache;
+        Ok(Place::new(cache, &host::boot_id()?, &description))
+    }
+
+    /// Boots the guest and saves it.
+    fn save(&self, place: &Place, deadline: Option<Instant>) -> Result<Saving<State>> {
+        let Ok(file) = place.draft(self.memory.bytes()) else {
+            return Ok(Saving::Failed);
+        };
+        let mut qemu = self.prepare();
+        self.load(&mut qemu)?;
+        let stream = self.map(&mut qemu, &file, "on")?;
+        let session = qemu.start(None, Vec::new(), self.log_copy()?)?;
+        Ok(match session.save(&stream, deadline)? {
+            Saving::Saved(log) => match place.keep(file, log) {
+                Ok(state) => Saving::Saved(state),
+                Err(_) => Saving::Failed,
+            },
+            Saving::Failed => Saving::Failed,
+            Saving::Ended(run) => Saving::Ended(run),
+        })
+    }
+
+    /// Goes on with a saved guest. Returns None if that does not work.
+    fn restore(&self, state: State, deadline: Option<Instant>) -> Result<Option<Run>> {
+        let mut qemu = self.prepare();
+        let stream = self.map(&mut qemu, &state.file, "off")?;
+        qemu.arguments(&["-incoming", "defer"]);
+        let files = memory_file(&self.guest.files)?;
+        let session = qemu.start(Some(self.input), state.log, self.log_copy()?)?;
+        session.restore(&stream, files, deadline)
+    }
+
+    fn boot(mut self, deadline: Option<Instant>) -> Result<Run> {
+        let mut qemu = self.prepare();
+        self.load(&mut qemu)?;
+        if let Some(plugin) = self.plugin.take() {
+            qemu.plugin(plugin)?;
+        }
+        let files = memory_file(&self.guest.files)?;
+        let session = qemu.start(Some(self.input), Vec::new(), self.log_copy()?)?;
+        session.boot(files, deadline)
+    }
+
+    fn prepare(&self) -> Qemu {
+        Qemu::new(&self.harness.runner, &self.arguments())
+    }
+
+    /// Adds the kernel with all that it starts with.
+    fn load(&self, qemu: &mut Qemu) -> Result<()> {
         let reading = tsc::Reading::take();
-        let mut passed = Passed::default();
-        let mut qemu = Command::new(self.runner);
-        qemu.args([
-            "bash",
-            "-c",
-            RUN_QEMU,
-            "qemu-system-x86_64",
-            "-nodefaults",
-            "-no-user-config",
-            "-no-reboot",
-        ])
-        .args([
-            "-display",
-            "none",
-            "-machine",
-            "q35",
-            "-device",
-            // Without MSI-X, by whose table QEMU fails an assertion at times.
-            "virtio-serial-pci,vectors=0",
-        ])
-        .arg("-device")
-        .arg(format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1"))
-        .args(self.engine.arguments())
-        .args(["-smp", &self.cpus.to_string(), "-m", &self.memory]);
-
-        // All files are handed over as descriptors: the build root does not see every path.
-        qemu.args(["-kernel", &passed.file(kernel::open(self.kernel)?)?]);
-        qemu.args(["-initrd", &passed.file(initramfs(&self.tree)?)?]);
-
-        let mut arguments = format!("{KERNEL_ARGUMENTS} {}", self.append);
+        let kernel = qemu.file(kernel::open(self.kernel)?)?;
+        let initramfs = qemu.file(memory_file(&self.guest.base)?)?;
+        let mut arguments = self.kernel_arguments();
         // After the files, which take longer than the counter needs.
         if self.engine == Engine::Tcg
             && let Some(argument) = reading.argument()
         {
             arguments = format!("{argument} {arguments}");
         }
-        qemu.args(["-append", &arguments]);
+        qemu.arguments(&[
+            "-kernel", &kernel, "-initrd", &initramfs, "-append", &arguments,
+        ]);
+        Ok(())
+    }
 
-        if let Some(plugin) = self.plugin {
-            qemu.args(["-plugin", &plugin.pass(&mut passed)?]);
-        }
+    /// Makes a file the memory of the guest, whose writes go there if `share` is "on". Returns the
+    /// place behind it, for the state of the devices, in the form that QEMU takes.
+    fn map(&self, qemu: &mut Qemu, file: &File, share: &str) -> Result<String> {
+        let name = qemu.file(file.try_clone()?.into())?;
+        let memory = &self.memory;
+        let object =
+            format!("memory-backend-file,id=memory,size={memory},mem-path={name},share={share}");
+        qemu.arguments(&["-object", &object, "-machine", "memory-backend=memory"]);
+        Ok(format!("file:{name},offset={}", memory.bytes()))
+    }
 
-        let console = passed.chardev(&mut qemu, "console")?;
-        qemu.args(["-serial", "chardev:console"]);
-        let report = passed.port(&mut qemu, REPORT_PORT)?;
-        let stdout = passed.port(&mut qemu, STDOUT_PORT)?;
-        let stderr = passed.port(&mut qemu, STDERR_PORT)?;
-        let our_stdout = io::stdout().as_fd().try_clone_to_owned()?;
-        let our_stderr = io::stderr().as_fd().try_clone_to_owned()?;
-        let mut outputs = vec![Pump::new(stdout, our_stdout), Pump::new(stderr, our_stderr)];
-        let mut input = None;
-        match self.input {
-            Input::None => {}
-            Input::Script => {
-                let port = passed.port(&mut qemu, STDIN_PORT)?;
-                input = Some(Pump::new(io::stdin().as_fd().try_clone_to_owned()?, port));
-            }
-            Input::Terminal => {
-                let terminal = passed.chardev(&mut qemu, "terminal")?;
-                qemu.args(["-device", "virtconsole,chardev=terminal"]);
-                let our_stdout = io::stdout().as_fd().try_clone_to_owned()?;
-                outputs.push(Pump::new(terminal.try_clone()?, our_stdout));
-                input = Some(Pump::new(
-                    io::stdin().as_fd().try_clone_to_owned()?,
-                    terminal,
-                ));
-            }
-        }
-
-        let (complaints, complaints_writer) =
-            pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe")?;
-        qemu.stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(complaints_writer);
-        // In a process group of its own: Ctrl-C is for us, and we stop QEMU.
-        qemu.process_group(0);
-        let signals = session::catch_signals()?;
-        let child = qemu
-            .spawn()
-            .with_context(|| format!("cannot start QEMU by {}", self.runner.display()))?;
-        // Only QEMU may hold its ends of the sockets, so that they close when it is gone.
-        drop((qemu, passed));
-
-        let session = Session {
-            child,
-            signals,
-            console: Collector::new(console, self.log),
-            complaints: Collector::new(complaints, None),
-            report: Collector::new(report, None),
-            outputs,
-            input,
-            has_terminal: self.input == Input::Terminal,
+    /// Returns the file for the copy of the log, for an attempt to write it from its beginning.
+    fn log_copy(&self) -> Result<Option<File>> {
+        let Some(file) = &self.log else {
+            return Ok(None);
         };
-        session.attend(self.timeout)
+        let context = "cannot write the kernel log";
+        let mut copy = file.try_clone().context(context)?;
+        copy.set_len(0).context(context)?;
+        copy.rewind().context(context)?;
+        Ok(Some(copy))
     }
 }
 
-fn initramfs(tree: &Tree) -> Result<OwnedFd> {
-    let memory = memfd_create(c"initramfs", MFdFlags::MFD_CLOEXEC)
-        .context("cannot make a file in memory")?;
+/// Writes an archive of files to memory.
+fn memory_file(tree: &Tree) -> Result<OwnedFd> {
+    let context = "cannot make an archive in memory";
+    let memory = memfd_create(c"files", MFdFlags::MFD_CLOEXEC).context(context)?;
     let mut file = BufWriter::new(File::from(memory));
-    tree.write(&mut file)
-        .context("cannot write the initramfs")?;
-    Ok(file
-        .into_inner()
-        .context("cannot write the initramfs")?
-        .into())
-}
-
-/// Descriptors that QEMU inherits.
-#[derive(Default)]
-struct Passed(Vec<OwnedFd>);
-
-impl Passed {
-    /// Shells use the descriptors below for themselves.
-    const LOWEST: i32 = 20;
-
-    fn add(&mut self, fd: OwnedFd) -> Result<i32> {
-        let number =
-            fcntl(&fd, FcntlArg::F_DUPFD(Self::LOWEST)).context("cannot duplicate a descriptor")?;
-        // SAFETY: The descriptor is new and has no other owner.
-        self.0.push(unsafe { OwnedFd::from_raw_fd(number) });
-        Ok(number)
-    }
-
-    /// Passes a file. Returns the name under which QEMU can open it.
-    fn file(&mut self, file: OwnedFd) -> Result<String> {
-        Ok(format!("/proc/self/fd/{}", self.add(file)?))
-    }
-
-    /// Adds a character device to QEMU. Returns its other end.
-    fn chardev(&mut self, qemu: &mut Command, id: &str) -> Result<OwnedFd> {
-        let (ours, theirs) = socketpair(
-            AddressFamily::Unix,
-            SockType::Stream,
-            None,
-            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-        )
-        .context("cannot make a socket pair")?;
-        let number = self.add(theirs)?;
-        qemu.arg("-chardev")
-            .arg(format!("socket,id={id},fd={number}"));
-        Ok(ours)
-    }
-
-    /// Adds a virtio-serial port of that name.
-    fn port(&mut self, qemu: &mut Command, name: &str) -> Result<OwnedFd> {
-        let ours = self.chardev(qemu, name)?;
-        qemu.arg("-device")
-            .arg(format!("virtserialport,chardev={name},name={name}"));
-        Ok(ours)
-    }
+    tree.write(&mut file).context(context)?;
+    let mut file = file.into_inner().context(context)?;
+    file.rewind().context(context)?;
+    Ok(file.into())
 }

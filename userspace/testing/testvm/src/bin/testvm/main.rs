@@ -7,9 +7,13 @@ mod accel;
 mod cli;
 mod elf;
 mod guest;
+mod host;
 mod initramfs;
 mod kernel;
 mod machine;
+mod monitor;
+mod qemu;
+mod saved;
 mod session;
 mod terminal;
 mod tsc;
@@ -25,7 +29,8 @@ use testvm::protocol::Task;
 use testvm::splat;
 
 use crate::cli::{FAILED, Options, SPLAT};
-use crate::machine::{Input, Machine, Plugin};
+use crate::machine::Machine;
+use crate::qemu::{Input, Plugin};
 use crate::terminal::RawMode;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
@@ -100,17 +105,18 @@ fn run(options: &Options) -> Result<u8> {
         .map(|(plugin, output)| Plugin::open(plugin, output))
         .transpose()?;
     let machine = Machine {
-        runner: &options.harness.runner,
+        harness: &options.harness,
         kernel: &options.kernel_file(),
         engine,
         cpus: options.cpus(),
-        memory: options.memory().to_string(),
+        memory: options.memory(),
         append: &format!("{arguments} {}", options.append.join(" ")),
-        tree: guest::full(options, wanted, task)?,
+        guest: guest::full(options, wanted, task)?,
         input,
         plugin,
         timeout: options.timeout.or(default_timeout),
         log,
+        may_restore: !options.boot,
     };
     let raw_mode = (input == Input::Terminal)
         .then(RawMode::enter)

@@ -2,27 +2,34 @@
 
 //! A session with QEMU: passing data on, collecting the logs, watching the clock.
 
+use std::convert::Infallible;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::{self, Pid};
-use testvm::protocol::{ACKNOWLEDGMENT, END_OF_LOG, Report};
+use testvm::protocol::{ACKNOWLEDGMENT, END_OF_LOG, ENTROPY_SIZE, Message, Report, Start};
 use testvm::pump::{Pump, wait};
 
+use crate::monitor;
 use crate::terminal;
 
 /// The time for reading the last output of a dead machine.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The limit for saving a guest, and for a saved one to start, which take a fraction of a second.
+const SAVING_TIME: Duration = Duration::from_secs(60);
+
+const BROKEN: &str = "the guest's report is broken";
 
 /// The reason for the end of a run.
 #[derive(Debug, PartialEq)]
@@ -69,6 +76,15 @@ pub fn catch_signals() -> Result<SignalFd> {
         .context("cannot make a signalfd")
 }
 
+/// The outcome of an attempt to save a guest.
+pub enum Saving<T> {
+    Saved(T),
+    /// The guest cannot be saved, but may boot.
+    Failed,
+    /// The run came to an end before that.
+    Ended(Run),
+}
+
 /// QEMU at work.
 pub struct Session {
     pub child: Child,
@@ -76,39 +92,145 @@ pub struct Session {
     pub console: Collector,
     pub complaints: Collector,
     pub report: Collector,
+    pub monitor: Collector,
     /// The first two are the command's stdout and stderr.
     pub outputs: Vec<Pump>,
     pub input: Option<Pump>,
+    /// The port for the guest's files.
+    pub files: OwnedFd,
+    /// The files on their way.
+    pub delivery: Option<Pump>,
     /// Whether the guest has our terminal.
     pub has_terminal: bool,
+    /// Whether the guest has begun with this run.
+    pub is_started: bool,
+    /// Our ends of sockets without a use.
+    #[expect(dead_code, reason = "they must not close")]
+    pub unused: Vec<OwnedFd>,
 }
 
 impl Session {
-    /// Serves QEMU until it is gone.
-    pub fn attend(mut self, timeout: Option<Duration>) -> Result<Run> {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let mut report = None;
-        let mut complete = false;
+    /// Boots the guest, and serves it to its end.
+    pub fn boot(mut self, files: OwnedFd, deadline: Option<Instant>) -> Result<Run> {
+        match self.serve_until(deadline, Self::message)? {
+            Ok(Message::Ready) => {
+                self.start(files)?;
+                self.attend(deadline)
+            }
+            // The guest could not be set up.
+            Ok(Message::Ended(report)) => self.finish(deadline, report),
+            Ok(Message::Started) => bail!(BROKEN),
+            Err(end) => self.end(end, None, false),
+        }
+    }
+
+    /// Boots the guest, and saves it when it is ready. The log is the outcome.
+    pub fn save(mut self, stream: &str, deadline: Option<Instant>) -> Result<Saving<Vec<u8>>> {
+        self.monitor.send(monitor::PREPARATION);
+        let end = match self.serve_until(deadline, Self::message)? {
+            Ok(Message::Ready) => {
+                self.monitor.send(&monitor::save(stream));
+                let soon = earlier(deadline);
+                match self.serve_until(soon, |session| monitor::outcome(&session.monitor.data))? {
+                    Ok(true) => {
+                        self.clean_up()?;
+                        return Ok(Saving::Saved(mem::take(&mut self.console.data)));
+                    }
+                    Err(End::TimedOut) if soon != deadline => return Ok(Saving::Failed),
+                    Ok(false) | Err(End::Exited(_)) => return Ok(Saving::Failed),
+                    Err(end) => end,
+                }
+            }
+            Ok(_) => return Ok(Saving::Failed),
+            // QEMU refuses these arguments, or all.
+            Err(End::Exited(_)) if self.console.data.is_empty() => return Ok(Saving::Failed),
+            Err(end) => end,
+        };
+        Ok(Saving::Ended(self.end(end, None, false)?))
+    }
+
+    /// Restores a guest, and serves it to its end. Returns None if the guest does not start.
+    pub fn restore(
+        mut self,
+        stream: &str,
+        files: OwnedFd,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Run>> {
+        self.monitor.send(monitor::PREPARATION);
+        self.monitor.send(&monitor::restore(stream));
+        self.start(files)?;
+        let soon = earlier(deadline);
+        match self.serve_until(soon, Self::message)? {
+            Ok(Message::Started) => self.attend(deadline).map(Some),
+            Err(End::TimedOut) if soon != deadline => Ok(None),
+            Ok(_) | Err(End::Exited(_)) => Ok(None),
+            Err(end) => self.end(end, None, false).map(Some),
+        }
+    }
+
+    /// Sends all that is particular to this run.
+    fn start(&mut self, files: OwnedFd) -> Result<()> {
+        let mut entropy = [0; ENTROPY_SIZE];
+        File::open("/dev/urandom")
+            .and_then(|mut file| file.read_exact(&mut entropy))
+            .context("cannot get random bytes")?;
+        let time = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let mut line = serde_json::to_vec(&Start { time, entropy })?;
+        line.push(b'\n');
+        self.report.send(&line);
+        self.delivery = Some(Pump::new(files, self.files.try_clone()?));
+        Ok(())
+    }
+
+    /// Serves a guest that was started to its end.
+    fn attend(mut self, deadline: Option<Instant>) -> Result<Run> {
         let end = loop {
+            match self.serve_until(deadline, Self::message)? {
+                Ok(Message::Ended(report)) => return self.finish(deadline, report),
+                // After a boot.
+                Ok(Message::Started) => {}
+                Ok(Message::Ready) => bail!(BROKEN),
+                Err(end) => break end,
+            }
+        };
+        self.end(end, None, false)
+    }
+
+    /// Serves a guest that has ended its job, until QEMU is gone.
+    fn finish(mut self, deadline: Option<Instant>, report: Report) -> Result<Run> {
+        let has_all = |session: &mut Self| Ok(session.has_all(&report).then_some(()));
+        if let Err(end) = self.serve_until(deadline, has_all)? {
+            return self.end(end, Some(report), false);
+        }
+        self.report.send(ACKNOWLEDGMENT);
+        let Err(end) = self.serve_until::<Infallible>(deadline, |_| Ok(None))?;
+        self.end(end, Some(report), true)
+    }
+
+    /// Serves QEMU until `look` finds something. An error is the end of the run.
+    fn serve_until<T>(
+        &mut self,
+        deadline: Option<Instant>,
+        mut look: impl FnMut(&mut Self) -> Result<Option<T>>,
+    ) -> Result<Result<T, End>> {
+        loop {
+            if let Some(found) = look(self)? {
+                return Ok(Ok(found));
+            }
             if let Some(status) = self.child.try_wait().context("cannot wait for QEMU")? {
-                break End::Exited(status);
+                return Ok(Err(End::Exited(status)));
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
-                break End::TimedOut;
+                return Ok(Err(End::TimedOut));
             }
             if let Some(end) = self.step(left)? {
-                break end;
+                return Ok(Err(end));
             }
-            if report.is_none() {
-                report = self.parse_report()?;
-            }
-            if !complete && report.as_ref().is_some_and(|report| self.has_all(report)) {
-                complete = true;
-                // If that fails, the machine just died, which the next round will notice.
-                let _ = unistd::write(&self.report.source, ACKNOWLEDGMENT);
-            }
-        };
+        }
+    }
+
+    fn end(mut self, end: End, report: Option<Report>, complete: bool) -> Result<Run> {
         self.clean_up()?;
         Ok(Run {
             end,
@@ -122,7 +244,10 @@ impl Session {
     /// Waits for an event and handles it. Returns the reason if that ends the run.
     fn step(&mut self, timeout: Option<Duration>) -> Result<Option<End>> {
         let mut fds = vec![Some(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN))];
-        fds.push(self.input.as_ref().and_then(Pump::poll_fd));
+        // Not before the start, as input would be lost with a saved guest that does not start.
+        let input = self.input.as_ref().filter(|_| self.is_started);
+        fds.push(input.and_then(Pump::poll_fd));
+        fds.push(self.delivery.as_ref().and_then(Pump::poll_fd));
         fds.extend(self.outputs.iter().map(Pump::poll_fd));
         fds.extend(self.collectors().map(Collector::poll_fd));
         let ready = wait(&fds, timeout).context("cannot poll")?;
@@ -139,6 +264,13 @@ impl Session {
         }
         if ready.next() == Some(true) {
             self.pass_input();
+        }
+        if ready.next() == Some(true)
+            && let Some(pump) = &mut self.delivery
+            && (pump.step().is_err() || pump.is_done())
+        {
+            // A machine that is gone is noticed elsewhere.
+            self.delivery = None;
         }
         for (pump, _) in self
             .outputs
@@ -165,11 +297,16 @@ impl Session {
     }
 
     fn collectors(&self) -> impl Iterator<Item = &Collector> {
-        [&self.console, &self.complaints, &self.report].into_iter()
+        [&self.console, &self.complaints, &self.report, &self.monitor].into_iter()
     }
 
-    fn collectors_mut(&mut self) -> [&mut Collector; 3] {
-        [&mut self.console, &mut self.complaints, &mut self.report]
+    fn collectors_mut(&mut self) -> [&mut Collector; 4] {
+        [
+            &mut self.console,
+            &mut self.complaints,
+            &mut self.report,
+            &mut self.monitor,
+        ]
     }
 
     /// Passes on our stdin, and its end as well.
@@ -183,23 +320,33 @@ impl Session {
         }
     }
 
-    /// Passes on the size of our terminal, if the guest has it. A guest that is about to end, or
-    /// reads nothing, does not need it.
+    /// Passes on the size of our terminal, if the guest has it. Before its start the guest expects
+    /// something else, and a guest that is about to end, or reads nothing, does not need it.
     fn pass_size(&self) {
         if self.has_terminal
+            && self.is_started
             && let Ok(size) = terminal::size()
             && let Ok(mut line) = serde_json::to_vec(&size)
         {
             line.push(b'\n');
-            let _ = unistd::write(&self.report.source, &line);
+            self.report.send(&line);
         }
     }
 
-    fn parse_report(&self) -> Result<Option<Report>> {
-        let Some(end) = self.report.data.iter().position(|&byte| byte == b'\n') else {
+    /// Takes the next message of the guest, if it is there.
+    fn message(&mut self) -> Result<Option<Message>> {
+        let data = &mut self.report.data;
+        let Some(end) = data.iter().position(|&byte| byte == b'\n') else {
             return Ok(None);
         };
-        serde_json::from_slice(&self.report.data[..end]).context("the guest's report is broken")
+        let line: Vec<u8> = data.drain(..=end).collect();
+        let message = serde_json::from_slice(&line).context(BROKEN)?;
+        if message == Message::Started {
+            self.is_started = true;
+            // It may have changed before.
+            self.pass_size();
+        }
+        Ok(Some(message))
     }
 
     fn has_all(&self, report: &Report) -> bool {
@@ -212,6 +359,7 @@ impl Session {
     fn clean_up(&mut self) -> Result<()> {
         self.stop();
         self.input = None;
+        self.delivery = None;
         let deadline = Instant::now() + PATIENCE;
         // A socket is closed when the last process of QEMU is gone.
         while self.collectors().any(|collector| collector.is_open)
@@ -245,6 +393,12 @@ impl Drop for Session {
     }
 }
 
+/// Returns the deadline for saving or restoring a guest in a run.
+fn earlier(deadline: Option<Instant>) -> Option<Instant> {
+    let soon = Instant::now() + SAVING_TIME;
+    Some(deadline.map_or(soon, |deadline| deadline.min(soon)))
+}
+
 /// Collects all text from a file, with the line ends of Unix.
 pub struct Collector {
     source: OwnedFd,
@@ -255,13 +409,31 @@ pub struct Collector {
 }
 
 impl Collector {
-    pub fn new(source: OwnedFd, copy: Option<File>) -> Self {
-        Collector {
+    /// Begins with data that was collected before.
+    pub fn new(source: OwnedFd, data: Vec<u8>, copy: Option<File>) -> Result<Self> {
+        let mut collector = Collector {
             source,
             is_open: true,
             data: Vec::new(),
             copy,
+        };
+        collector.add(data)?;
+        Ok(collector)
+    }
+
+    /// Sends a short text to the other end. If that fails, the machine just died, which is noticed
+    /// elsewhere.
+    fn send(&self, text: &[u8]) {
+        let _ = unistd::write(&self.source, text);
+    }
+
+    fn add(&mut self, text: Vec<u8>) -> Result<()> {
+        if let Some(copy) = &mut self.copy {
+            copy.write_all(&text)
+                .context("cannot write the kernel log")?;
         }
+        self.data.extend(text);
+        Ok(())
     }
 
     fn poll_fd(&self) -> Option<PollFd<'_>> {
@@ -279,11 +451,7 @@ impl Collector {
                     .copied()
                     .filter(|&byte| byte != b'\r')
                     .collect();
-                if let Some(copy) = &mut self.copy {
-                    copy.write_all(&text)
-                        .context("cannot write the kernel log")?;
-                }
-                self.data.extend(text);
+                self.add(text)?;
             }
             Err(Errno::EAGAIN | Errno::EINTR) => {}
             Err(error) => return Err(error).context("cannot read from QEMU"),
