@@ -61,8 +61,9 @@ impl Suite {
     }
 }
 
-/// All suites, those first that tell most in a short time, and from there on the longer ones later.
-/// Of several rows of one name that fit, the most particular is taken. The matrix of kernels has
+/// All suites, those first that tell most in a short time. One lane takes them from there on, and the
+/// other one from the end, where the longest is: so the longest but one is near the front, for both
+/// to come to their ends at the same time. Of several rows of one name that fit, the most particular is taken. The matrix of kernels has
 /// which suite runs on which kernel.
 static SUITES: &[Suite] = &[
     suite("header", &["tests/header"]),
@@ -78,6 +79,9 @@ static SUITES: &[Suite] = &[
         ],
     ),
     suite("acceptance", &["tests/acceptance"]),
+    suite(FILTERED, &["tests/guest"])
+        .on("debian")
+        .environment(SHORT),
     suite("hotpaths", &["tests/hotpaths"]),
     // With callbacks of RCU that wait for others to come.
     suite(
@@ -120,13 +124,23 @@ static SUITES: &[Suite] = &[
     suite("third-party-fuzzers", &["tests/third-party-fuzzers"]),
     suite(FILTERED, &["tests/guest"])
         .with_all()
-        .environment(&[("PROCMON_STRESS_SECONDS", "60"), ("PROCMON_LONG", "1")]),
-    suite(FILTERED, &["tests/guest"]).environment(&[("PROCMON_STRESS_SECONDS", "10")]),
+        .environment(LONG),
+    suite(FILTERED, &["tests/guest"])
+        .on("debian")
+        .with_all()
+        .environment(LONG),
+    suite(FILTERED, &["tests/guest"]).environment(SHORT),
     suite(FILTERED, &["tests/guest"])
         .on("debug")
         .with_all()
         .environment(&[("PROCMON_STRESS_SECONDS", "600"), ("PROCMON_LONG", "1")]),
 ];
+
+/// The environment of guest tests.
+const SHORT: &[(&str, &str)] = &[("PROCMON_STRESS_SECONDS", "10")];
+
+/// The same with `--all`.
+const LONG: &[(&str, &str)] = &[("PROCMON_STRESS_SECONDS", "60"), ("PROCMON_LONG", "1")];
 
 /// A suite on a kernel.
 #[derive(Debug)]
@@ -259,10 +273,15 @@ mod tests {
     fn what_tells_most_comes_first_and_what_takes_longest_last() {
         let names = names(&select("", "", false));
         assert_eq!(
-            names[..3],
-            ["debian header", "debian unit", "debian acceptance"]
+            names[..4],
+            [
+                "debian header",
+                "debian unit",
+                "debian acceptance",
+                "debian guest"
+            ]
         );
-        assert_eq!(names[names.len() - 2..], ["debian guest", "debug guest"]);
+        assert_eq!(names.last().map(String::as_str), Some("debug guest"));
     }
 
     #[test]
