@@ -61,10 +61,10 @@ impl Suite {
     }
 }
 
-/// All suites, those first that tell most in a short time. One lane takes them from there on, and the
-/// other one from the end, where the longest is: so the longest but one is near the front, for both
-/// to come to their ends at the same time. Of several rows of one name that fit, the most particular is taken. The matrix of kernels has
-/// which suite runs on which kernel.
+/// All suites, those first that tell most in a short time. One lane takes them from there on, and
+/// the other one from the end, where the longest is: so the longest but one is near the front, for
+/// both to come to their ends at the same time. Of several rows of one name that fit, the most
+/// particular is taken. The matrix of kernels has which suite runs on which kernel.
 static SUITES: &[Suite] = &[
     suite("header", &["tests/header"]),
     suite(
