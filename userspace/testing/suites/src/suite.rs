@@ -63,8 +63,9 @@ impl Suite {
 
 /// All suites, those first that tell most in a short time. One lane takes them from there on, and
 /// the other one from the end, where the longest is: so the longest but one is near the front, for
-/// both to come to their ends at the same time. Of several rows of one name that fit, the most
-/// particular is taken. The matrix of kernels has which suite runs on which kernel.
+/// both to come to their ends at the same time. Of several rows of one name that fit, one for
+/// `--all` is taken, or else one for the kernel. The matrix of kernels has which suite runs on
+/// which kernel.
 static SUITES: &[Suite] = &[
     suite("header", &["tests/header"]),
     suite(
@@ -124,11 +125,7 @@ static SUITES: &[Suite] = &[
     suite("third-party-fuzzers", &["tests/third-party-fuzzers"]),
     suite(FILTERED, &["tests/guest"])
         .with_all()
-        .environment(LONG),
-    suite(FILTERED, &["tests/guest"])
-        .on("debian")
-        .with_all()
-        .environment(LONG),
+        .environment(&[("PROCMON_STRESS_SECONDS", "60"), ("PROCMON_LONG", "1")]),
     suite(FILTERED, &["tests/guest"]).environment(SHORT),
     suite(FILTERED, &["tests/guest"])
         .on("debug")
@@ -136,11 +133,8 @@ static SUITES: &[Suite] = &[
         .environment(&[("PROCMON_STRESS_SECONDS", "600"), ("PROCMON_LONG", "1")]),
 ];
 
-/// The environment of guest tests.
+/// The environment of guest tests, but for those with `--all`.
 const SHORT: &[(&str, &str)] = &[("PROCMON_STRESS_SECONDS", "10")];
-
-/// The same with `--all`.
-const LONG: &[(&str, &str)] = &[("PROCMON_STRESS_SECONDS", "60"), ("PROCMON_LONG", "1")];
 
 /// A suite on a kernel.
 #[derive(Debug)]
@@ -222,7 +216,7 @@ fn find(name: &str, kernel: &str, all: bool) -> Option<&'static Suite> {
                 && suite.kernel.is_none_or(|only| only == kernel)
                 && (all || !suite.only_all)
         })
-        .max_by_key(|suite| (suite.kernel.is_some(), suite.only_all))
+        .max_by_key(|suite| (suite.only_all, suite.kernel.is_some()))
 }
 
 #[cfg(test)]
