@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The runner of the test programs in the guest: each test in a process of its own, with a report
-//! by the Test Anything Protocol.
+//! The runner of the tests in the guest: each test in a process of its own, with a report by the
+//! Test Anything Protocol.
 //!
 //! A test that hangs or crashes is a failure like any other, and the next ones still get a turn.
 
@@ -27,10 +27,14 @@ const OUTPUT: &str = "/tmp/test-output";
 
 #[derive(Parser)]
 struct Arguments {
-    /// Run only the tests of the program with this name, or else those with this in their names.
-    /// Of several, each adds its tests, and has to have one
+    /// Run only the tests of the topic with this name, or else those with this in their names. Of
+    /// several, each adds its tests, and has to have one
     #[arg(long)]
     filter: Vec<String>,
+
+    /// Leave out the topics with these names
+    #[arg(long, value_delimiter = ',')]
+    without: Vec<String>,
 
     /// Seconds that a test may take
     #[arg(long, default_value_t = 120)]
@@ -45,9 +49,8 @@ struct Arguments {
     #[arg(long, conflicts_with_all = ["filter", "leaks"])]
     mutants: Option<PathBuf>,
 
-    /// Programs made by Rust's test harness
-    #[arg(required = true)]
-    programs: Vec<PathBuf>,
+    /// A program made by Rust's test harness
+    program: PathBuf,
 }
 
 /// Result of a test.
@@ -57,24 +60,36 @@ enum Outcome {
     Failed(String),
 }
 
-/// A test and the program that has it.
-struct Test {
-    program: PathBuf,
-    program_name: String,
-    name: String,
+/// A test of a program.
+struct Test<'a> {
+    program: &'a Path,
+
+    /// The name that the program has for it, with the path of its Rust module.
+    path: String,
 }
 
-impl Test {
-    fn full_name(&self) -> String {
-        format!("{}: {}", self.program_name, self.name)
+impl Test<'_> {
+    /// The first part of the path, and the rest, which the report has as the name.
+    fn parts(&self) -> (&str, &str) {
+        self.path.split_once("::").unwrap_or(("", &self.path))
     }
 
-    /// Whether a filter selects it. `is_program` tells whether the filter is a program's name.
-    fn matches(&self, filter: &str, is_program: bool) -> bool {
-        if is_program {
-            self.program_name == filter
+    fn topic(&self) -> &str {
+        self.parts().0
+    }
+
+    fn full_name(&self) -> String {
+        let (topic, name) = self.parts();
+        format!("{topic}: {name}")
+    }
+
+    /// Whether a filter selects it. `is_topic` tells whether the filter is the name of a topic.
+    fn matches(&self, filter: &str, is_topic: bool) -> bool {
+        let (topic, name) = self.parts();
+        if is_topic {
+            topic == filter
         } else {
-            self.name.contains(filter)
+            name.contains(filter)
         }
     }
 }
@@ -128,11 +143,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut report = Report::default();
     let kmemleak = arguments.leaks.then(Kmemleak::new);
-    let tests: Vec<_> = arguments
-        .programs
-        .iter()
-        .flat_map(|program| tests_of(program))
-        .collect();
+    let tests = tests_of(&arguments.program);
     let timeout = Duration::from_secs(arguments.timeout);
     if let Some(list) = &arguments.mutants {
         match fixture::mutants::read(list) {
@@ -144,27 +155,33 @@ fn main() -> ExitCode {
         }
         return report.end();
     }
+    let is_topic = |name: &String| tests.iter().any(|test| test.topic() == *name);
+    for name in arguments.without.iter().filter(|name| !is_topic(name)) {
+        let reason = "there is no such topic to leave out".to_owned();
+        report.add(name, Duration::ZERO, Outcome::Failed(reason));
+    }
+    let is_left_out = |test: &Test<'_>| arguments.without.iter().any(|name| test.topic() == name);
     let mut is_selected = vec![arguments.filter.is_empty(); tests.len()];
     for filter in &arguments.filter {
-        let is_program = tests.iter().any(|test| test.program_name == *filter);
-        let mut found = false;
+        let is_topic = is_topic(filter);
+        let mut found = None;
         for (test, is_selected) in tests.iter().zip(&mut is_selected) {
-            if test.matches(filter, is_program) {
+            if test.matches(filter, is_topic) {
                 *is_selected = true;
-                found = true;
+                found = found.max(Some(!is_left_out(test)));
             }
         }
-        if !found {
-            let name = format!("no program and no test: {filter}");
-            let reason = "the selection matches none".to_owned();
-            report.add(&name, Duration::ZERO, Outcome::Failed(reason));
-        }
+        let outcome = match found {
+            Some(true) => continue,
+            Some(false) => Outcome::Skipped("not for this kernel".to_owned()),
+            None => Outcome::Failed("it matches no topic and no test".to_owned()),
+        };
+        report.add(&format!("selection {filter}"), Duration::ZERO, outcome);
     }
     for (test, is_selected) in tests.iter().zip(is_selected) {
-        if !is_selected {
-            continue;
+        if is_selected && !is_left_out(test) {
+            report.run(&test.full_name(), || run(test, timeout, None));
         }
-        report.run(&test.full_name(), || run(test, timeout, None));
     }
     module::unload_shared();
     if let Some(kmemleak) = kmemleak {
@@ -180,17 +197,12 @@ fn main() -> ExitCode {
 }
 
 /// Lists the tests of a program, but for the parts of tests that are marked as ignored.
-fn tests_of(program: &Path) -> Vec<Test> {
-    let program_name = program.file_name().unwrap_or_default().to_string_lossy();
+fn tests_of(program: &Path) -> Vec<Test<'_>> {
     let ignored = list(program, &["--ignored"]);
     list(program, &[])
         .into_iter()
-        .filter(|name| !ignored.contains(name))
-        .map(|name| Test {
-            program: program.to_owned(),
-            program_name: program_name.clone().into_owned(),
-            name,
-        })
+        .filter(|path| !ignored.contains(path))
+        .map(|path| Test { program, path })
         .collect()
 }
 
@@ -215,7 +227,7 @@ fn list(program: &Path, options: &[&str]) -> Vec<String> {
 }
 
 /// Runs a test, with one of the mutants if its number is given.
-fn run(test: &Test, timeout: Duration, mutant: Option<u32>) -> Outcome {
+fn run(test: &Test<'_>, timeout: Duration, mutant: Option<u32>) -> Outcome {
     let failure = match try_run(test, timeout, mutant) {
         Ok(None) => {
             return output()
@@ -234,7 +246,7 @@ fn run(test: &Test, timeout: Duration, mutant: Option<u32>) -> Outcome {
 }
 
 /// Runs a test and returns the reason of its failure, if it fails.
-fn try_run(test: &Test, timeout: Duration, mutant: Option<u32>) -> io::Result<Option<String>> {
+fn try_run(test: &Test<'_>, timeout: Duration, mutant: Option<u32>) -> io::Result<Option<String>> {
     kernel_log::rearm()?;
     let mut log = KernelLog::from_now();
     let tainted = kernel_log::trouble();
@@ -253,11 +265,15 @@ fn try_run(test: &Test, timeout: Duration, mutant: Option<u32>) -> io::Result<Op
 }
 
 /// Runs a test to its end, or kills it after the time limit and returns `None`.
-fn wait_for(test: &Test, timeout: Duration, mutant: Option<u32>) -> io::Result<Option<ExitStatus>> {
+fn wait_for(
+    test: &Test<'_>,
+    timeout: Duration,
+    mutant: Option<u32>,
+) -> io::Result<Option<ExitStatus>> {
     let output = File::create(OUTPUT)?;
     let mutant = mutant.map(|number| (fixture::mutants::VARIABLE, number.to_string()));
-    let mut child = Command::new(&test.program)
-        .args(["--exact", &test.name, "--nocapture", "--test-threads=1"])
+    let mut child = Command::new(test.program)
+        .args(["--exact", &test.path, "--nocapture", "--test-threads=1"])
         .envs(mutant)
         .stdout(output.try_clone()?)
         .stderr(output)

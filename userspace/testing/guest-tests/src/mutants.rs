@@ -12,7 +12,7 @@ use crate::{Outcome, Report, Test};
 
 /// Runs the tests that have to find mutants: once each with none, where they must pass, and then
 /// with each mutant.
-pub fn run(mutants: &[Mutant], tests: &[Test], timeout: Duration, report: &mut Report) {
+pub fn run(mutants: &[Mutant], tests: &[Test<'_>], timeout: Duration, report: &mut Report) {
     let names: BTreeSet<_> = mutants.iter().map(|mutant| &mutant.test).collect();
     for name in names {
         report.run(&format!("no mutant: {name}"), || match find(tests, name) {
@@ -37,11 +37,11 @@ pub fn run(mutants: &[Mutant], tests: &[Test], timeout: Duration, report: &mut R
     }
 }
 
-/// Finds the one test with a name, which may be in a module of a program.
-fn find<'a>(tests: &'a [Test], name: &str) -> Result<&'a Test, String> {
+/// Finds the one test with a name, which may be in a Rust module.
+fn find<'a, 'b>(tests: &'a [Test<'b>], name: &str) -> Result<&'a Test<'b>, String> {
     let mut found = tests
         .iter()
-        .filter(|test| test.name.rsplit("::").next() == Some(name));
+        .filter(|test| test.path.rsplit("::").next() == Some(name));
     match (found.next(), found.next()) {
         (Some(test), None) => Ok(test),
         (None, _) => Err(format!("there is no test {name}")),

@@ -56,6 +56,17 @@ pub const EXIT_VALUE: u8 = 0x10;
 /// QEMU's exit status after a write of [`EXIT_VALUE`].
 pub const EXIT_STATUS: i32 = ((EXIT_VALUE as i32) << 1) | 1;
 
+/// Returns a value as what goes over [`REPORT_PORT`]: a line of JSON.
+///
+/// # Errors
+///
+/// Those of [`serde_json::to_vec`], of which no type of this module has any.
+pub fn line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
 /// A message of the guest.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub enum Message {

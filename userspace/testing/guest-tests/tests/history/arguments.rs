@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use procmon::sysfs;
 use procmon::{Device, uapi};
 
-use crate::{fast, interval, wait_for};
+use super::{fast, interval, wait_for};
 
 const SAMPLE: usize = size_of::<uapi::procmon_sample>();
 const MIN_STRIDE: u32 = uapi::PROCMON_SAMPLE_STRIDE_MIN;

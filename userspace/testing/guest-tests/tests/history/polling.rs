@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use procmon::Device;
 use procmon::sysfs::Parameter;
 
-use crate::{fast, newest, wait_for};
+use super::{fast, newest, wait_for};
 
 fn ready(device: &Device, timeout: u16) -> PollFlags {
     let mut fds = [PollFd::new(device.as_fd(), PollFlags::all())];

@@ -13,7 +13,7 @@ use procmon::Device;
 use procmon::history::Target;
 use procmon::sysfs::{self, Parameter};
 
-use crate::{fast, interval, newest, wait_for};
+use super::{fast, interval, newest, wait_for};
 
 /// Samples have sequence numbers without gaps, and no deadline has more than one.
 #[test]

@@ -11,7 +11,7 @@ use procmon::history::{Sample, Target};
 use procmon::snapshot::{Groups, SnapshotOptions};
 use procmon::sysfs;
 
-use crate::{fast, newest, wait_for};
+use super::{fast, newest, wait_for};
 
 /// The target is in each sample, as a snapshot shows it, until it is reaped. Then the monitor
 /// records nothing until the filter is set or reset.

@@ -11,7 +11,7 @@ use fixture::{loaded, open, raw, stats};
 use nix::errno::Errno;
 use procmon::{DEVICE_PATH, Device, Stats};
 
-use crate::{
+use super::{
     GET_COUNT, GET_STATS, QUERY_PID, QUERY_SIZE, RESET, SET_FILTER, STATS_SIZE, ioctl, set_filter,
 };
 

@@ -9,7 +9,7 @@ use fixture::{loaded, open, procfs, raw, stats};
 use nix::errno::Errno;
 use procmon::{Device, Stats, uapi};
 
-use crate::{
+use super::{
     GET_COUNT, GET_STATS, GET_STATS32, QUERY_PID, QUERY_PID32, QUERY_SIZE, RESET, SET_FILTER,
     STATS_SIZE, int_at, ioctl, long_at, set_filter,
 };

@@ -10,7 +10,7 @@ use fixture::{ia32, loaded, open, procfs, stats};
 use nix::errno::Errno;
 use procmon::{DEVICE_PATH, Device, Stats};
 
-use crate::{
+use super::{
     GET_COUNT, GET_STATS, GET_STATS32, QUERY_PID, QUERY_PID32, RESET, SET_FILTER, int_at,
     set_filter,
 };

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 use procmon::{DEVICE_PATH, Device};
 
-use crate::{position, write_counting};
+use super::{position, write_counting};
 
 /// T19: buffers of all sizes; reads of nothing do not count.
 #[test]

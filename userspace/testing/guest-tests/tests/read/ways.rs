@@ -15,7 +15,7 @@ use nix::sys::sendfile::sendfile;
 use nix::unistd::{Whence, lseek, pipe};
 use procmon::Device;
 
-use crate::{position, write_counting};
+use super::{position, write_counting};
 
 /// T26: ways of reading that the device does not offer fail with the usual errno.
 #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use fixture::{PATIENCE, loaded, open, stats};
 use procmon::Device;
 
-use crate::write_counting;
+use super::write_counting;
 
 /// T28: a pass stays with the message that it began with; the next one gets the new message.
 #[test]

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use procmon::snapshot::Groups;
 use procmon::uapi;
 
-use crate::{RECORD, all, arguments, call, own_pid, pid_in, record_of, snapshot};
+use super::{RECORD, all, arguments, call, own_pid, pid_in, record_of, snapshot};
 
 /// The module reports the limits that the header has.
 #[test]

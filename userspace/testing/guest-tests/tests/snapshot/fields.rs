@@ -20,7 +20,7 @@ use nix::unistd::{Pid, pause, pipe};
 use procmon::State;
 use procmon::snapshot::{Groups, Record};
 
-use crate::{all, own_pid, record_of, snapshot};
+use super::{all, own_pid, record_of, snapshot};
 
 /// Returns the numbers behind a name in `/proc/PID/FILE`.
 pub fn numbers(pid: i32, file: &str, name: &str) -> Vec<u64> {

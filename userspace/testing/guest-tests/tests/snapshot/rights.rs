@@ -9,7 +9,7 @@ use fixture::shared;
 use procmon::Device;
 use procmon::snapshot::Record;
 
-use crate::{all, find, own_pid, snapshot};
+use super::{all, find, own_pid, snapshot};
 
 /// A snapshot in a PID namespace has the processes in it, with their PIDs there.
 #[test]

@@ -24,7 +24,7 @@ use nix::unistd::{Pid, Uid, setpgid, setuid};
 use procmon::Device;
 use procmon::snapshot::Record;
 
-use crate::{all, own_pid};
+use super::{all, own_pid};
 
 /// Fails unless records are in order, so that each PID is there once, and have all the processes
 /// that stay, and none that was reaped.
@@ -128,7 +128,7 @@ const PROGRAMS: [(&str, u32); 2] = [("/program-a", 0), ("/program-b", 65534)];
 /// Arguments of a program, which is a copy of this one, to run [`execute_the_other_program`].
 const EXECUTE_THE_OTHER: [&str; 4] = [
     "--exact",
-    "storm::execute_the_other_program",
+    "snapshot::storm::execute_the_other_program",
     "--ignored",
     "--test-threads=2",
 ];

@@ -28,8 +28,8 @@ use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use procmon::snapshot::{Groups, Record, SnapshotOptions};
 use procmon::uapi;
 
-use crate::fields::{numbers, same_as_proc, ticks};
-use crate::{RECORD, all, arguments, call, own_pid, record_of, snapshot};
+use super::fields::{numbers, same_as_proc, ticks};
+use super::{RECORD, all, arguments, call, own_pid, record_of, snapshot};
 
 /// Fails unless all values differ from each other and from 0, so that none can stand for another.
 fn telling<T: Copy + Default + Ord>(values: &[T]) {

@@ -15,7 +15,7 @@ use nix::unistd::gettid;
 use procmon::snapshot::{Record, SnapshotOptions};
 use procmon::{Device, Snapshot, uapi};
 
-use crate::{RECORD, all, arguments, call, find, own_pid, pid_in, snapshot};
+use super::{RECORD, all, arguments, call, find, own_pid, pid_in, snapshot};
 
 /// A snapshot has all processes, each once, in the order of their PIDs.
 #[test]

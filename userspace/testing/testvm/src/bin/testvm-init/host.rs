@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Context, Result};
-use testvm::protocol::{ACKNOWLEDGMENT, Message, REPORT_PORT, Size, Start};
+use testvm::protocol::{self, ACKNOWLEDGMENT, Message, REPORT_PORT, Size, Start};
 
 use crate::ports;
 
@@ -26,10 +26,8 @@ impl Host {
     }
 
     pub fn send(&mut self, message: &Message) -> Result<()> {
-        let mut line = serde_json::to_vec(message)?;
-        line.push(b'\n');
         self.port
-            .write_all(&line)
+            .write_all(&protocol::line(message)?)
             .context("cannot write to the host")
     }
 

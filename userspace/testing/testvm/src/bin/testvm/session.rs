@@ -17,7 +17,7 @@ use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::{self, Pid};
-use testvm::protocol::{ACKNOWLEDGMENT, END_OF_LOG, ENTROPY_SIZE, Message, Report, Start};
+use testvm::protocol::{self, ACKNOWLEDGMENT, END_OF_LOG, ENTROPY_SIZE, Message, Report, Start};
 use testvm::pump::{Pump, wait};
 
 use crate::monitor;
@@ -175,9 +175,7 @@ impl Session {
             .and_then(|mut file| file.read_exact(&mut entropy))
             .context("cannot get random bytes")?;
         let time = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let mut line = serde_json::to_vec(&Start { time, entropy })?;
-        line.push(b'\n');
-        self.report.send(&line);
+        self.report.send(&protocol::line(&Start { time, entropy })?);
         self.delivery = Some(Pump::new(files, self.files.try_clone()?));
         Ok(())
     }
@@ -326,9 +324,8 @@ impl Session {
         if self.has_terminal
             && self.is_started
             && let Ok(size) = terminal::size()
-            && let Ok(mut line) = serde_json::to_vec(&size)
+            && let Ok(line) = protocol::line(&size)
         {
-            line.push(b'\n');
             self.report.send(&line);
         }
     }

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All tests in the guest, as one program: guests start sooner the less has to be sent to them, and
+//! one program is linked sooner than twenty.
+
+mod accounting;
+mod client;
+mod exec;
+mod fault;
+mod filter;
+mod history;
+mod ioctl;
+mod leak;
+mod load;
+mod monitor;
+mod names;
+mod namespaces;
+mod open;
+mod passes;
+mod processes;
+mod query;
+mod read;
+mod snapshot;
+mod stress;
+mod sysfs;
+mod top;
+mod write;
