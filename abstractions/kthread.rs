@@ -300,7 +300,8 @@ pub(super) mod tests {
         let start = Instant::<Monotonic>::now();
 
         drop(thread);
-        assert!(start.elapsed().as_millis() < 10_000);
+        // It does not last as long.
+        assert!(start.elapsed().as_nanos() < HOUR as i64 / 2);
         closure.done.wait_for_completion();
         Ok(())
     }

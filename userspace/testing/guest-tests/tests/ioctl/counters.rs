@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use std::{io, thread};
 
-use fixture::child::Child;
-use fixture::{is_own_kernel, loaded, open, stats};
+use fixture::child::{Child, set_policy, stay_on};
+use fixture::{is_own_kernel, loaded, open, shared, stats};
 use procmon::{Device, Stats, sysfs};
 
 /// T46: RESET under a storm of calls loses and invents none: totals after it are at most the number
@@ -83,6 +84,36 @@ fn reset_under_readers() {
     assert!(most <= Some(1), "{most:?} calls");
     let calls = stats().per_cpu_ops;
     assert!(calls > 1000, "only {calls} calls");
+}
+
+/// The same for a reader that a RESET interrupts at any point, again and again: two CPUs hardly meet
+/// where the host has no time for both.
+#[test]
+fn reset_within_a_read() {
+    let _kernel = shared();
+    let reads = if is_own_kernel() { 5_000 } else { 20_000 };
+    let device = Device::open().unwrap();
+    let stop = AtomicBool::new(false);
+    let most = thread::scope(|scope| {
+        scope.spawn(|| {
+            stay_on(0);
+            set_policy(libc::SCHED_FIFO, 1);
+            while !stop.load(Ordering::Relaxed) {
+                device.reset().unwrap();
+                thread::sleep(Duration::from_micros(50));
+            }
+        });
+        stay_on(0);
+        // As above.
+        let most = (0..reads)
+            .map(|_| device.stats().map(|stats| stats.ioctls))
+            .try_fold(0, |most, ioctls| Ok::<_, procmon::Error>(most.max(ioctls?)));
+        stop.store(true, Ordering::Relaxed);
+        most
+    });
+    // At most all of the reads, and a RESET.
+    let most = most.unwrap();
+    assert!(most <= reads + 1, "{most} calls");
 }
 
 /// Every counter is exact after processes on all CPUs have made all calls at once.

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::{Child, crowd, in_pid_namespace, kill_all};
+use fixture::child::{Child, crowd, in_pid_namespace, kill_all, set_policy};
 use fixture::{eventually, is_own_kernel, shared};
 use nix::sys::prctl::set_name;
 use nix::sys::resource::{Resource, setrlimit};
@@ -203,10 +203,7 @@ fn snapshots_in_a_fork_bomb() {
         // SAFETY: There is no handler.
         unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.unwrap();
         // The test itself gets the CPU first.
-        let parameters = libc::sched_param { sched_priority: 0 };
-        // SAFETY: The parameters are valid.
-        let idle = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
-        assert_eq!(idle, 0);
+        set_policy(libc::SCHED_IDLE, 0);
         set_name(c"bomb").unwrap();
         loop {
             // SAFETY: There is one thread, which makes nothing but system calls.

@@ -14,7 +14,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::{Child, at_rest_after, crowd, kill_all, stay_on};
+use fixture::child::{Child, at_rest_after, crowd, kill_all, set_policy, stay_on};
 use fixture::disk::Disk;
 use fixture::memory::{PAGE, Region};
 use fixture::{eventually, leave_out, procfs, shared};
@@ -74,16 +74,6 @@ fn a_thread_among_others() {
     }
     assert_eq!(records[1].comm(), "second");
     child.kill();
-}
-
-/// Sets the policy of this thread.
-fn set_policy(policy: c_int, priority: c_int) {
-    let parameters = libc::sched_param {
-        sched_priority: priority,
-    };
-    // SAFETY: The parameters are valid.
-    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
-    Errno::result(result).unwrap();
 }
 
 /// Each policy, nice values on both sides of 0, and a CPU that is not the first.
