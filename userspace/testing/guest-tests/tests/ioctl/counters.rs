@@ -86,8 +86,8 @@ fn reset_under_readers() {
     assert!(calls > 1000, "only {calls} calls");
 }
 
-/// The same for a reader that a RESET interrupts at any point, again and again: two CPUs hardly meet
-/// where the host has no time for both.
+/// The same for a reader that a RESET interrupts at any point, again and again: two CPUs hardly
+/// meet where the host has no time for both.
 #[test]
 fn reset_within_a_read() {
     let _kernel = shared();
