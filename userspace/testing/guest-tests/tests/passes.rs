@@ -152,7 +152,8 @@ fn readers_keep_a_bounded_number_of_messages() {
             let file = open();
             assert_eq!(read_byte(&file, 0), Ok(message[0]));
             // What RCU has freed is there until a worker of the kernel's has its turn.
-            eventually("no more messages than may be there", || {
+            let bounded = format!("as few messages as may be there after {n}");
+            eventually(&bounded, || {
                 long_messages() <= before + MESSAGES + WAITING + 1
             });
             file
