@@ -16,7 +16,7 @@ use fixture::{PATIENCE, eventually, is_own_kernel, loaded, procfs, skip};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::unistd::{Gid, Pid, Uid, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Pid, Uid, gettid, setgid, setgroups, setuid};
 use procmon::Device;
 use procmon::history::Target;
 use procmon::snapshot::{Groups, Record, SnapshotOptions};
@@ -277,11 +277,7 @@ fn filters_come_first() {
 }
 
 fn voluntary_switches() -> u64 {
-    let status = fs::read_to_string("/proc/thread-self/status").unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-    line.unwrap().trim().parse().unwrap()
+    procfs::numbers_in(gettid().as_raw(), "status", "voluntary_ctxt_switches:").unwrap()[0]
 }
 
 /// A process does not hang whose one thread takes snapshots while another one holds the lock and

@@ -2,12 +2,13 @@
 
 //! The filter: the process that it stands for, and its number as callers see it.
 
+use std::io::{Read, Write, pipe};
 use std::sync::mpsc::channel;
 use std::thread;
 
 use fixture::child::{Child, in_pid_namespace};
 use fixture::{eventually, loaded, procfs, stats};
-use nix::unistd::{gettid, pause, pipe, read, write};
+use nix::unistd::{gettid, pause};
 use procmon::Device;
 use procmon::history::{Sample, Target};
 
@@ -51,23 +52,23 @@ fn is_shown(device: &Device, expected: Option<i32>) {
 fn a_thread_stands_for_its_process() {
     let (_kernel, _module) = loaded(FAST);
     let device = Device::open().unwrap();
-    let (tid_from, tid_to) = pipe().unwrap();
-    let (end_from, end_to) = pipe().unwrap();
-    let child = Child::spawn(|| {
+    let (mut tid_from, mut tid_to) = pipe().unwrap();
+    let (mut end_from, mut end_to) = pipe().unwrap();
+    let child = Child::spawn(move || {
         let (sender, receiver) = channel();
         let thread = thread::spawn(move || {
             sender.send(gettid().as_raw()).unwrap();
-            read(&end_from, &mut [0]).unwrap();
+            end_from.read_exact(&mut [0]).unwrap();
         });
         let tid = receiver.recv().unwrap();
-        write(&tid_to, &tid.to_ne_bytes()).unwrap();
+        tid_to.write_all(&tid.to_ne_bytes()).unwrap();
         thread.join().unwrap();
         loop {
             pause();
         }
     });
     let mut tid = [0; 4];
-    assert_eq!(read(&tid_from, &mut tid).unwrap(), 4);
+    tid_from.read_exact(&mut tid).unwrap();
     let tid = i32::from_ne_bytes(tid);
     assert_ne!(tid, child.pid());
 
@@ -75,7 +76,7 @@ fn a_thread_stands_for_its_process() {
     is_shown(&device, Some(child.pid()));
     assert_eq!(target_pid(&device), Some(child.pid()));
 
-    write(&end_to, b"x").unwrap();
+    end_to.write_all(b"x").unwrap();
     eventually("the end of the thread", || procfs::stat(tid).is_none());
     is_shown(&device, Some(child.pid()));
     assert_eq!(target_pid(&device), Some(child.pid()));
@@ -87,10 +88,10 @@ fn a_thread_stands_for_its_process() {
 fn a_program_is_executed_by_another_thread() {
     let (_kernel, _module) = loaded(FAST);
     let device = Device::open().unwrap();
-    let (start_from, start_to) = pipe().unwrap();
-    let child = Child::spawn(|| {
+    let (mut start_from, mut start_to) = pipe().unwrap();
+    let child = Child::spawn(move || {
         let thread = thread::spawn(move || {
-            read(&start_from, &mut [0]).unwrap();
+            start_from.read_exact(&mut [0]).unwrap();
             let sleep = [c"/bin/sleep", c"1000"];
             nix::unistd::execv(sleep[0], &sleep).unwrap();
         });
@@ -98,7 +99,7 @@ fn a_program_is_executed_by_another_thread() {
     });
     device.set_filter(Some(child.pid())).unwrap();
     assert_eq!(target_pid(&device), Some(child.pid()));
-    write(&start_to, b"x").unwrap();
+    start_to.write_all(b"x").unwrap();
     eventually("the program", || {
         procfs::stat(child.pid()).is_some_and(|stat| stat.comm == b"sleep")
     });
@@ -117,35 +118,31 @@ fn set_in_a_pid_namespace() {
     let (_kernel, _module) = loaded(FAST);
     let device = Device::open().unwrap();
     let outside = sleeper();
-    let (done_from, done_to) = pipe().unwrap();
-    let (pid_from, pid_to) = pipe().unwrap();
-    let (end_from, end_to) = pipe().unwrap();
-    let namespace = Child::spawn(|| {
+    let (mut done_from, mut done_to) = pipe().unwrap();
+    let (mut pid_from, mut pid_to) = pipe().unwrap();
+    let (mut end_from, mut end_to) = pipe().unwrap();
+    let shown = &device;
+    // Its ends of the pipes are its alone, so that no read waits for it once it has failed.
+    let namespace = Child::spawn(move || {
         in_pid_namespace(|| {
             let inside = sleeper();
             assert_eq!(inside.pid(), 2);
-            device.set_filter(Some(2)).unwrap();
-            is_shown(&device, Some(2));
-            write(&done_to, b"x").unwrap();
+            shown.set_filter(Some(2)).unwrap();
+            is_shown(shown, Some(2));
+            done_to.write_all(b"x").unwrap();
             // Set by a process outside.
-            read(&pid_from, &mut [0]).unwrap();
-            is_shown(&device, None);
-            write(&done_to, b"x").unwrap();
-            read(&end_from, &mut [0]).unwrap();
-            is_shown(&device, Some(1));
+            pid_from.read_exact(&mut [0]).unwrap();
+            is_shown(shown, None);
+            done_to.write_all(b"x").unwrap();
+            end_from.read_exact(&mut [0]).unwrap();
+            is_shown(shown, Some(1));
             inside.kill();
         });
     });
-    read(&done_from, &mut [0]).unwrap();
+    done_from.read_exact(&mut [0]).unwrap();
     // The numbers in all namespaces, the innermost one last.
     let pid = target_pid(&device).unwrap();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    let numbers: Vec<i32> = numbers
-        .unwrap()
-        .split_ascii_whitespace()
-        .map(|number| number.parse().unwrap())
-        .collect();
+    let numbers: Vec<i32> = procfs::numbers_in(pid, "status", "NSpid:").unwrap();
     assert_eq!(numbers, [pid, 2]);
     is_shown(&device, Some(pid));
     // In a sibling namespace, where it has none.
@@ -153,14 +150,14 @@ fn set_in_a_pid_namespace() {
 
     // A process that has no number in the namespace.
     device.set_filter(Some(outside.pid())).unwrap();
-    write(&pid_to, b"x").unwrap();
-    read(&done_from, &mut [0]).unwrap();
+    pid_to.write_all(b"x").unwrap();
+    done_from.read_exact(&mut [0]).unwrap();
     is_shown(&device, Some(outside.pid()));
 
     // The namespace's init, by its number outside.
     let parent = procfs::parent(pid).unwrap();
     device.set_filter(Some(parent)).unwrap();
-    write(&end_to, b"x").unwrap();
+    end_to.write_all(b"x").unwrap();
     namespace.join();
     // It has ended by now, and its number is still shown.
     is_shown(&device, Some(parent));

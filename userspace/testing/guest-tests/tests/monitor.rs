@@ -2,7 +2,7 @@
 
 //! The monitor: moments of its samples, wake-ups and notifications.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::AsFd;
 use std::thread;
@@ -21,11 +21,7 @@ const ATTRIBUTE: &str = "/sys/class/misc/procmon/monitor";
 
 /// Returns the number of times that a thread has gone to sleep.
 fn sleeps(pid: i32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-    line.unwrap().trim().parse().unwrap()
+    procfs::numbers_in(pid, "status", "voluntary_ctxt_switches:").unwrap()[0]
 }
 
 fn since_boot() -> Duration {

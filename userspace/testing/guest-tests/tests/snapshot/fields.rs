@@ -24,13 +24,7 @@ use super::{all, own_pid, record_of, snapshot};
 
 /// Returns the numbers behind a name in `/proc/PID/FILE`.
 pub fn numbers(pid: i32, file: &str, name: &str) -> Vec<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.unwrap_or_else(|| panic!("{name} in {text}"))
-        .trim_start_matches(':')
-        .split_ascii_whitespace()
-        .map(|number| number.parse().unwrap())
-        .collect()
+    procfs::numbers_in(pid, file, &format!("{name}:")).unwrap()
 }
 
 pub fn ticks(time: Duration) -> i64 {

@@ -254,16 +254,11 @@ fn memory_of_each_kind() {
     });
     let record = record_of(child.pid());
     let memory = record.memory().unwrap();
-    let status = fs::read_to_string(format!("/proc/{}/status", child.pid())).unwrap();
-    let of = |name: &str| -> u64 {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let number = line.unwrap().trim_end_matches(" kB").trim();
-        number.parse::<u64>().unwrap() << 10
-    };
+    let of = |name| numbers(child.pid(), "status", name)[0] << 10;
     let kinds = [
-        ("rss_anon", memory.anonymous, of("RssAnon:")),
-        ("rss_file", memory.file, of("RssFile:")),
-        ("rss_shmem", memory.shared, of("RssShmem:")),
+        ("rss_anon", memory.anonymous, of("RssAnon")),
+        ("rss_file", memory.file, of("RssFile")),
+        ("rss_shmem", memory.shared, of("RssShmem")),
     ];
     for (name, value, expected) in kinds {
         assert!(
