@@ -259,8 +259,8 @@ fn tickless_times_stay_those_of_the_kernel() {
 
 /// Summing up a process takes two passes at the most: it ends although threads exit all the time.
 ///
-/// A real-time thread on the reader's CPU lets a thread exit four times in each pass, which does not
-/// need a second CPU to meet the reader.
+/// A real-time thread on the reader's CPU lets a thread exit four times in each pass: that does not
+/// take a second CPU which meets the reader.
 #[test]
 fn threads_that_exit_disturb_a_reading_once() {
     // Two passes meet about five exits. With the fault of tests/mutants/ only this ends them.
