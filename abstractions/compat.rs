@@ -19,7 +19,19 @@ use kernel::{
     },
     bindings,
     prelude::*,
+    sync::rcu,
+    task::CurrentTask,
     types::Opaque, //
+};
+
+use crate::abstractions::{
+    internals::{
+        EXEC_STATE_DUMPABLE,
+        HAS_EXEC_STATE,
+        MM_FLAGS,
+        TASK_EXEC_STATE, //
+    },
+    sync::rwonce::read, //
 };
 
 /// Returns the module that this code is part of.
@@ -121,4 +133,35 @@ pub(crate) fn capable_noaudit(capability: u32) -> bool {
     // CAST: The numbers of capabilities are small.
     // SAFETY: Any task may call this for itself, and the namespace is static.
     unsafe { bindings::ns_capable_noaudit(&raw mut bindings::init_user_ns, capability as c_int) }
+}
+
+/// Returns whether the current task is dumpable: one of `TASK_DUMPABLE_*`.
+///
+/// Goes with Linux 7.2, which has this in the flags of the address space. The kernel's own function
+/// is not exported.
+#[doc(alias = "task_exec_state_get_dumpable")]
+pub(crate) fn dumpable(task: &CurrentTask, _guard: &rcu::Guard) -> u32 {
+    const MMF_DUMPABLE_MASK: u32 = 3;
+
+    if HAS_EXEC_STATE != 0 {
+        // SAFETY: The offset is that of a pointer, which is replaced and freed by RCU, and is never
+        // null.
+        return unsafe {
+            let state = task.as_ptr().wrapping_byte_add(TASK_EXEC_STATE as usize);
+            let state = read!(*state.cast::<*mut u8>());
+
+            read!(*state
+                .wrapping_add(EXEC_STATE_DUMPABLE as usize)
+                .cast::<u32>())
+        };
+    }
+    // SAFETY: A task may look at its own address space without a lock.
+    let mm = unsafe { (*task.as_ptr()).mm };
+
+    if mm.is_null() {
+        return 0;
+    }
+    // SAFETY: The address space is that of the current task. The offset is that of its flags, which
+    // begin with these bits.
+    unsafe { read!(*mm.wrapping_byte_add(MM_FLAGS as usize).cast::<u32>()) & MMF_DUMPABLE_MASK }
 }

@@ -7,14 +7,29 @@
  */
 #include <linux/cgroup-defs.h>
 #include <linux/cgroup_namespace.h>
+#include <linux/mm_types.h>
 #include <linux/nsproxy.h>
 #include <linux/pid_namespace.h>
+#include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/cputime.h>
+#if __has_include("linux/sched/exec_state.h")
+#include <linux/sched/exec_state.h>
+#endif
 #include <linux/stddef.h>
 #include <linux/time_namespace.h>
 
 enum internals {
+	/* What decides on core dumps and on access by others: abstractions/compat.rs. */
+#if __has_include("linux/sched/exec_state.h")
+	HAS_EXEC_STATE = 1,
+	TASK_EXEC_STATE = offsetof(struct task_struct, exec_state),
+	EXEC_STATE_DUMPABLE = offsetof(struct task_exec_state, dumpable),
+#else
+	HAS_EXEC_STATE = 0,
+	TASK_EXEC_STATE = 0,
+	EXEC_STATE_DUMPABLE = 0,
+#endif
 #ifdef CONFIG_CGROUPS
 	/* The array of a cgroup's ancestors. */
 	CGROUP_ANCESTORS = offsetof(struct cgroup, ancestors),
@@ -29,6 +44,7 @@ enum internals {
 	CSS_SET_DFL_CGRP = offsetof(struct css_set, dfl_cgrp),
 	NSPROXY_CGROUP_NS = offsetof(struct nsproxy, cgroup_ns),
 #endif
+	MM_FLAGS = offsetof(struct mm_struct, flags),
 	/* A time namespace's offset of CLOCK_BOOTTIME. */
 	TIME_NAMESPACE_BOOTTIME = offsetof(struct time_namespace, offsets.boottime),
 	NSPROXY_TIME_NS = offsetof(struct nsproxy, time_ns),

@@ -79,6 +79,9 @@ pub(crate) const POLLOUT: u32 = bindings::POLLOUT | bindings::POLLWRNORM;
 /// The poll(2) event of an exceptional condition.
 pub(crate) const POLLPRI: u32 = bindings::POLLPRI;
 
+/// The poll(2) event of data that comes first.
+pub(crate) const POLLRDBAND: u32 = bindings::POLLRDBAND;
+
 /// The data of a misc device, and its file operations.
 pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     /// Per-file state, allocated on first use.

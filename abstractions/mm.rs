@@ -12,6 +12,8 @@
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
+use core::ops::Range;
+
 use kernel::{
     bindings,
     mm::Mm,
@@ -42,6 +44,15 @@ pub(crate) trait MmExt {
     /// result may be off.
     #[doc(alias = "get_mm_counter")]
     fn rss(&self) -> Rss;
+
+    /// Returns the addresses of the arguments of the program.
+    #[doc(alias = "arg_start")]
+    fn arguments(&self) -> Range<usize>;
+
+    /// Returns the address of the name of the program's file: behind the environment, where
+    /// execve(2) has put it.
+    #[doc(alias = "env_end")]
+    fn file_name(&self) -> usize;
 }
 
 impl MmExt for Mm {
@@ -73,6 +84,20 @@ impl MmExt for Mm {
         .map(|count| (count as u64) << PAGE_SHIFT);
 
         Rss { anon, file, shmem }
+    }
+
+    fn arguments(&self) -> Range<usize> {
+        // SAFETY: The address space is valid; prctl(2) changes this concurrently. Any two numbers
+        // will do, and both are checked by those who use them as addresses of user space.
+        unsafe {
+            read!((*self.as_raw()).__bindgen_anon_1.arg_start)
+                ..read!((*self.as_raw()).__bindgen_anon_1.arg_end)
+        }
+    }
+
+    fn file_name(&self) -> usize {
+        // SAFETY: As above.
+        unsafe { read!((*self.as_raw()).__bindgen_anon_1.env_end) }
     }
 }
 

@@ -30,4 +30,5 @@ pub(crate) mod sysfs;
 pub(crate) mod task;
 pub(crate) mod time;
 pub(crate) mod time_namespace;
+pub(crate) mod tracepoint;
 pub(crate) mod uaccess;

@@ -51,6 +51,7 @@ use crate::abstractions::{
 mod comm;
 pub(crate) mod cputime;
 pub(crate) mod exec;
+pub(crate) mod exit;
 pub(crate) mod prefetch;
 mod state;
 pub(crate) mod usage;
@@ -158,6 +159,13 @@ pub(crate) trait TaskExt {
 
     /// Returns the start time in nanoseconds since boot.
     fn start_boottime(&self) -> u64;
+
+    /// Returns the leader of the thread group.
+    fn leader<'a>(&'a self, guard: &'a rcu::Guard) -> &'a Task;
+
+    /// Returns the parent of the process, or `None` if the task has been reaped.
+    #[doc(alias = "real_parent")]
+    fn parent<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Task>;
 
     /// Whether the task has been killed.
     fn fatal_signal_pending(&self) -> bool;
@@ -288,6 +296,25 @@ impl TaskExt for Task {
     fn start_boottime(&self) -> u64 {
         // SAFETY: The task is valid; `de_thread()` changes this concurrently.
         unsafe { read!((*self.as_ptr()).start_boottime) }
+    }
+
+    #[inline(always)]
+    fn leader<'a>(&'a self, _guard: &'a rcu::Guard) -> &'a Task {
+        // SAFETY: The task is valid. Its leader may be replaced concurrently, and is freed by RCU
+        // after it has left the group.
+        // CAST: A `Task` is laid out as a `task_struct`.
+        unsafe { &*read!((*self.as_ptr()).group_leader).cast::<Task>() }
+    }
+
+    #[inline(always)]
+    fn parent<'a>(&'a self, _guard: &'a rcu::Guard) -> Option<&'a Task> {
+        let flags = self.flags();
+
+        if flags.is_exiting() && is_reaped(self) {
+            return None;
+        }
+        // SAFETY: As in `parent_in_ns()`.
+        Some(unsafe { &*read!((*self.as_ptr()).real_parent).cast::<Task>() })
     }
 
     fn fatal_signal_pending(&self) -> bool {
@@ -475,6 +502,12 @@ impl Flags {
     #[inline(always)]
     pub(crate) fn is_kernel_thread(self) -> bool {
         self.0 & bindings::PF_KTHREAD != 0
+    }
+
+    /// Whether it is a thread of the kernel within a user process.
+    #[inline(always)]
+    pub(crate) fn is_worker(self) -> bool {
+        self.0 & (bindings::PF_IO_WORKER | bindings::PF_USER_WORKER) != 0
     }
 
     /// Whether it is exiting, or a zombie.

@@ -13,10 +13,10 @@
 //! # Examples
 //!
 //! ```ignore
-//! let mut arguments: Arguments = read_user_struct(arg)?;
+//! let mut arguments: Arguments = read_user_struct(arg, Arguments::SIZE_OF_VERSION_1)?;
 //!
 //! arguments.count = 1;
-//! write_user(arg, &arguments)?;
+//! write_user_struct(arg, arguments.size as usize, &arguments)?;
 //! ```
 //!
 //! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h)
@@ -79,25 +79,45 @@ pub(crate) fn write_user<T: IntoBytes + Immutable>(to: UserPtr, value: &T) -> Re
     Ok(())
 }
 
-/// Reads a struct that begins with its size, of which user space may have a longer version.
+/// Reads bytes from user space, from memory that is present only: this takes no page fault, and
+/// does not sleep. Returns whether all of them were read.
+#[doc(alias = "copy_from_user_nofault")]
+pub(crate) fn read_user_nofault(from: UserPtr, to: &mut [u8]) -> bool {
+    // SAFETY: The slice has as many bytes, and any address may be read from.
+    let result = unsafe {
+        bindings::copy_from_user_nofault(to.as_mut_ptr().cast(), from.as_const_ptr(), to.len())
+    };
+
+    result == 0
+}
+
+/// Reads a struct that begins with its size, of which user space may have a longer version, or a
+/// shorter one of at least `min` bytes, whose missing fields are zero here.
 ///
 /// The size is checked, and remains the one from user space.
 ///
 /// # Errors
 ///
-/// - `EINVAL` if the struct in user space is shorter.
+/// - `EINVAL` if the struct in user space is shorter than `min`.
 /// - `E2BIG` if it is longer, and not all bytes that follow are zero.
 /// - `EFAULT` if it cannot be read.
 #[doc(alias = "copy_struct_from_user")]
-pub(crate) fn read_user_struct<T: FromBytes + IntoBytes + Immutable>(from: UserPtr) -> Result<T> {
+pub(crate) fn read_user_struct<T>(from: UserPtr, min: usize) -> Result<T>
+where
+    T: FromBytes + IntoBytes + Immutable,
+{
     let size = read_user::<u32>(from)?;
-    let rest = (size as usize).checked_sub(size_of::<T>()).ok_or(EINVAL)?;
+    let known = (size as usize).min(size_of::<T>());
+    let rest = (size as usize).saturating_sub(known);
 
+    if known < min {
+        return Err(EINVAL);
+    }
     if size as usize > PAGE_SIZE {
         return Err(E2BIG);
     }
     if rest > 0 {
-        let tail = from.wrapping_byte_add(size_of::<T>());
+        let tail = from.wrapping_byte_add(known);
 
         // SAFETY: Any address may be read from.
         match unsafe { bindings::check_zeroed_user(tail.as_const_ptr(), rest) } {
@@ -106,13 +126,42 @@ pub(crate) fn read_user_struct<T: FromBytes + IntoBytes + Immutable>(from: UserP
         }
     }
 
-    let mut value = read_user::<T>(from)?;
+    let mut value = T::new_zeroed();
+    let Some(bytes) = value.as_mut_bytes().get_mut(..known) else {
+        return Err(EINVAL);
+    };
+    // SAFETY: There are as many bytes, and any address may be read from.
+    let left = unsafe {
+        bindings::_copy_from_user(bytes.as_mut_ptr().cast(), from.as_const_ptr(), bytes.len())
+    };
 
+    if left != 0 {
+        return Err(EFAULT);
+    }
     // It may have changed since, and the size that was checked counts.
     if let Some(first) = value.as_mut_bytes().first_chunk_mut() {
         *first = size.to_ne_bytes();
     }
     Ok(value)
+}
+
+/// Writes a struct to user space, whose version of it has `size` bytes: those that both have.
+///
+/// # Errors
+///
+/// `EFAULT` if it cannot be written as a whole.
+#[doc(alias = "copy_struct_to_user")]
+pub(crate) fn write_user_struct<T>(to: UserPtr, size: usize, value: &T) -> Result
+where
+    T: IntoBytes + Immutable,
+{
+    let bytes = value.as_bytes();
+    let bytes = bytes.get(..size).unwrap_or(bytes);
+
+    if write_user_slice(to, bytes) != bytes.len() {
+        return Err(EFAULT);
+    }
+    Ok(())
 }
 
 /// Writes zeroes to user space. Returns whether all of them were written.

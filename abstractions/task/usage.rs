@@ -2,7 +2,7 @@
 
 //! Resource usage of tasks and thread groups.
 //!
-//! Does not support the usage of children that have been reaped.
+//! [`exit`](super::exit) has that of children.
 //!
 //! C headers: [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h),
 //! [`include/linux/task_io_accounting.h`](srctree/include/linux/task_io_accounting.h)
