@@ -83,6 +83,26 @@ module_param! {
     }
 }
 
+module_param! {
+    /// The size of the ring of events, in KiB.
+    static EVENTS_KB = "events_kb" {
+        default: uapi::PROCMON_EVENTS_KB_DEFAULT,
+        range: uapi::PROCMON_EVENTS_KB_MIN..=uapi::PROCMON_EVENTS_KB_MAX,
+        mode: 0o444,
+        description: "Size of the ring of events in KiB (default: 4096)",
+    }
+}
+
+module_param! {
+    /// Whether events are recorded without a reader.
+    static EVENTS_RECORD = "events_record" {
+        default: uapi::PROCMON_EVENTS_RECORD_DEFAULT,
+        range: uapi::PROCMON_EVENTS_RECORD_MIN..=uapi::PROCMON_EVENTS_RECORD_MAX,
+        mode: 0o444,
+        description: "1: record events without a reader, for later ones (default: 0)",
+    }
+}
+
 /// The state of the loaded module.
 ///
 /// Its fields are initialised from bottom to top, so that the device can be opened only when

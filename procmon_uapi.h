@@ -55,6 +55,16 @@
 #define PROCMON_MONITOR_INTERVAL_MS_MAX		3600000
 #define PROCMON_MONITOR_INTERVAL_MS_DEFAULT	1000
 
+/* events_kb: size of the ring of events, in KiB. A power of two is taken that is not less. */
+#define PROCMON_EVENTS_KB_MIN		64
+#define PROCMON_EVENTS_KB_MAX		1048576
+#define PROCMON_EVENTS_KB_DEFAULT	4096
+
+/* events_record: 1 if events are recorded without a reader. Set when the module is loaded only. */
+#define PROCMON_EVENTS_RECORD_MIN	0
+#define PROCMON_EVENTS_RECORD_MAX	1
+#define PROCMON_EVENTS_RECORD_DEFAULT	0
+
 /* history: number of samples that are kept. Set when the module is loaded only. */
 #define PROCMON_HISTORY_MIN	1
 #define PROCMON_HISTORY_MAX	65536
@@ -189,9 +199,12 @@ struct procmon_info {
 	__u32 max_stride;	/* Largest stride that it takes. */
 	__u32 sample_size;	/* sizeof(struct procmon_sample). */
 	__u32 history_size;	/* sizeof(struct procmon_history). */
+	/* Since ABI version 3. */
+	__u32 event_classes;	/* Classes of events that the kernel tells of. */
+	__u32 events_size;	/* sizeof(struct procmon_events). */
 };
 
-#define PROCMON_ABI_VERSION 2
+#define PROCMON_ABI_VERSION 3
 
 /* Smallest strides: a record of the group BASIC, and a sample of ABI version 1. */
 #define PROCMON_RECORD_STRIDE_MIN	48
@@ -226,6 +239,8 @@ struct procmon_snapshot {
 	__s32 ppid;		/* In: for PROCMON_SNAPSHOT_BY_PPID, else 0. */
 	__s32 tgid;		/* In: for PROCMON_SNAPSHOT_BY_TGID, else 0. */
 	__u64 time;		/* Out: beginning of this call, in ns since boot. */
+	/* Since ABI version 3. */
+	__u64 sequence;		/* Out: newest event at that moment, 0 if there is none. */
 };
 
 /* Bits of procmon_sample.flags. */
@@ -281,6 +296,157 @@ struct procmon_history {
 	__u64 newest;		/* Out: sequence of the newest sample, 0 before the first one. */
 };
 
+/*
+ * Events: what happens to processes, in the order in which it happens, on all CPUs.
+ *
+ * The class of a type is 1 << type.
+ */
+#define PROCMON_EVENT_FORK		0	/* A process came to be: procmon_event_fork. */
+#define PROCMON_EVENT_EXEC		1	/* It runs a program: procmon_event_exec. */
+#define PROCMON_EVENT_EXIT		2	/* It ends: procmon_event_exit. */
+#define PROCMON_EVENT_THREAD_START	3	/* A thread came to be: procmon_event_fork. */
+#define PROCMON_EVENT_THREAD_EXIT	4	/* It ends: procmon_event_exit. */
+#define PROCMON_EVENT_COMM		5	/* A task has a new name: procmon_event_comm. */
+#define PROCMON_EVENT_CGROUP		6	/* It was moved: procmon_event_cgroup. */
+#define PROCMON_EVENT_OOM		7	/* It is killed for its memory: procmon_event. */
+#define PROCMON_EVENT_TYPES		8	/* Number of the types above. */
+#define PROCMON_EVENT_LOST		255	/* Events were lost: procmon_event_lost. */
+
+/* Bits of procmon_event.flags. */
+#define PROCMON_EVENT_KTHREAD	(1 << 0)	/* The task is a kernel thread. */
+#define PROCMON_EVENT_WORKER	(1 << 1)	/* The thread is one of io_uring or vhost. */
+#define PROCMON_EVENT_TRUNCATED	(1 << 2)	/* Not all of the arguments are there. */
+#define PROCMON_EVENT_PROTECTED	(1 << 3)	/* ptrace(2) is not for each process of its user. */
+#define PROCMON_EVENT_REDACTED	(1 << 4)	/* The reader does not see all: 0, or no name. */
+
+/*
+ * The beginning of each event. IDs are those of the initial namespaces, times are in ns since boot.
+ *
+ * "start_time" is that of the process' main thread, which names the process for good, together with
+ * "tgid": the same as in procmon_record.
+ */
+struct procmon_event {
+	__u16 size;		/* Of the whole event in bytes, a multiple of 8. */
+	__u16 tail;		/* Offset of the part whose length varies, "size" without one. */
+	__u8 type;		/* PROCMON_EVENT_*. */
+	__u8 reserved;		/* 0 */
+	__u16 flags;		/* PROCMON_EVENT_*. */
+	__u64 sequence;		/* Consecutive over all events, of all classes. */
+	__u64 time;		/* Not less than that of the event before. */
+	__u64 start_time;	/* Start of the process. */
+	__s32 tgid;		/* The process. */
+	__s32 pid;		/* The task: the process' main thread, or another one. */
+	__s32 ppid;		/* The parent of the process. */
+	__u32 cpu;		/* The CPU on which this happened. */
+	__u32 uid;
+	__u32 euid;
+	__u64 cgroup_id;	/* Of the task, as in procmon_record. */
+};
+
+/* FORK and THREAD_START. The task itself has not run yet. */
+struct procmon_event_fork {
+	struct procmon_event event;
+	__u64 clone_flags;	/* CLONE_*, as for clone3(2). */
+	__u64 parent_start_time;	/* Start of the parent. */
+	__u64 creator_start_time;	/* Start of the process that has made it. */
+	__s32 creator_tgid;	/* That process, which is not always the parent. */
+	__s32 creator;		/* Thread of that process. */
+	char comm[PROCMON_COMM_LEN];
+};
+
+/* EXEC. The tail has the name of the program's file, and its arguments, each with its NUL. */
+struct procmon_event_exec {
+	struct procmon_event event;
+	__u32 args_size;	/* Size of all arguments. */
+	__u32 args_stored;	/* Size of those in the tail. */
+	__u32 name_size;	/* Size of the name in the tail, with its NUL. */
+	__s32 old_pid;		/* The thread that has called execve(2). */
+	__u32 gid;
+	__u32 egid;
+	char comm[PROCMON_COMM_LEN];
+};
+
+/*
+ * EXIT and THREAD_EXIT. The values of EXIT are sums over all threads, those that ended before
+ * included, without what it takes to take the process down: wait4(2) has this as well.
+ */
+struct procmon_event_exit {
+	struct procmon_event event;
+	__s32 status;		/* As wait(2) has it. */
+	__u32 gid;
+	__u64 utime;		/* As in procmon_record, as the following. */
+	__u64 stime;
+	__u64 runtime;
+	__u64 minor_faults;
+	__u64 major_faults;
+	__u64 voluntary_switches;
+	__u64 involuntary_switches;
+	__u64 read_bytes;
+	__u64 write_bytes;
+	__u64 max_rss;		/* Most memory that was resident at a time, in bytes. */
+	__u64 wait_time;	/* Time of waiting for a CPU, in ns; of EXIT: the last thread's. */
+	/* Of the children that it has waited for, theirs included; of THREAD_EXIT: 0. */
+	__u64 child_utime;
+	__u64 child_stime;
+	__u64 child_minor_faults;
+	__u64 child_major_faults;
+	__u64 child_max_rss;	/* That of the child which had most. */
+	char comm[PROCMON_COMM_LEN];
+};
+
+/* COMM */
+struct procmon_event_comm {
+	struct procmon_event event;
+	char old_comm[PROCMON_COMM_LEN];
+	char comm[PROCMON_COMM_LEN];
+};
+
+/* CGROUP. The tail has the path of the new cgroup in the unified hierarchy, with its NUL. */
+struct procmon_event_cgroup {
+	struct procmon_event event;
+	__u64 new_cgroup_id;
+};
+
+/*
+ * LOST: the events from "event.sequence" to "last" were replaced by newer ones before they were
+ * read. It has no other fields of "event" than size, type and sequence.
+ */
+struct procmon_event_lost {
+	struct procmon_event event;
+	__u64 last;
+	__u64 counts[PROCMON_EVENT_TYPES];	/* Lost events of each wanted type. */
+};
+
+/* Flags of PROCMON_EVENTS. */
+#define PROCMON_EVENTS_FROM_OLDEST	(1 << 0)	/* Begin with the oldest one kept. */
+#define PROCMON_EVENTS_BY_UID		(1 << 1)	/* Only of processes with this uid, ... */
+#define PROCMON_EVENTS_BY_SUBTREE	(1 << 2)	/* ... that descend from this one, ... */
+#define PROCMON_EVENTS_BY_CGROUP	(1 << 3)	/* ... and are in this cgroup. */
+
+/*
+ * Argument of PROCMON_EVENTS, which may grow as that of PROCMON_SNAPSHOT may.
+ */
+struct procmon_events {
+	__u32 size;		/* In: size of this struct. */
+	__u32 flags;		/* In: PROCMON_EVENTS_*. */
+	__u32 classes;		/* In: classes that are wanted. */
+	__u32 min_bytes;	/* In: wait until there is so much, ... */
+	__s32 timeout_ms;	/* In: ... at most so long: 0 not at all, -1 without a limit. */
+	__u32 args_max;		/* In: size of the arguments of an EXEC to be delivered. */
+	__u64 buffer;		/* In: address of the first event, a multiple of 8. */
+	__u32 capacity;		/* In: size of the buffer in bytes. */
+	__u32 bytes;		/* Out: size of the events that were written. */
+	__u32 count;		/* Out: their number. */
+	__u32 uid;		/* In: for PROCMON_EVENTS_BY_UID, else 0. */
+	__s32 tgid;		/* In: for PROCMON_EVENTS_BY_SUBTREE, else 0. */
+	__u32 reserved;		/* In: 0. */
+	__u64 cgroup_id;	/* In: for PROCMON_EVENTS_BY_CGROUP, else 0. */
+	__u64 sequence;		/* Out: the next event for this file. */
+	__u64 oldest;		/* Out: the oldest event that is kept. */
+	__u64 newest;		/* Out: the newest one, 0 before the first. */
+	__u64 lost;		/* Out: events that this file has lost so far. */
+};
+
 #define PROCMON_MAGIC 'P'
 
 /*
@@ -329,6 +495,7 @@ struct procmon_history {
  * EPERM: the caller is not in the initial PID and user namespaces.
  */
 #define PROCMON_HISTORY		_IOWR(PROCMON_MAGIC, 7, struct procmon_history)
+#define PROCMON_EVENTS		_IOWR(PROCMON_MAGIC, 8, struct procmon_events)
 
 /*
  * The layouts of procmon_stats and procmon_query in a 32-bit process.

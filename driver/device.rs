@@ -15,6 +15,10 @@ use kernel::{
 
 use crate::driver::{
     counters::Counters,
+    events::{
+        reader::Reader,
+        Events, //
+    },
     message::{
         Message,
         ReadCursor, //
@@ -42,6 +46,9 @@ pub(crate) struct Device {
     pub(crate) settings: Settings,
     /// The monitor, which its thread shares.
     pub(crate) monitor: Arc<Monitor>,
+    /// The events, which files that read them have recorded.
+    #[pin]
+    pub(crate) events: Events,
 }
 
 impl Device {
@@ -63,6 +70,12 @@ impl Device {
             counters: Counters::new()?,
             settings <- Settings::new(),
             monitor,
+            events <- Events::new(),
+            _: {
+                if crate::EVENTS_RECORD.value() != 0 {
+                    events.record()?;
+                }
+            },
         })
     }
 }
@@ -98,20 +111,25 @@ impl Device {
 }
 
 /// The state of an open file.
+#[pin_data]
 pub(crate) struct FileState {
     /// The position within the message.
     pub(crate) cursor: ReadCursor,
     /// The sequence number of the next sample to fetch.
     next_sample: Atomic<u64>,
+    /// The place among the events.
+    #[pin]
+    pub(crate) events: Reader,
 }
 
 impl FileState {
     /// Creates the state of a file that was not used yet.
-    pub(crate) fn new() -> Self {
-        Self {
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
             cursor: ReadCursor::new(),
             next_sample: Atomic::new(0),
-        }
+            events <- Reader::new(),
+        })
     }
 
     /// Returns the sequence number of the next sample to fetch.

@@ -18,7 +18,8 @@ use crate::{
         OpenFile,
         POLLIN,
         POLLOUT,
-        POLLPRI, //
+        POLLPRI,
+        POLLRDBAND, //
     },
     driver::{
         device::{
@@ -38,11 +39,12 @@ impl MiscDevice for Device {
     }
 
     fn init_state(&self) -> impl PinInit<FileState, Error> {
-        Ok(FileState::new())
+        FileState::new()
     }
 
     fn released(&self, state: &FileState) {
         state.cursor.close(&self.message);
+        state.events.close(&self.events);
     }
 
     #[inline(always)]
@@ -90,13 +92,18 @@ impl MiscDevice for Device {
     /// urgent.
     fn poll(&self, file: &OpenFile<Self>, table: &PollTable<'_>) -> u32 {
         let history = &self.monitor.history;
-        let next = file.get().map_or(0, FileState::next_sample);
+        let state = file.get();
+        let next = state.map_or(0, FileState::next_sample);
+        let mut events = POLLIN | POLLOUT;
 
         table.register_wait(file.as_file(), &history.new_samples);
+        table.register_wait(file.as_file(), &self.events.recorder.arrived);
         if history.newest() >= next.max(1) {
-            POLLIN | POLLOUT | POLLPRI
-        } else {
-            POLLIN | POLLOUT
+            events |= POLLPRI;
         }
+        if state.is_some_and(|state| state.events.has_events(&self.events)) {
+            events |= POLLRDBAND;
+        }
+        events
     }
 }

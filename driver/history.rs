@@ -24,7 +24,7 @@ use crate::{
         time_namespace::TimeNamespace,
         uaccess::{
             read_user_struct,
-            write_user, //
+            write_user_struct, //
         }, //
     },
     driver::{
@@ -44,6 +44,9 @@ use crate::{
 
 /// The number of samples that are copied per critical section of the ring's lock.
 const BATCH: usize = 32;
+
+/// The size of the arguments of the first version.
+const MIN_ARGUMENTS: usize = size_of::<Arguments>();
 
 /// The size of a sample of ABI version 1, whose record lacks the run time.
 const MIN_STRIDE: usize = uapi::PROCMON_SAMPLE_STRIDE_MIN as usize;
@@ -156,7 +159,7 @@ impl History {
     /// - `ENOMEM` if memory is short.
     /// - `EPERM` if the caller is outside of the initial namespaces, which the samples are about.
     pub(crate) fn fetch(&self, arg: UserPtr) -> Result<u64> {
-        let mut arguments: Arguments = read_user_struct(arg)?;
+        let mut arguments: Arguments = read_user_struct(arg, MIN_ARGUMENTS)?;
         let Arguments {
             flags,
             stride,
@@ -232,7 +235,7 @@ impl History {
         }
         arguments.sequence = next;
         arguments.interval_ms = crate::MONITOR_INTERVAL_MS.value();
-        write_user(arg, &arguments)?;
+        write_user_struct(arg, arguments.size as usize, &arguments)?;
         Ok(next)
     }
 }

@@ -16,7 +16,8 @@ use crate::{
         miscdevice::OpenFile,
         uaccess::{
             read_user,
-            write_user, //
+            write_user,
+            write_user_struct, //
         }, //
     },
     driver::{
@@ -77,9 +78,14 @@ pub(crate) fn compat_ioctl(
 #[inline(never)]
 fn common(device: &Device, file: &OpenFile<Device>, cmd: u32, arg: UserPtr) -> Result {
     match cmd {
-        uapi::PROCMON_INFO => write_user(arg, &snapshot::INFO),
-        _ if same_but_size(cmd, uapi::PROCMON_SNAPSHOT) => snapshot::snapshot(arg),
+        _ if same_but_size(cmd, uapi::PROCMON_INFO) => info(device, cmd, arg),
+        _ if same_but_size(cmd, uapi::PROCMON_SNAPSHOT) => snapshot::snapshot(&device.events, arg),
         _ if same_but_size(cmd, uapi::PROCMON_HISTORY) => history(device, file, arg),
+        _ if same_but_size(cmd, uapi::PROCMON_EVENTS) => {
+            let state = file.get_or_try_init()?;
+
+            state.events.fetch(&device.events, file.as_file(), arg)
+        }
         _ => Err(ENOTTY),
     }
 }
@@ -89,6 +95,18 @@ fn same_but_size(cmd: u32, command: u32) -> bool {
     const SIZE: u32 = kernel::uapi::_IOC_SIZEMASK << kernel::uapi::_IOC_SIZESHIFT;
 
     cmd & !SIZE == command & !SIZE
+}
+
+/// Writes as much as the caller's version of the result has.
+fn info(device: &Device, cmd: u32, arg: UserPtr) -> Result {
+    const MIN: usize = offset_of!(uapi::procmon_info, event_classes);
+
+    let size = kernel::ioctl::_IOC_SIZE(cmd);
+
+    if !(MIN..=size_of::<uapi::procmon_info>()).contains(&size) {
+        return Err(ENOTTY);
+    }
+    write_user_struct(arg, size, &snapshot::info(&device.events))
 }
 
 // Commands are not inlined: none pays for the registers and the stack of another one.

@@ -14,6 +14,7 @@
 //! - [`monitor`]: the thread that samples the system and one target process.
 //! - [`snapshot`]: many processes at once.
 //! - [`history`]: the samples of the monitor.
+//! - [`events`]: what happens to processes.
 //! - [`record`]: one task as one record; the table of field groups.
 //! - [`batch`]: records at the stride of the caller's array.
 //! - [`backoff`]: bounded retries for processes that execute a program.
@@ -28,6 +29,7 @@ pub(crate) mod batch;
 pub(crate) mod compat32;
 pub(crate) mod counters;
 pub(crate) mod device;
+pub(crate) mod events;
 pub(crate) mod file_operations;
 pub(crate) mod history;
 pub(crate) mod ioctl;

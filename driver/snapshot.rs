@@ -2,7 +2,10 @@
 
 //! Snapshots: one fixed-size record per process or thread.
 
-use core::ops::ControlFlow;
+use core::{
+    mem::offset_of,
+    ops::ControlFlow, //
+};
 
 use kernel::{
     page::PAGE_SIZE,
@@ -33,7 +36,7 @@ use crate::{
         time::ktime_get_boottime_ns,
         uaccess::{
             read_user_struct,
-            write_user, //
+            write_user_struct, //
         }, //
     },
     driver::{
@@ -42,6 +45,7 @@ use crate::{
             Batch,
             Places, //
         },
+        events::Events,
         record::{
             self,
             groups_within,
@@ -58,6 +62,9 @@ use crate::{
     }, //
 };
 
+/// The size of the arguments of ABI versions 1 and 2.
+const MIN_ARGUMENTS: usize = offset_of!(Arguments, sequence);
+
 const FLAGS: u32 = uapi::PROCMON_SNAPSHOT_THREADS
     | uapi::PROCMON_SNAPSHOT_NO_KTHREADS
     | uapi::PROCMON_SNAPSHOT_BY_UID
@@ -67,17 +74,21 @@ const FLAGS: u32 = uapi::PROCMON_SNAPSHOT_THREADS
 /// Flags that leave tasks out.
 const FILTERS: u32 = FLAGS & !uapi::PROCMON_SNAPSHOT_THREADS;
 
-/// The result of `PROCMON_INFO`.
-pub(crate) const INFO: uapi::procmon_info = uapi::procmon_info {
-    abi_version: uapi::PROCMON_ABI_VERSION,
-    groups: ALL_GROUPS,
-    snapshot_flags: FLAGS,
-    snapshot_size: size_of::<Arguments>() as u32,
-    record_size: size_of::<Record>() as u32,
-    max_stride: PAGE_SIZE as u32,
-    sample_size: size_of::<uapi::procmon_sample>() as u32,
-    history_size: size_of::<uapi::procmon_history>() as u32,
-};
+/// Returns the result of `PROCMON_INFO`.
+pub(crate) fn info(events: &Events) -> uapi::procmon_info {
+    uapi::procmon_info {
+        abi_version: uapi::PROCMON_ABI_VERSION,
+        groups: ALL_GROUPS,
+        snapshot_flags: FLAGS,
+        snapshot_size: size_of::<Arguments>() as u32,
+        record_size: size_of::<Record>() as u32,
+        max_stride: PAGE_SIZE as u32,
+        sample_size: size_of::<uapi::procmon_sample>() as u32,
+        history_size: size_of::<uapi::procmon_history>() as u32,
+        event_classes: events.classes,
+        events_size: size_of::<uapi::procmon_events>() as u32,
+    }
+}
 
 /// The number of IDs and threads that are visited per RCU section. A process of more threads is
 /// visited by itself.
@@ -352,9 +363,11 @@ impl Visitor<'_> {
 /// - `EINVAL` if an argument is out of range or does not belong to the flags.
 /// - `ENOMEM` if memory is short.
 #[inline(never)]
-pub(crate) fn snapshot(arg: UserPtr) -> Result {
-    let mut arguments: Arguments = read_user_struct(arg)?;
+pub(crate) fn snapshot(events: &Events, arg: UserPtr) -> Result {
+    let mut arguments: Arguments = read_user_struct(arg, MIN_ARGUMENTS)?;
     let time = ktime_get_boottime_ns();
+    // Before the first record, which may have more of what has happened than that.
+    let sequence = events.newest();
     let caller = kernel::current!();
     let request = Request::new(&arguments, caller)?;
     let mut batch = Batch::new(arguments.stride, arguments.capacity)?;
@@ -402,5 +415,6 @@ pub(crate) fn snapshot(arg: UserPtr) -> Result {
     arguments.groups = request.filler.groups;
     arguments.cursor = next;
     arguments.time = request.filler.time_ns.show(time);
-    write_user(arg, &arguments)
+    arguments.sequence = sequence;
+    write_user_struct(arg, arguments.size as usize, &arguments)
 }

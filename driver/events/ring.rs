@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ring of events: records of different sizes, of which the oldest give way to new ones.
+
+use kernel::prelude::*;
+
+use zerocopy::{
+    Immutable,
+    IntoBytes, //
+};
+
+use crate::{
+    abstractions::compat::zeroed_vec,
+    uapi::{
+        self,
+        procmon_event as Header, //
+    }, //
+};
+
+/// The number of types of events.
+pub(crate) const TYPES: usize = uapi::PROCMON_EVENT_TYPES as usize;
+
+/// The largest size of a record.
+pub(crate) const MAX_RECORD: usize = 16 * 1024;
+
+/// The type of a record that fills the end of the ring. It has no sequence number, and may consist
+/// of nothing but the first word of a header.
+const PAD: u8 = uapi::PROCMON_EVENT_LOST as u8 - 1;
+
+/// A record without its tail.
+///
+/// Its size is a multiple of [`ALIGN`].
+pub(crate) trait Record: IntoBytes + Immutable {
+    /// Returns the header, with which it begins.
+    fn header(&mut self) -> &mut Header;
+}
+
+impl Record for Header {
+    fn header(&mut self) -> &mut Header {
+        self
+    }
+}
+
+/// Records begin at multiples of this.
+const ALIGN: usize = size_of::<u64>();
+
+/// Returns a length with its padding up to the next record.
+#[inline(always)]
+pub(crate) fn padded(len: usize) -> usize {
+    len.saturating_add(ALIGN - 1) & !(ALIGN - 1)
+}
+
+/// The size and the type of a record, by its first word.
+#[derive(Clone, Copy)]
+struct Extent {
+    size: usize,
+    kind: u8,
+}
+
+/// A place between two records.
+#[derive(Clone, Copy, Default)]
+struct Mark {
+    /// Bytes since the ring was empty.
+    position: u64,
+    /// The sequence number of the record that follows.
+    sequence: u64,
+}
+
+/// Records that were lost to a reader.
+pub(crate) struct Lost {
+    /// The sequence number of the first one.
+    pub(crate) first: u64,
+    /// The sequence number of the last one.
+    pub(crate) last: u64,
+    /// The number of those of each type.
+    pub(crate) counts: [u64; TYPES],
+}
+
+/// The place of a reader.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Cursor {
+    mark: Mark,
+    /// The number of records of each type that are before that place.
+    passed: [u64; TYPES],
+}
+
+impl Cursor {
+    /// Returns the sequence number of the next record.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.mark.sequence
+    }
+
+    /// Returns its place, in bytes since the ring was empty.
+    pub(crate) fn position(&self) -> u64 {
+        self.mark.position
+    }
+}
+
+/// A ring of records.
+///
+/// Readers take their records in turn, each with a [`Cursor`] of its own.
+///
+/// # Invariants
+///
+/// - The length of `bytes` is a power of two.
+/// - `oldest` and `end` are multiples of [`ALIGN`], and at most that length apart.
+/// - Between them are whole records, each of which begins with a header that has its size.
+pub(crate) struct Ring {
+    bytes: KVVec<u8>,
+    oldest: Mark,
+    end: Mark,
+    /// The number of records of each type before `oldest`.
+    evicted: [u64; TYPES],
+    /// The number of records of each type before `end`.
+    written: [u64; TYPES],
+}
+
+impl Ring {
+    /// Creates a ring for at least `size` bytes, and for at least two records of any size.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if memory is short.
+    pub(crate) fn new(size: usize) -> Result<Self> {
+        let size = size.max(2 * MAX_RECORD).next_power_of_two();
+        let first = Mark {
+            position: 0,
+            sequence: 1,
+        };
+
+        Ok(Self {
+            bytes: zeroed_vec(size, GFP_KERNEL)?,
+            oldest: first,
+            end: first,
+            evicted: [0; TYPES],
+            written: [0; TYPES],
+        })
+    }
+
+    /// Returns the sequence number of the oldest record that is kept, or of the next one if none
+    /// is.
+    pub(crate) fn oldest(&self) -> u64 {
+        self.oldest.sequence
+    }
+
+    /// Returns the sequence number of the newest record, 0 before the first one.
+    pub(crate) fn newest(&self) -> u64 {
+        self.end.sequence.saturating_sub(1)
+    }
+
+    /// Returns the size in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Returns the number of bytes since the ring was empty.
+    #[inline(always)]
+    pub(crate) fn end(&self) -> u64 {
+        self.end.position
+    }
+
+    /// Returns a cursor at the oldest record that is kept.
+    pub(crate) fn at_oldest(&self) -> Cursor {
+        Cursor {
+            mark: self.oldest,
+            passed: self.evicted,
+        }
+    }
+
+    /// Returns a cursor at the next record to come.
+    pub(crate) fn at_next(&self) -> Cursor {
+        Cursor {
+            mark: self.end,
+            passed: self.written,
+        }
+    }
+
+    /// Returns the number of bytes that a cursor has before it.
+    pub(crate) fn ahead(&self, cursor: &Cursor) -> usize {
+        let position = cursor.mark.position.max(self.oldest.position);
+
+        // CAST: It is at most the length of the ring.
+        self.end.position.saturating_sub(position) as usize
+    }
+
+    /// Returns the offset of a position, and the number of bytes from there to the end of the ring.
+    fn offset(&self, position: u64) -> (usize, usize) {
+        // CAST: It is less than the length.
+        let offset = (position & (self.bytes.len() as u64).wrapping_sub(1)) as usize;
+
+        (offset, self.bytes.len().saturating_sub(offset))
+    }
+
+    fn extent(&self, position: u64) -> Option<Extent> {
+        let (offset, _) = self.offset(position);
+        let word = self.bytes.get(offset..)?.first_chunk::<ALIGN>()?;
+        let [size0, size1, _, _, kind, ..] = *word;
+
+        Some(Extent {
+            size: usize::from(u16::from_ne_bytes([size0, size1])),
+            kind,
+        })
+    }
+
+    /// Adds a record with the next sequence number: a struct that begins with a header, and a tail
+    /// of at most `room` bytes.
+    ///
+    /// A function fills in the tail, which has any bytes at first, and what the record says of it.
+    /// The function returns the number of bytes that it has filled in.
+    ///
+    /// TIME: Copies one record, and looks at the oldest ones until there is space for it: at most
+    /// as many of the smallest size as fit in two of the largest.
+    #[inline(always)]
+    pub(crate) fn push<T>(
+        &mut self,
+        kind: u8,
+        time: u64,
+        record: &mut T,
+        room: usize,
+        fill: impl FnOnce(&mut T, &mut [u8]) -> usize,
+    ) where
+        T: Record,
+    {
+        let room = room.min(MAX_RECORD.saturating_sub(size_of::<T>()));
+        let size = padded(size_of::<T>().saturating_add(room));
+
+        self.make_space(size);
+
+        let sequence = self.end.sequence;
+        let (offset, _) = self.offset(self.end.position);
+        let Some((head, tail)) = self
+            .bytes
+            .get_mut(offset..offset.saturating_add(size))
+            .and_then(|place| place.split_at_mut_checked(size_of::<T>()))
+        else {
+            return;
+        };
+        let len = fill(record, tail.get_mut(..room).unwrap_or_default());
+        let padded = padded(len).min(tail.len());
+
+        if let Some(padding) = tail.get_mut(len..padded) {
+            padding.fill(0);
+        }
+
+        let size = size_of::<T>().saturating_add(padded);
+        let header = record.header();
+
+        // CAST: Both are at most `MAX_RECORD`.
+        header.size = size as u16;
+        header.tail = size_of::<T>() as u16;
+        header.type_ = kind;
+        header.time = time;
+        header.sequence = sequence;
+        head.copy_from_slice(record.as_bytes());
+        self.end.position = self.end.position.wrapping_add(size as u64);
+        self.end.sequence = sequence.wrapping_add(1);
+        if let Some(count) = self.written.get_mut(usize::from(kind)) {
+            *count = count.wrapping_add(1);
+        }
+    }
+
+    /// Makes space for a record of some bytes in one piece.
+    #[inline(always)]
+    fn make_space(&mut self, size: usize) {
+        let (offset, to_end) = self.offset(self.end.position);
+
+        if to_end >= size {
+            self.evict(size);
+            return;
+        }
+        self.evict(to_end.saturating_add(size));
+        // CAST: It is less than `MAX_RECORD`.
+        let [size0, size1] = (to_end as u16).to_ne_bytes();
+
+        if let Some(word) = self
+            .bytes
+            .get_mut(offset..)
+            .and_then(<[u8]>::first_chunk_mut::<ALIGN>)
+        {
+            *word = [size0, size1, 0, 0, PAD, 0, 0, 0];
+        }
+        self.end.position = self.end.position.wrapping_add(to_end as u64);
+    }
+
+    /// Drops the oldest records until there is a number of free bytes.
+    #[inline(always)]
+    fn evict(&mut self, size: usize) {
+        let limit = self.end.position.wrapping_add(size as u64);
+
+        while limit.wrapping_sub(self.oldest.position) > self.bytes.len() as u64 {
+            let Some(extent) = self.extent(self.oldest.position) else {
+                return;
+            };
+
+            pass(&mut self.oldest, &mut self.evicted, extent);
+        }
+    }
+
+    /// Takes a cursor to the oldest record, if those that it was at are gone. Returns what was lost
+    /// to it thereby.
+    pub(crate) fn catch_up(&self, cursor: &mut Cursor) -> Option<Lost> {
+        if cursor.mark.position >= self.oldest.position {
+            return None;
+        }
+
+        let before = *cursor;
+
+        *cursor = self.at_oldest();
+        // It may have been at a pad.
+        if before.mark.sequence == cursor.mark.sequence {
+            return None;
+        }
+
+        let mut counts = self.evicted;
+
+        for (count, passed) in counts.iter_mut().zip(&before.passed) {
+            *count = count.wrapping_sub(*passed);
+        }
+        Some(Lost {
+            first: before.mark.sequence,
+            last: cursor.mark.sequence.saturating_sub(1),
+            counts,
+        })
+    }
+
+    /// Returns the size of the record that a cursor is at, or 0 if there is none yet. The cursor
+    /// must not have lost any.
+    pub(crate) fn next_size(&self, cursor: &Cursor) -> usize {
+        let mut position = cursor.mark.position;
+
+        while position < self.end.position {
+            match self.extent(position) {
+                // It is followed by a record.
+                Some(Extent { size, kind: PAD }) => {
+                    position = position.wrapping_add(size.max(ALIGN) as u64);
+                }
+                Some(Extent { size, .. }) => return size,
+                None => break,
+            }
+        }
+        0
+    }
+
+    /// Copies records from a cursor on, and takes it beyond them. Returns the number of bytes that
+    /// were copied.
+    ///
+    /// There may be more records after that. The cursor must not have lost any.
+    ///
+    /// TIME: Looks at each record that fits, and copies them in one piece.
+    pub(crate) fn read(&self, cursor: &mut Cursor, to: &mut [u8]) -> usize {
+        let mut start = cursor.mark.position;
+        let mut len = 0usize;
+
+        while cursor.mark.position < self.end.position {
+            let Some(extent) = self.extent(cursor.mark.position) else {
+                break;
+            };
+
+            if extent.kind == PAD {
+                if len > 0 {
+                    break;
+                }
+                pass(&mut cursor.mark, &mut cursor.passed, extent);
+                start = cursor.mark.position;
+                continue;
+            }
+
+            let longer = len.saturating_add(extent.size);
+
+            if longer > to.len() {
+                break;
+            }
+            pass(&mut cursor.mark, &mut cursor.passed, extent);
+            len = longer;
+        }
+
+        let (offset, _) = self.offset(start);
+
+        match (
+            to.get_mut(..len),
+            self.bytes.get(offset..offset.saturating_add(len)),
+        ) {
+            (Some(to), Some(from)) => {
+                to.copy_from_slice(from);
+                len
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// Takes a mark beyond a record, which is counted.
+#[inline(always)]
+fn pass(mark: &mut Mark, counts: &mut [u64; TYPES], extent: Extent) {
+    // A record has a size, without which this would not go on.
+    mark.position = mark.position.wrapping_add(extent.size.max(ALIGN) as u64);
+    if extent.kind != PAD {
+        mark.sequence = mark.sequence.wrapping_add(1);
+        if let Some(count) = counts.get_mut(usize::from(extent.kind)) {
+            *count = count.wrapping_add(1);
+        }
+    }
+}
+
+#[kunit_tests(procmon_ring)]
+mod tests {
+    use super::*;
+    use kernel::sizes::SZ_64K;
+
+    /// A record as a test has written it.
+    struct Written {
+        sequence: u64,
+        kind: u8,
+        size: usize,
+    }
+
+    /// Returns numbers that look like random ones.
+    fn numbers(mut state: u32) -> impl FnMut(u32) -> u32 {
+        move |limit| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % limit
+        }
+    }
+
+    fn push(ring: &mut Ring, kind: u8, tail: &[u8]) {
+        ring.push(
+            kind,
+            7,
+            &mut Header::zeroed(),
+            MAX_RECORD,
+            |_, place| match place.get_mut(..tail.len()) {
+                Some(place) => {
+                    place.copy_from_slice(tail);
+                    tail.len()
+                }
+                None => 0,
+            },
+        );
+    }
+
+    /// Returns the headers of records in a row.
+    fn headers(mut bytes: &[u8]) -> impl Iterator<Item = (Header, &[u8])> {
+        core::iter::from_fn(move || {
+            let (header, _) = Header::read_from_prefix(bytes).ok()?;
+            let (record, rest) = bytes.split_at_checked(header.size.into())?;
+
+            bytes = rest;
+            Some((header, record))
+        })
+    }
+
+    #[test]
+    fn records_come_back() -> Result {
+        let mut ring = Ring::new(SZ_64K)?;
+        let mut cursor = ring.at_oldest();
+        let mut buffer = KVVec::<u8>::zeroed(MAX_RECORD, GFP_KERNEL)?;
+
+        assert_eq!((ring.oldest(), ring.newest()), (1, 0));
+        assert_eq!(ring.next_size(&cursor), 0);
+        push(&mut ring, 1, b"a longer tail");
+        push(&mut ring, 2, b"");
+        push(&mut ring, 3, b"short");
+        assert_eq!((ring.oldest(), ring.newest()), (1, 3));
+        assert_eq!(ring.next_size(&cursor), size_of::<Header>() + 16);
+        assert!(ring.catch_up(&mut cursor).is_none());
+
+        let len = ring.read(&mut cursor, &mut buffer);
+        let mut all = headers(&buffer[..len]);
+        let mut next = || all.next().ok_or(EINVAL);
+        let (header, record) = next()?;
+
+        assert_eq!((header.sequence, header.type_, header.time), (1, 1, 7));
+        assert_eq!(&record[header.tail.into()..], b"a longer tail\0\0\0");
+
+        let (header, record) = next()?;
+
+        assert_eq!((header.sequence, header.type_), (2, 2));
+        assert_eq!(record.len(), size_of::<Header>());
+
+        let (header, record) = next()?;
+
+        // Of the bytes behind the tail none are those of older records.
+        assert_eq!((header.sequence, header.type_), (3, 3));
+        assert_eq!(&record[header.tail.into()..], b"short\0\0\0");
+        assert!(next().is_err());
+        drop(all);
+        assert_eq!(ring.read(&mut cursor, &mut buffer), 0);
+        assert_eq!(cursor.sequence(), 4);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_read_is_lost_and_counted() -> Result {
+        const ROUNDS: usize = 3_000;
+
+        let mut ring = Ring::new(SZ_64K)?;
+        let mut number = numbers(1);
+        let mut written = KVVec::<Written>::new();
+        let mut cursor = ring.at_oldest();
+        let mut buffer = KVVec::<u8>::zeroed(MAX_RECORD, GFP_KERNEL)?;
+        let tail = KVVec::<u8>::zeroed(MAX_RECORD, GFP_KERNEL)?;
+        let mut losses = 0;
+
+        for round in 0..ROUNDS {
+            let kind = number(TYPES as u32) as u8;
+            // Few are long, as it is with programs.
+            let longest = if number(8) == 0 { 8_000 } else { 300 };
+            let len = number(longest) as usize;
+
+            push(&mut ring, kind, &tail[..len]);
+            written.push(
+                Written {
+                    sequence: round as u64 + 1,
+                    kind,
+                    size: (size_of::<Header>() + len).next_multiple_of(ALIGN),
+                },
+                GFP_KERNEL,
+            )?;
+            // At times nothing is read for long.
+            if number(if round % 1_000 < 500 { 4 } else { 200 }) != 0 {
+                continue;
+            }
+
+            let before = cursor.sequence();
+
+            if let Some(lost) = ring.catch_up(&mut cursor) {
+                let mut counts = [0; TYPES];
+
+                losses += 1;
+                assert_eq!((lost.first, lost.last), (before, cursor.sequence() - 1));
+                for record in &written[lost.first as usize - 1..lost.last as usize] {
+                    counts[usize::from(record.kind)] += 1;
+                }
+                assert_eq!(lost.counts, counts);
+            }
+            assert_eq!(cursor.sequence().max(ring.oldest()), cursor.sequence());
+
+            let mut expected = cursor.sequence();
+            let len = ring.read(&mut cursor, &mut buffer);
+
+            for (header, record) in headers(&buffer[..len]) {
+                let Written {
+                    sequence,
+                    kind,
+                    size,
+                } = written[expected as usize - 1];
+
+                assert_eq!(header.sequence, sequence);
+                assert_eq!((header.type_, record.len()), (kind, size));
+                expected += 1;
+            }
+            assert_eq!(cursor.sequence(), expected);
+        }
+        assert!(losses > 3);
+        assert_eq!(ring.newest(), ROUNDS as u64);
+        Ok(())
+    }
+
+    #[test]
+    fn a_small_buffer_gets_whole_records() -> Result {
+        let mut ring = Ring::new(SZ_64K)?;
+        let mut cursor = ring.at_oldest();
+        let mut buffer = [0; 200];
+
+        push(&mut ring, 0, b"");
+        push(&mut ring, 0, b"");
+        push(&mut ring, 0, &[1; 300]);
+        assert_eq!(ring.read(&mut cursor, &mut buffer), 2 * size_of::<Header>());
+        // The next one does not fit.
+        assert_eq!(ring.read(&mut cursor, &mut buffer), 0);
+        assert_eq!(cursor.sequence(), 3);
+        assert!(ring.next_size(&cursor) > buffer.len());
+        Ok(())
+    }
+}
