@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use rustix::ioctl::{Getter, Ioctl, NoArg, Setter, Updater, ioctl};
 
-use crate::events::{SampleEvents, poll_priority};
+use crate::events::{Classes, EventOptions, Events};
 use crate::history::{History, Sample};
+use crate::sample_events::{SampleEvents, poll_priority};
 use crate::snapshot::{Groups, Record, Snapshot, SnapshotOptions};
 use crate::time::BootTime;
 use crate::{Error, ErrorKind, Process, Result, uapi};
@@ -73,6 +74,8 @@ pub struct Info {
     pub record_size: u32,
     /// The size in bytes of a sample.
     pub sample_size: u32,
+    /// The classes of events that the module has on this kernel.
+    pub event_classes: Classes,
 }
 
 impl Info {
@@ -244,12 +247,48 @@ impl Device {
     pub fn info(&self) -> Result<Info> {
         // SAFETY: PROCMON_INFO gives a procmon_info.
         let command = unsafe { Getter::<{ uapi::PROCMON_INFO }, uapi::procmon_info>::new() };
-        let raw = self.ioctl("ask for the abilities of", command)?;
+        let raw = match self.ioctl("ask for the abilities of", command) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => self.old_info()?,
+            result => result?,
+        };
         Ok(Info {
             abi_version: raw.abi_version,
             groups: Groups::from_bits_truncate(raw.groups),
             record_size: raw.record_size,
             sample_size: raw.sample_size,
+            event_classes: Classes::from_bits_truncate(raw.event_classes),
+        })
+    }
+
+    /// Asks a module of ABI version 1 or 2, which has no events, for its abilities.
+    fn old_info(&self) -> Result<uapi::procmon_info> {
+        const SIZE_SHIFT: u32 = 16;
+        const NUMBER: u32 = uapi::PROCMON_INFO
+            - ((size_of::<uapi::procmon_info>() - size_of::<[u32; 8]>()) as u32)
+                * (1 << SIZE_SHIFT);
+
+        // SAFETY: With this size in its number, PROCMON_INFO gives the first eight fields.
+        let command = unsafe { Getter::<NUMBER, [u32; 8]>::new() };
+        let [
+            abi_version,
+            groups,
+            snapshot_flags,
+            snapshot_size,
+            record_size,
+            max_stride,
+            sample_size,
+            history_size,
+        ] = self.ioctl("ask for the abilities of", command)?;
+        Ok(uapi::procmon_info {
+            abi_version,
+            groups,
+            snapshot_flags,
+            snapshot_size,
+            record_size,
+            max_stride,
+            sample_size,
+            history_size,
+            ..Default::default()
         })
     }
 
@@ -339,6 +378,7 @@ impl Device {
             unsafe { records.set_len(len) };
             if cursor == 0 {
                 snapshot.time = BootTime::from_nanos(arguments.time);
+                snapshot.sequence = arguments.sequence;
                 snapshot.groups = Groups::from_bits_truncate(arguments.groups);
                 snapshot.of_threads = arguments.flags & uapi::PROCMON_SNAPSHOT_THREADS != 0;
             }
@@ -364,6 +404,18 @@ impl Device {
             return Err(Error::unexpected(&self.path, what, None));
         }
         Ok(count as usize)
+    }
+
+    /// Has events recorded, as long as the device is open, and returns them.
+    ///
+    /// # Errors
+    ///
+    /// With [`ErrorKind::NoPermission`] if the caller is not in the initial PID and user
+    /// namespaces, with [`ErrorKind::InvalidInput`] if an option is out of range, with
+    /// [`ErrorKind::Unsupported`] if the module is older than this command, and if there is no
+    /// memory.
+    pub fn events(&self, options: &EventOptions) -> Result<Events<'_>> {
+        Events::new(self, options)
     }
 
     /// Returns the samples of the monitor, from the one with this sequence number on, or from the
@@ -444,7 +496,7 @@ impl Device {
         SampleEvents::new(self)
     }
 
-    fn ioctl<I: Ioctl>(&self, action: &str, command: I) -> Result<I::Output> {
+    pub(crate) fn ioctl<I: Ioctl>(&self, action: &str, command: I) -> Result<I::Output> {
         // SAFETY: The callers make the commands with the types that the header gives them, and the
         // file is procmon's: that was verified when it was opened or taken over, or else promised
         // by the caller of from_fd_unchecked(). A file does not change its driver.

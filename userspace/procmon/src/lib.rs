@@ -5,8 +5,9 @@
 //! [`Device`] is `/dev/procmon`: the shared message, and the ioctl commands as typed methods. Among
 //! them, [`Device::snapshot`] returns records of all processes in one system call, and
 //! [`Device::history`] the samples of the monitor. [`CpuMeter`] computes CPU usages from two
-//! snapshots, and [`BootTime`] is a moment on the kernel's clock. [`sysfs`] has the files of the
-//! module under `/sys`: statistics, the monitor's last sample, and the parameters.
+//! snapshots, and [`BootTime`] is a moment on the kernel's clock. [`Device::events`] tells what
+//! happens to processes, and [`ProcessTable`] knows by that which ones there are. [`sysfs`] has the
+//! files of the module under `/sys`: statistics, the monitor's last sample, and the parameters.
 //!
 //! ```no_run
 //! use procmon::{Device, Groups, SnapshotOptions, State, sysfs};
@@ -45,12 +46,14 @@
 
 mod device;
 mod error;
-mod events;
+pub mod events;
 pub mod history;
 pub mod names;
 mod open;
 mod process;
+mod process_table;
 mod record;
+mod sample_events;
 #[cfg(feature = "serde")]
 mod serialize;
 pub mod snapshot;
@@ -62,10 +65,12 @@ mod usage;
 
 pub use device::{DEVICE_PATH, Device, Info, Stats};
 pub use error::{Error, ErrorKind, Result};
-pub use events::SampleEvents;
+pub use events::{EventOptions, Events};
 pub use history::{History, Sample};
 pub use open::OpenOptions;
 pub use process::{Process, State};
+pub use process_table::{Change, ProcessTable, Program, TableProcess};
+pub use sample_events::SampleEvents;
 pub use snapshot::{Groups, Record, Snapshot, SnapshotOptions};
 pub use time::{BootClock, BootTime};
 pub use usage::{CpuMeter, CpuUsage};
@@ -78,5 +83,6 @@ const _: () = {
     is_send_and_sync::<Error>();
     is_send_and_sync::<Snapshot>();
     is_send_and_sync::<History>();
+    is_send_and_sync::<Events<'static>>();
     is_send_and_sync::<SampleEvents<'static>>();
 };

@@ -101,6 +101,8 @@ pub struct Snapshot {
     pub(crate) time: BootTime,
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) end: BootTime,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) sequence: u64,
     pub(crate) groups: Groups,
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) of_threads: bool,
@@ -126,6 +128,7 @@ impl Snapshot {
         Self {
             time,
             end: time,
+            sequence: 0,
             groups: Groups::all(),
             of_threads: false,
             records,
@@ -173,6 +176,13 @@ impl Snapshot {
     #[must_use]
     pub fn end(&self) -> BootTime {
         self.end
+    }
+
+    /// Returns the sequence number of the newest [event](crate::events) when it began, 0 if none
+    /// was recorded.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     /// Returns the groups that the module has delivered, though not of each process.

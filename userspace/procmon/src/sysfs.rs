@@ -62,6 +62,10 @@ pub enum Parameter {
     MonitorIntervalMs,
     /// Number of samples that the monitor keeps; set when the module is loaded only.
     History,
+    /// KiB of events that are kept; set when the module is loaded only.
+    EventsKb,
+    /// 1 if events are recorded without a reader, else 0; set when the module is loaded only.
+    EventsRecord,
 }
 
 /// The properties of a parameter.
@@ -74,7 +78,13 @@ struct Properties {
 
 impl Parameter {
     /// All parameters that this version of the crate knows.
-    pub const ALL: &'static [Self] = &[Self::BufferSize, Self::MonitorIntervalMs, Self::History];
+    pub const ALL: &'static [Self] = &[
+        Self::BufferSize,
+        Self::MonitorIntervalMs,
+        Self::History,
+        Self::EventsKb,
+        Self::EventsRecord,
+    ];
 
     const fn properties(self) -> Properties {
         match self {
@@ -95,6 +105,18 @@ impl Parameter {
                 name: "history",
                 range: uapi::PROCMON_HISTORY_MIN..=uapi::PROCMON_HISTORY_MAX,
                 default: uapi::PROCMON_HISTORY_DEFAULT,
+                is_writable: false,
+            },
+            Self::EventsKb => Properties {
+                name: "events_kb",
+                range: uapi::PROCMON_EVENTS_KB_MIN..=uapi::PROCMON_EVENTS_KB_MAX,
+                default: uapi::PROCMON_EVENTS_KB_DEFAULT,
+                is_writable: false,
+            },
+            Self::EventsRecord => Properties {
+                name: "events_record",
+                range: uapi::PROCMON_EVENTS_RECORD_MIN..=uapi::PROCMON_EVENTS_RECORD_MAX,
+                default: uapi::PROCMON_EVENTS_RECORD_DEFAULT,
                 is_writable: false,
             },
         }
@@ -384,6 +406,8 @@ mod tests {
                 ("buffer_size", 1..=1_048_576, 1024),
                 ("monitor_interval_ms", 10..=3_600_000, 1000),
                 ("history", 1..=65_536, 3600),
+                ("events_kb", 64..=1_048_576, 4096),
+                ("events_record", 0..=1, 0),
             ]
         );
     }
