@@ -17,7 +17,7 @@ TEST :=
 # Read by scripts/kbuild, from the command line and from the environment.
 export KDIR
 
-.PHONY: all module procmonctl install uninstall run top test test-all fuzz mutants bench \
+.PHONY: all module procmonctl install uninstall run top events test test-all fuzz mutants bench \
 	bench-check check fmt rust-analyzer clean distclean help
 # Kbuild writes to this directory, so its targets take turns.
 .NOTPARALLEL:
@@ -51,6 +51,9 @@ run:
 # Needs a terminal.
 top:
 	@tests/vm --terminal --add scripts/guest/busy:/busy -- 'sh /busy procmonctl top'
+
+events:
+	@tests/vm --add scripts/guest/events:/events --add scripts/guest/build:/build -- 'sh /events /build'
 
 test:
 	@KERNEL=$(KERNEL) TEST=$(TEST) tests/run
@@ -95,6 +98,7 @@ help:
 	@echo 'Without root rights and without a kernel of your own:'
 	@echo '  make run            boot a virtual machine and show procmon at work'
 	@echo '  make top            boot one and show its processes, until you press "q"'
+	@echo '  make events         boot one, run a small build there and show its events as they come'
 	@echo '  make test           run all tests that a change has to pass'
 	@echo '  make test KERNEL=NAME TEST=NAME'
 	@echo '                      run only those on that kernel, or with that name, or both; kernels:'

@@ -74,6 +74,12 @@ impl Time {
 pub struct Moment(Timestamp);
 
 impl Moment {
+    /// Formats the moment in the local time zone, as the time of day with milliseconds.
+    pub fn time_of_day(self) -> String {
+        let local = self.0.to_zoned_datetime(TimeZone::system());
+        local.strftime("%H:%M:%S.%3f").to_string()
+    }
+
     /// Formats the moment in the local time zone: with the time of day in this year, with the year
     /// otherwise.
     pub fn local(self) -> String {

@@ -5,6 +5,7 @@
 
 pub mod completions;
 pub mod count;
+pub mod events;
 pub mod filter;
 pub mod history;
 pub mod man;
@@ -38,6 +39,7 @@ pub enum Command {
     Ps(ps::Args),
     Top(top::Args),
     History(history::Args),
+    Events(events::Args),
     Watch(watch::Args),
     Test(test::Args),
     Completions(completions::Args),
@@ -45,7 +47,7 @@ pub enum Command {
 }
 
 /// The JSON of each command, for the manual.
-pub const JSON: [&str; 11] = [
+pub const JSON: [&str; 12] = [
     stats::JSON,
     count::JSON,
     read::JSON,
@@ -56,6 +58,7 @@ pub const JSON: [&str; 11] = [
     watch::JSON,
     ps::JSON,
     history::JSON,
+    events::JSON,
     test::JSON,
 ];
 
@@ -77,6 +80,7 @@ impl Command {
             Self::Ps(args) => return args.run(session),
             Self::Top(args) => args.run(session)?,
             Self::History(args) => args.run(session)?,
+            Self::Events(args) => args.run(session)?,
             Self::Watch(args) => args.run(session)?,
             Self::Test(args) => return args.run(session),
             Self::Completions(args) => args.run(described(), session)?,
