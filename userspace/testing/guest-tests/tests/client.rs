@@ -58,6 +58,40 @@ fn json(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// `events` has the command line of a program that has failed, from the flight recorder, as text
+/// and as JSON.
+#[test]
+fn events_of_the_recorder() {
+    let (_kernel, _module) = loaded("events_record=1");
+    let child = Command::new("/bin/sh").args(["-c", "exit 3"]).spawn();
+    let mut child = child.unwrap();
+    let pid = child.id().to_string();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let arguments = ["events", "--since", "all", "--failed", "--kind", "exit"];
+    let arguments = [&arguments[..], &["--pid", &pid, "-n", "1"]].concat();
+    let text = succeed(&arguments);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    let words: Vec<_> = lines[1].split_whitespace().skip(1).collect();
+    let own = std::process::id().to_string();
+    assert_eq!(words[..5], ["exit", &pid, &own, "root", "3"], "{text}");
+    assert!(lines[1].ends_with(" /bin/sh -c exit 3"), "{text}");
+    let rows = json(&succeed(&[&arguments[..], &["--json"]].concat()));
+    assert_eq!(rows.len(), 1);
+    for (key, expected) in [
+        ("version", json!(1)),
+        ("kind", json!("exit")),
+        ("pid", json!(child.id())),
+        ("exit_code", json!(3)),
+        ("signal", Value::Null),
+        ("comm", json!("sh")),
+        ("command", json!("/bin/sh -c exit 3")),
+    ] {
+        assert_eq!(rows[0][key], expected, "{key}");
+    }
+    assert!(rows[0]["utime"].is_u64() && rows[0]["max_rss"].as_u64() > Some(0));
+}
+
 /// The ioctl tester passes, prints TAP, and leaves the message and the filter as they were.
 #[test]
 fn tester() {

@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use fixture::child::Child;
 use fixture::faults::Faults;
 use fixture::memory::{PAGE, Region};
 use fixture::{KernelGuard, Module, ia32, is_long, loaded, module, open, raw, skip, stats};
@@ -212,8 +213,9 @@ const COMMANDS: [(&str, u32, bool); 12] = [
     ("32-bit INFO", uapi::PROCMON_INFO, true),
 ];
 
-/// The commands whose arguments have addresses: they are in the test `lists`.
-const OF_LISTS: [&str; 2] = ["SNAPSHOT", "HISTORY"];
+/// The commands whose arguments have addresses: they are in the tests `lists` and
+/// `events_after_a_failure`.
+const OF_LISTS: [&str; 3] = ["SNAPSHOT", "HISTORY", "EVENTS"];
 
 /// No command is left out.
 #[test]
@@ -327,6 +329,62 @@ fn lists() {
                 );
             }
         }
+    });
+}
+
+/// T65: the first call for events can be made again after an error, and the next ones lose none.
+#[test]
+fn events_after_a_failure() {
+    with_faults(|faults| {
+        let (_kernel, _module) = loaded(PARAMETERS);
+        let region = Region::new_low(4 * PAGE);
+        let asked = uapi::procmon_events {
+            size: size_of::<uapi::procmon_events>() as u32,
+            classes: 1 << uapi::PROCMON_EVENT_FORK | 1 << uapi::PROCMON_EVENT_EXIT,
+            flags: uapi::PROCMON_EVENTS_BY_SUBTREE,
+            tgid: i32::try_from(std::process::id()).unwrap(),
+            buffer: region.start().as_ptr() as u64,
+            capacity: 4 * PAGE as u32,
+            ..Default::default()
+        };
+        let arguments = Region::new_low(PAGE);
+        let call = |file: &File| raw::ioctl(file, uapi::PROCMON_EVENTS.into(), arguments.start());
+        // The arguments, the ring, the probes, the processes, the buffer.
+        faults.sweep(
+            "EVENTS, first call",
+            5,
+            |_| {
+                arguments.fill(0, &raw::bytes_of(&asked));
+                open()
+            },
+            call,
+            |file, result| {
+                if result.is_err() {
+                    assert_eq!(call(&file), Ok(0));
+                }
+            },
+        );
+        let file = open();
+        arguments.fill(0, &raw::bytes_of(&asked));
+        assert_eq!(call(&file), Ok(0));
+        // The arguments and the events, in and out.
+        faults.sweep(
+            "EVENTS",
+            3,
+            |_| {
+                Child::spawn(|| ()).join();
+                arguments.fill(0, &raw::bytes_of(&asked));
+            },
+            |()| call(&file),
+            |(), result| {
+                if result.is_err() {
+                    assert_eq!(arguments.bytes(0, 96), raw::bytes_of(&asked));
+                    assert_eq!(call(&file), Ok(0));
+                }
+                let count = arguments.bytes(40, 4);
+                assert_eq!(count, 2u32.to_ne_bytes());
+            },
+        );
     });
 }
 

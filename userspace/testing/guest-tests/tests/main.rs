@@ -5,6 +5,7 @@
 
 mod accounting;
 mod client;
+mod events;
 mod exec;
 mod fault;
 mod filter;

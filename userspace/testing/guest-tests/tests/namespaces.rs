@@ -7,13 +7,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fixture::child::{Child, in_child};
+use fixture::child::{Child, in_child, paused};
 use fixture::{eventually, loaded, procfs, shared};
 use nix::mount::{MsFlags, mount, umount};
 use nix::sched::{CloneFlags, unshare};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::pause;
 use procmon::Device;
+use procmon::events::{EventKind, EventOptions};
 use procmon::history::{Sample, Target};
 use procmon::snapshot::{Groups, Record, SnapshotOptions};
 
@@ -141,6 +142,38 @@ fn times_of_the_history() {
             Duration::from_secs(1_000_000)
         );
     });
+}
+
+/// Times of events are those of the caller's clock, and name processes as records do.
+#[test]
+fn times_of_events() {
+    let _kernel = shared();
+    let device = Device::open().unwrap();
+    for offset in offsets() {
+        in_time_namespace(offset, || {
+            let mut events = device.events(&EventOptions::new()).unwrap();
+            let before = boottime();
+            let child = paused();
+            let after = boottime();
+            let starts = [own_pid(), child.pid()].map(|pid| {
+                let record = record_of(&device, pid);
+                record.cpu().unwrap().start
+            });
+            let mut found = false;
+            for event in events.wait(Some(Duration::ZERO)).unwrap() {
+                if let (true, EventKind::Fork(fork)) = (event.pid() == child.pid(), event.kind()) {
+                    found = true;
+                    let time = event.time().since_boot();
+                    assert!((before..=after).contains(&time), "{time:?}");
+                    assert_eq!(event.start(), starts[1]);
+                    assert_eq!(fork.parent_start(), starts[0]);
+                    assert_eq!(fork.creator_start(), starts[0]);
+                }
+            }
+            assert!(found);
+            child.kill();
+        });
+    }
 }
 
 /// Starts a process in a cgroup that sleeps until it is killed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Commands that fill an array: PROCMON_SNAPSHOT and PROCMON_HISTORY; and PROCMON_INFO.
+//! Commands that fill an array: PROCMON_SNAPSHOT, PROCMON_HISTORY and PROCMON_EVENTS; and
+//! PROCMON_INFO.
 
 use anyhow::{Result, ensure};
 use fixture::{ia32, raw};
@@ -66,42 +67,56 @@ impl Caller {
         });
         self.counts.ioctls += u64::from(file.is_open());
         let is_list = arguments.is_list();
-        let is_whole = writable && size >= bytes.len();
+        let least = arguments.min_size();
+        // Earlier versions have fewer fields.
+        let known = if is_list {
+            told.clamp(least, bytes.len())
+        } else {
+            bytes.len()
+        };
+        let is_whole = writable && size >= known;
         let has_tail = list.tail != 0 && told > bytes.len() && told <= MAX_SIZE.min(size);
         let must = reasons(&[
             (!file.is_open(), Errno::EBADF),
             (!is_whole, Errno::EFAULT),
-            (is_list && is_whole && told < bytes.len(), Errno::EINVAL),
+            (is_list && is_whole && told < least, Errno::EINVAL),
             (is_list && is_whole && told > MAX_SIZE, Errno::E2BIG),
             (is_list && is_whole && has_tail, Errno::E2BIG),
             (is_whole && !arguments.are_valid(), Errno::EINVAL),
         ]);
-        let stride = list.stride as usize;
+        let room = arguments.room();
         let reachable = array.writable_size();
-        let may = reasons(&[
+        let may_be = [
             // Arguments that are invalid and have a bad pointer.
             (!is_whole, Errno::EINVAL),
             (!is_whole, Errno::E2BIG),
-            (is_list && reachable < stride, Errno::EFAULT),
+            (is_list && reachable < room, Errno::EFAULT),
             // The bytes behind the arguments cannot be read.
             (is_list && told > size, Errno::EFAULT),
             (failed, Errno::EFAULT),
             (failed, Errno::ENOMEM),
-        ]);
+        ];
+        let is_events = matches!(arguments, Arguments::Events(_));
+        let of_events = [
+            (is_events, Errno::ENOSPC),
+            // The other thread reads by the same file.
+            (is_events, Errno::EBUSY),
+            (arguments.is_about_a_process(), Errno::ESRCH),
+        ];
+        let may = reasons(&[&may_be[..], &of_events].concat());
         let success = judge(result, &must, &may)?;
         if success.is_none() {
             // Elements may have been written before the arguments could not be.
-            let most = stride.saturating_mul(list.capacity as usize);
-            let touched = if is_list { most.min(reachable) } else { 0 };
-            return self.check_canaries(&array, touched);
+            return self.check_canaries(&array, room.min(reachable));
         }
-        let answer = self.arguments.bytes(start, bytes.len());
-        let count = arguments.count(&answer);
-        ensure!(count <= list.capacity as usize, "{count} elements");
-        ensure!(count * stride <= reachable, "{count} elements do not fit");
-        let touched = if is_list { (count + 1) * stride } else { 0 };
-        self.check_canaries(&array, touched.min(reachable))?;
-        let elements = self.memory.bytes(array.offset, count * stride);
+        let mut answer = self.arguments.bytes(start, known);
+        answer.resize(bytes.len(), 0);
+        let written = arguments.written(&answer);
+        ensure!(written <= room, "{written} bytes");
+        ensure!(written <= reachable, "{written} bytes do not fit");
+        let touched = written.saturating_add(arguments.touched_behind());
+        self.check_canaries(&array, touched.min(room).min(reachable))?;
+        let elements = self.memory.bytes(array.offset, written);
         arguments.check(&answer, &elements)
     }
 }

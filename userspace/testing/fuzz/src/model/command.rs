@@ -119,7 +119,7 @@ impl Command {
 /// The module's reading of a number.
 pub enum Meaning {
     Command(&'static Command),
-    /// A list, whose size in the number does not matter.
+    /// A list, whose size in the number does not matter, or PROCMON_INFO of any of its sizes.
     List,
     /// No command of the module.
     None,
@@ -143,6 +143,11 @@ impl Meaning {
             None if list::NUMBERS
                 .iter()
                 .any(|list| is_same_but_size(number, *list)) =>
+            {
+                Self::List
+            }
+            None if is_same_but_size(number, uapi::PROCMON_INFO)
+                && list::INFO_SIZES.contains(&ioc_size(number, IOC_READ)) =>
             {
                 Self::List
             }
@@ -310,6 +315,14 @@ mod tests {
             Meaning::None
         ));
         assert!(matches!(Meaning::of(0, false), Meaning::None));
+        assert!(matches!(
+            Meaning::of(uapi::PROCMON_INFO, false),
+            Meaning::List
+        ));
+        assert!(matches!(
+            Meaning::of(uapi::PROCMON_INFO + (4 << IOC_SIZE_SHIFT), false),
+            Meaning::None
+        ));
     }
 
     fn facts(filters: &BTreeSet<i32>) -> Facts<'_> {

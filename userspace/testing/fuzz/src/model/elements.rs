@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The elements of lists: records and samples.
+//! The elements of lists: records, samples and events.
 
 use std::ffi::c_char;
 
 use anyhow::{Result, ensure};
 use procmon::Groups;
-use procmon::uapi::{self, procmon_record as Record, procmon_sample as Sample};
+use procmon::uapi::{
+    self, procmon_event as Event, procmon_event_lost as Lost, procmon_record as Record,
+    procmon_sample as Sample,
+};
 
 use super::{check_name, check_state, is_zero};
 use crate::plain::FromBytes;
@@ -15,6 +18,10 @@ use crate::plain::FromBytes;
 unsafe impl FromBytes for Record {}
 // SAFETY: As above.
 unsafe impl FromBytes for Sample {}
+// SAFETY: As above.
+unsafe impl FromBytes for Event {}
+// SAFETY: As above.
+unsafe impl FromBytes for Lost {}
 
 /// Checks records of a snapshot with these groups.
 pub fn check_records(bytes: &[u8], stride: usize, groups: u32) -> Result<()> {
@@ -71,6 +78,52 @@ pub fn check_samples(bytes: &[u8], stride: usize) -> Result<()> {
         let rest = bytes.get(size_of::<Sample>()..).unwrap_or_default();
         ensure!(is_zero(rest), "bytes behind a sample");
     }
+    Ok(())
+}
+
+/// Checks a number of events of these classes.
+pub fn check_events(mut bytes: &[u8], classes: u32, count: u32) -> Result<()> {
+    let mut next = 0;
+    let mut time = 0;
+    for _ in 0..count {
+        ensure!(bytes.len() >= size_of::<Event>(), "{} bytes", bytes.len());
+        let event = Event::read(bytes);
+        let size = usize::from(event.size);
+        ensure!(
+            size >= size_of::<Event>() && size % 8 == 0 && size <= bytes.len(),
+            "an event of {size} bytes"
+        );
+        ensure!(event.tail <= event.size, "a tail at {}", event.tail);
+        ensure!(event.reserved == 0, "reserved bytes");
+        ensure!(
+            event.sequence >= next,
+            "event {} before {next}",
+            event.sequence
+        );
+        next = event.sequence + 1;
+        if u32::from(event.type_) == uapi::PROCMON_EVENT_LOST {
+            ensure!(size == size_of::<Lost>(), "a loss of {size} bytes");
+            let lost = Lost::read(bytes);
+            ensure!(lost.last >= event.sequence, "the last is {}", lost.last);
+            for (count, kind) in lost.counts.iter().zip(0..) {
+                ensure!(
+                    *count == 0 || classes & (1 << kind) != 0,
+                    "a loss of class {kind}"
+                );
+            }
+            next = lost.last + 1;
+        } else {
+            ensure!(
+                event.type_ < 32 && classes & (1 << event.type_) != 0,
+                "type {}",
+                event.type_
+            );
+            ensure!(event.time >= time, "time {} after {time}", event.time);
+            time = event.time;
+        }
+        bytes = &bytes[size..];
+    }
+    ensure!(bytes.is_empty(), "{} bytes behind the events", bytes.len());
     Ok(())
 }
 
@@ -134,5 +187,37 @@ mod tests {
         assert!(check(whole, &[(process, 1), (flags, 1)]).is_ok());
         assert!(check(whole, &[(flags, 2)]).is_ok());
         assert!(check(whole, &[(flags, 3)]).is_err());
+    }
+
+    #[test]
+    fn events_are_checked() {
+        let size = size_of::<Event>();
+        let check = |changes: &[(usize, u8)], count| {
+            let mut bytes = vec![0; 2 * size];
+            for (start, number) in [(0, 1), (size, 2)] {
+                bytes[start] = size as u8;
+                bytes[start + offset_of!(Event, tail)] = size as u8;
+                bytes[start + offset_of!(Event, type_)] = 2;
+                bytes[start + offset_of!(Event, sequence)] = number;
+            }
+            for &(place, byte) in changes {
+                bytes[place] = byte;
+            }
+            check_events(&bytes, 0b100, count)
+        };
+        assert!(check(&[], 2).is_ok());
+        assert!(check(&[], 1).is_err() && check(&[], 3).is_err());
+        for (place, byte) in [
+            (0, 60),
+            (0, 0),
+            (offset_of!(Event, tail), 65),
+            (offset_of!(Event, type_), 1),
+            (offset_of!(Event, type_), 255),
+            (offset_of!(Event, reserved), 1),
+            (offset_of!(Event, sequence), 2),
+            (offset_of!(Event, time), 1),
+        ] {
+            assert!(check(&[(place, byte)], 2).is_err(), "{place}");
+        }
     }
 }

@@ -3,14 +3,16 @@
 //! The commands that fill an array, and PROCMON_INFO, which is about them. A new one is a
 //! [`ListKind`] and a form of [`Arguments`].
 
+use std::mem::offset_of;
+
 use anyhow::{Result, ensure};
 use procmon::Groups;
 use procmon::uapi::{
-    self, procmon_history as History, procmon_info as Info, procmon_record as Record,
-    procmon_sample as Sample, procmon_snapshot as Snapshot,
+    self, procmon_events as Events, procmon_history as History, procmon_info as Info,
+    procmon_record as Record, procmon_sample as Sample, procmon_snapshot as Snapshot,
 };
 
-use super::elements::{check_records, check_samples};
+use super::elements::{check_events, check_records, check_samples};
 use crate::plain::{FromBytes, IntoBytes};
 
 /// The largest stride, and the largest size of arguments.
@@ -23,8 +25,28 @@ pub const SNAPSHOT_FLAGS: u32 = uapi::PROCMON_SNAPSHOT_THREADS
     | uapi::PROCMON_SNAPSHOT_BY_PPID
     | uapi::PROCMON_SNAPSHOT_BY_TGID;
 
+/// All flags of PROCMON_EVENTS.
+pub const EVENTS_FLAGS: u32 = uapi::PROCMON_EVENTS_FROM_OLDEST
+    | uapi::PROCMON_EVENTS_BY_UID
+    | uapi::PROCMON_EVENTS_BY_SUBTREE
+    | uapi::PROCMON_EVENTS_BY_CGROUP;
+
+/// All classes of events.
+const CLASSES: u32 = (1 << uapi::PROCMON_EVENT_TYPES) - 1;
+
+/// The largest size of a program's arguments in an event.
+const MAX_ARGS: u32 = 8192;
+
 /// The commands whose number may have any size.
-pub const NUMBERS: [u32; 2] = [uapi::PROCMON_SNAPSHOT, uapi::PROCMON_HISTORY];
+pub const NUMBERS: [u32; 3] = [
+    uapi::PROCMON_SNAPSHOT,
+    uapi::PROCMON_HISTORY,
+    uapi::PROCMON_EVENTS,
+];
+
+/// The sizes that PROCMON_INFO may have in its number.
+pub const INFO_SIZES: std::ops::RangeInclusive<usize> =
+    offset_of!(Info, event_classes)..=size_of::<Info>();
 
 /// A command for a list, or about it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,6 +54,7 @@ pub enum ListKind {
     Info,
     Snapshot,
     History,
+    Events,
 }
 
 impl ListKind {
@@ -39,7 +62,8 @@ impl ListKind {
     pub fn of(bits: u8) -> Self {
         match bits & 7 {
             7 => Self::Info,
-            4..=6 => Self::History,
+            4 => Self::History,
+            5 | 6 => Self::Events,
             _ => Self::Snapshot,
         }
     }
@@ -49,6 +73,7 @@ impl ListKind {
         match self {
             Self::Info | Self::Snapshot => size_of::<Snapshot>(),
             Self::History => size_of::<History>(),
+            Self::Events => size_of::<Events>(),
         }
     }
 
@@ -57,6 +82,8 @@ impl ListKind {
         match self {
             Self::Info | Self::Snapshot => size_of::<Record>(),
             Self::History => size_of::<Sample>(),
+            // That of the arguments of a program.
+            Self::Events => 512,
         }
     }
 }
@@ -66,6 +93,7 @@ pub enum Arguments {
     Info(Info),
     Snapshot(Snapshot),
     History(History),
+    Events(Events),
 }
 
 // SAFETY: All fields are integers.
@@ -74,6 +102,8 @@ unsafe impl FromBytes for Info {}
 unsafe impl FromBytes for Snapshot {}
 // SAFETY: As above.
 unsafe impl FromBytes for History {}
+// SAFETY: As above.
+unsafe impl FromBytes for Events {}
 
 // SAFETY: Arguments have no padding, as a test shows.
 unsafe impl IntoBytes for Info {}
@@ -81,6 +111,8 @@ unsafe impl IntoBytes for Info {}
 unsafe impl IntoBytes for Snapshot {}
 // SAFETY: As above.
 unsafe impl IntoBytes for History {}
+// SAFETY: As above.
+unsafe impl IntoBytes for Events {}
 
 impl Arguments {
     /// Gives arguments the form of a kind. Those that the kind lacks are left out.
@@ -97,6 +129,21 @@ impl Arguments {
                 capacity: arguments.capacity,
                 ..Default::default()
             }),
+            ListKind::Events => Self::Events(Events {
+                size: arguments.size,
+                flags: arguments.flags,
+                classes: arguments.groups,
+                args_max: arguments.stride,
+                buffer: arguments.records,
+                // Enough for as many short ones.
+                capacity: arguments.capacity.saturating_mul(128),
+                min_bytes: arguments.cursor.cast_unsigned(),
+                // No program waits longer than that.
+                timeout_ms: i32::from(arguments.capacity == 1),
+                uid: arguments.uid,
+                tgid: arguments.tgid,
+                ..Default::default()
+            }),
         }
     }
 
@@ -106,6 +153,7 @@ impl Arguments {
             Self::Info(_) => uapi::PROCMON_INFO,
             Self::Snapshot(_) => uapi::PROCMON_SNAPSHOT,
             Self::History(_) => uapi::PROCMON_HISTORY,
+            Self::Events(_) => uapi::PROCMON_EVENTS,
         }
     }
 
@@ -115,6 +163,7 @@ impl Arguments {
             Self::Info(info) => info.to_bytes(),
             Self::Snapshot(snapshot) => snapshot.to_bytes(),
             Self::History(history) => history.to_bytes(),
+            Self::Events(events) => events.to_bytes(),
         }
     }
 
@@ -142,16 +191,71 @@ impl Arguments {
                 history.flags == 0
                     && is_stride_valid(history.stride, uapi::PROCMON_SAMPLE_STRIDE_MIN)
             }
+            Self::Events(events) => {
+                let is_used = |flag| events.flags & flag != 0;
+                events.flags & !EVENTS_FLAGS == 0
+                    && events.classes != 0
+                    && events.classes & !CLASSES == 0
+                    && events.args_max <= MAX_ARGS
+                    && events.buffer.is_multiple_of(8)
+                    && (is_used(uapi::PROCMON_EVENTS_BY_UID) || events.uid == 0)
+                    && (is_used(uapi::PROCMON_EVENTS_BY_SUBTREE) || events.tgid == 0)
+            }
         }
     }
 
-    /// Returns the number of elements that an answer tells of.
-    pub fn count(&self, answer: &[u8]) -> usize {
+    /// Returns the size of the shortest version that the module takes.
+    pub fn min_size(&self) -> usize {
+        match self {
+            Self::Info(_) => size_of::<Info>(),
+            Self::Snapshot(_) => offset_of!(Snapshot, sequence),
+            Self::History(_) => size_of::<History>(),
+            Self::Events(_) => size_of::<Events>(),
+        }
+    }
+
+    /// Returns the size of an element, 0 if they have no common one.
+    fn stride(&self) -> usize {
+        match self {
+            Self::Info(_) | Self::Events(_) => 0,
+            Self::Snapshot(snapshot) => snapshot.stride as usize,
+            Self::History(history) => history.stride as usize,
+        }
+    }
+
+    /// Returns the number of bytes that the caller has space for.
+    pub fn room(&self) -> usize {
         match self {
             Self::Info(_) => 0,
-            Self::Snapshot(_) => Snapshot::read(answer).count as usize,
-            Self::History(_) => History::read(answer).count as usize,
+            Self::Snapshot(snapshot) => self.stride().saturating_mul(snapshot.capacity as usize),
+            Self::History(history) => self.stride().saturating_mul(history.capacity as usize),
+            Self::Events(events) => events.capacity as usize,
         }
+    }
+
+    /// Returns the number of bytes that an answer tells of.
+    pub fn written(&self, answer: &[u8]) -> usize {
+        match self {
+            Self::Info(_) => 0,
+            Self::Snapshot(_) => Snapshot::read(answer).count as usize * self.stride(),
+            Self::History(_) => History::read(answer).count as usize * self.stride(),
+            Self::Events(_) => Events::read(answer).bytes as usize,
+        }
+    }
+
+    /// Returns how many bytes may be touched behind those that an answer tells of: those of an
+    /// element that could not be written whole, or of a batch of events.
+    pub fn touched_behind(&self) -> usize {
+        match self {
+            Self::Events(_) => usize::MAX,
+            _ => self.stride(),
+        }
+    }
+
+    /// Whether the answer depends on a process that may not be there.
+    pub fn is_about_a_process(&self) -> bool {
+        matches!(self, Self::Events(events)
+            if events.flags & uapi::PROCMON_EVENTS_BY_SUBTREE != 0)
     }
 
     /// Checks the arguments after a success, with the elements that were written.
@@ -169,6 +273,9 @@ impl Arguments {
                 check_records(elements, *stride as usize, delivered)
             }
             Self::History(history) => check_samples(elements, history.stride as usize),
+            Self::Events(events) => {
+                check_events(elements, events.classes, Events::read(answer).count)
+            }
         }
     }
 }
@@ -188,6 +295,8 @@ fn check_info(info: &Info) -> Result<()> {
         max_stride: MAX_SIZE as u32,
         sample_size: size_of::<Sample>() as u32,
         history_size: size_of::<History>() as u32,
+        event_classes: (1 << uapi::PROCMON_EVENT_TYPES) - 1,
+        events_size: size_of::<uapi::procmon_events>() as u32,
     };
     ensure!(*info == expected, "{info:?}");
     Ok(())
@@ -222,7 +331,8 @@ mod tests {
 
     #[test]
     fn arguments_have_no_padding() {
-        assert!(!has_padding::<Info>() && !has_padding::<Snapshot>() && !has_padding::<History>());
+        assert!(!has_padding::<Info>() && !has_padding::<Snapshot>());
+        assert!(!has_padding::<History>() && !has_padding::<Events>());
         assert!(has_padding::<uapi::procmon_stats>());
     }
 
@@ -245,6 +355,10 @@ mod tests {
         assert_eq!((history.sequence, history.samples), (3, 0x1_2345_6789));
         assert_eq!(history.stride as usize, size_of::<Record>());
         assert_eq!(history.capacity, 2);
+        let events = Arguments::new(ListKind::Events, snapshot());
+        assert_eq!(events.number(), uapi::PROCMON_EVENTS);
+        let events = Events::read(&events.to_bytes());
+        assert_eq!((events.buffer, events.capacity), (0x1_2345_6789, 256));
         let same = Arguments::new(ListKind::Snapshot, snapshot());
         assert_eq!(Snapshot::read(&same.to_bytes()), snapshot());
         let info = Arguments::new(ListKind::Info, snapshot());
@@ -289,6 +403,27 @@ mod tests {
             |it| (it.flags, it.stride) = (1, 240),
             ListKind::History
         ));
+        let is_valid = |change: fn(&mut Snapshot)| {
+            let mut arguments = Snapshot {
+                groups: 1,
+                records: 8,
+                ..snapshot()
+            };
+            change(&mut arguments);
+            Arguments::new(ListKind::Events, arguments).are_valid()
+        };
+        assert!(is_valid(|_| ()) && is_valid(|it| (it.flags, it.tgid) = (4, 1)));
+        let bad: [fn(&mut Snapshot); 6] = [
+            |it| it.flags = 16,
+            |it| it.groups = 0,
+            |it| it.groups = 256,
+            |it| it.stride = 8193,
+            |it| it.records = 12,
+            |it| it.tgid = 1,
+        ];
+        for change in bad {
+            assert!(!is_valid(change));
+        }
     }
 
     #[test]
@@ -302,7 +437,7 @@ mod tests {
             }
             .to_bytes()
         };
-        assert_eq!(asked.count(&answer(1, 2)), 2);
+        assert_eq!(asked.written(&answer(1, 2)), 2 * size_of::<Record>());
         assert!(asked.check(&answer(1, 0), &[]).is_ok());
         assert!(asked.check(&answer(0, 0), &[]).is_err());
         assert!(asked.check(&answer(3, 0), &[]).is_err());

@@ -17,7 +17,7 @@ use procmon::uapi::{self, procmon_record as Record};
 
 use super::{Buffer, Call, Command, FILES, List, MAX_BUFFER, Place, Step, Value, Way};
 use crate::model::command::COMMANDS;
-use crate::model::list::{ListKind, MAX_SIZE, SNAPSHOT_FLAGS};
+use crate::model::list::{EVENTS_FLAGS, ListKind, MAX_SIZE, SNAPSHOT_FLAGS};
 
 const OPEN_FLAGS: [OFlag; 10] = [
     OFlag::O_RDWR,
@@ -287,6 +287,15 @@ impl<'a> Arbitrary<'a> for List {
                 list.ppid = input.arbitrary()?;
             }
             if list.flags & uapi::PROCMON_SNAPSHOT_BY_TGID != 0 {
+                list.tgid = input.arbitrary()?;
+            }
+        }
+        if kind == ListKind::Events {
+            list.flags = u32::from(input.arbitrary::<u8>()?) & EVENTS_FLAGS;
+            if list.flags & uapi::PROCMON_EVENTS_BY_UID != 0 {
+                list.uid = input.int_in_range(0..=1)?;
+            }
+            if list.flags & uapi::PROCMON_EVENTS_BY_SUBTREE != 0 {
                 list.tgid = input.arbitrary()?;
             }
         }

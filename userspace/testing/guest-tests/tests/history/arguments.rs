@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use fixture::memory::{PAGE, Ptr, Region, bad_pointers};
+use fixture::raw::bytes_of;
 use fixture::{eventually, ia32, loaded, monitor, open, raw};
 use nix::errno::Errno;
 use procmon::sysfs;
@@ -30,33 +31,9 @@ fn arguments(region: &Region, capacity: u32) -> uapi::procmon_history {
     }
 }
 
-fn bytes_of(arguments: &uapi::procmon_history) -> Vec<u8> {
-    // SAFETY: There are no gaps between the fields.
-    let bytes = unsafe {
-        std::slice::from_raw_parts((&raw const *arguments).cast::<u8>(), size_of_val(arguments))
-    };
-    bytes.to_vec()
-}
-
 /// Makes the call with these arguments, which receive the results.
 fn call(arguments: &mut uapi::procmon_history) -> nix::Result<i32> {
-    let region = Region::new(PAGE);
-    let before = bytes_of(arguments);
-    region.fill(0, &before);
-    let result = raw::ioctl(open(), uapi::PROCMON_HISTORY.into(), region.start());
-    let bytes = region.bytes(0, before.len());
-    if result.is_ok() {
-        // SAFETY: Any bytes will do, and there are as many.
-        *arguments = unsafe {
-            bytes
-                .as_ptr()
-                .cast::<uapi::procmon_history>()
-                .read_unaligned()
-        };
-    } else {
-        assert_eq!(bytes, before, "an error changes nothing");
-    }
-    result
+    raw::call(open(), arguments)
 }
 
 /// Bad arguments are refused, each with its own error, and change nothing.

@@ -24,8 +24,8 @@ const WITH_POINTER: [(u32, usize); 4] = [
 ];
 
 /// The commands above, the one without a pointer, and those whose pointers are tested elsewhere: in
-/// the programs `snapshot` and `history`, and in `compat32`.
-const ALL: [&str; 10] = [
+/// the topics `snapshot`, `history` and `events`, and in `compat32`.
+const ALL: [&str; 11] = [
     "GET_COUNT",
     "GET_STATS",
     "SET_FILTER",
@@ -34,6 +34,7 @@ const ALL: [&str; 10] = [
     "INFO",
     "SNAPSHOT",
     "HISTORY",
+    "EVENTS",
     "GET_STATS32",
     "QUERY_PID32",
 ];

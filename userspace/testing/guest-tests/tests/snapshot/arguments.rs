@@ -14,13 +14,17 @@ use super::{RECORD, all, arguments, call, own_pid, pid_in, record_of, snapshot};
 /// The module reports the limits that the header has.
 #[test]
 fn info_has_the_limits_of_the_header() {
+    const SIZE: usize = size_of::<uapi::procmon_info>();
+    /// That of ABI version 2.
+    const OLD_SIZE: usize = 32;
+
     let _kernel = shared();
     let region = Region::new(PAGE);
     region.fill(0, &[0xaa; 64]);
     let command = u64::from(uapi::PROCMON_INFO);
     assert_eq!(raw::ioctl(open(), command, region.start()), Ok(0));
     let words: Vec<u32> = region
-        .bytes(0, 32)
+        .bytes(0, SIZE)
         .chunks(4)
         .map(|bytes| u32::from_ne_bytes(bytes.try_into().unwrap()))
         .collect();
@@ -38,17 +42,31 @@ fn info_has_the_limits_of_the_header() {
         ("max_stride", 4096),
         ("sample_size", size_of::<uapi::procmon_sample>() as u32),
         ("history_size", size_of::<uapi::procmon_history>() as u32),
+        ("event_classes", (1 << uapi::PROCMON_EVENT_TYPES) - 1),
+        ("events_size", size_of::<uapi::procmon_events>() as u32),
     ];
     for (word, (field, expected)) in words.iter().zip(expected) {
         assert_eq!(*word, expected, "info.{field}");
     }
-    assert_eq!(region.bytes(32, 32), [0xaa; 32]);
-    for (name, pointer) in bad_pointers(&region, 32) {
+    assert_eq!(region.bytes(SIZE, 8), [0xaa; 8]);
+    for (name, pointer) in bad_pointers(&region, SIZE) {
         assert_eq!(
             raw::ioctl(open(), command, pointer),
             Err(Errno::EFAULT),
             "{name}"
         );
+    }
+    // Callers with the header of an older module have other numbers for the command.
+    let of_size = |size: usize| command & !(0x3fff << 16) | (size as u64) << 16;
+    let new = region.bytes(0, OLD_SIZE);
+    region.fill(0, &[0xaa; 64]);
+    let result = raw::ioctl(open(), of_size(OLD_SIZE), region.start());
+    assert_eq!(result, Ok(0));
+    assert_eq!(region.bytes(0, OLD_SIZE), new);
+    assert_eq!(region.bytes(OLD_SIZE, 8), [0xaa; 8]);
+    for size in [0, OLD_SIZE - 4, SIZE + 4] {
+        let result = raw::ioctl(open(), of_size(size), region.start());
+        assert_eq!(result, Err(Errno::ENOTTY), "{size} bytes");
     }
 }
 
@@ -120,10 +138,7 @@ fn arguments_of_later_versions() {
             size: u32::try_from(len).unwrap(),
             ..arguments(&records, 10)
         };
-        // SAFETY: There are no gaps between the fields.
-        let bytes =
-            unsafe { std::slice::from_raw_parts((&raw const arguments).cast::<u8>(), size) };
-        region.fill(0, bytes);
+        region.fill(0, &raw::bytes_of(&arguments));
         region.fill(len - 1, &[tail]);
         // The command's number has the size of the caller's version.
         let command =
@@ -284,6 +299,6 @@ fn callers_of_32_bits() {
         ia32::ioctl(open(), uapi::PROCMON_INFO, region.start()),
         Ok(0)
     );
-    assert_eq!(region.bytes(0, 4), 2u32.to_ne_bytes());
+    assert_eq!(region.bytes(0, 4), uapi::PROCMON_ABI_VERSION.to_ne_bytes());
     child.kill();
 }

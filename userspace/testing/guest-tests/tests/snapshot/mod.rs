@@ -6,10 +6,10 @@ mod arguments;
 mod fields;
 mod rights;
 mod storm;
-mod values;
+pub mod values;
 mod walk;
 
-use fixture::memory::{PAGE, Region};
+use fixture::memory::Region;
 use fixture::{open, raw};
 use procmon::snapshot::{Groups, Record, SnapshotOptions};
 use procmon::{Device, uapi};
@@ -49,29 +49,7 @@ fn arguments(region: &Region, capacity: usize) -> uapi::procmon_snapshot {
 
 /// Makes the call with these arguments, which receive the results.
 fn call(arguments: &mut uapi::procmon_snapshot) -> nix::Result<i32> {
-    let size = size_of_val(arguments);
-    let region = Region::new(PAGE);
-    // SAFETY: There are no gaps between the fields.
-    let bytes = unsafe { std::slice::from_raw_parts((&raw const *arguments).cast::<u8>(), size) };
-    region.fill(0, bytes);
-    let result = raw::ioctl(open(), uapi::PROCMON_SNAPSHOT.into(), region.start());
-    let bytes = region.bytes(0, size);
-    if result.is_ok() {
-        // SAFETY: Any bytes will do, and there are as many.
-        *arguments = unsafe {
-            bytes
-                .as_ptr()
-                .cast::<uapi::procmon_snapshot>()
-                .read_unaligned()
-        };
-    } else {
-        // SAFETY: As above.
-        let before = unsafe {
-            std::slice::from_raw_parts((&raw const *arguments).cast::<u8>(), size).to_vec()
-        };
-        assert_eq!(bytes, before, "an error changes nothing");
-    }
-    result
+    raw::call(open(), arguments)
 }
 
 fn pid_in(region: &Region, index: u32, stride: usize) -> i32 {

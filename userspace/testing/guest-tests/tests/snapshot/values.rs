@@ -32,7 +32,7 @@ use super::fields::{numbers, same_as_proc, ticks};
 use super::{RECORD, all, arguments, call, own_pid, record_of, snapshot};
 
 /// Fails unless all values differ from each other and from 0, so that none can stand for another.
-fn telling<T: Copy + Default + Ord>(values: &[T]) {
+pub fn telling<T: Copy + Default + Ord>(values: &[T]) {
     let different: BTreeSet<_> = values.iter().copied().chain([T::default()]).collect();
     assert_eq!(different.len(), values.len() + 1, "values are alike");
 }
@@ -167,12 +167,12 @@ fn times_that_differ() {
 
 /// A file system in memory whose pages count as those of files. Those of a tmpfs count as shared
 /// memory.
-struct Ramfs;
+pub struct Ramfs;
 
 impl Ramfs {
     const PATH: &str = "/tmp/ramfs";
 
-    fn mount() -> Self {
+    pub fn mount() -> Self {
         fs::create_dir_all(Self::PATH).unwrap();
         let flags = MsFlags::empty();
         mount(Some("none"), Self::PATH, Some("ramfs"), flags, None::<&str>).unwrap();
@@ -180,7 +180,7 @@ impl Ramfs {
     }
 
     /// Creates a file that has a size, but no page so far.
-    fn sparse(name: &str, size: usize) -> File {
+    pub fn sparse(name: &str, size: usize) -> File {
         let path = format!("{}/{name}", Self::PATH);
         let file = File::create_new(&path).unwrap();
         file.set_len(size as u64).unwrap();
@@ -197,7 +197,7 @@ impl Drop for Ramfs {
 }
 
 /// Maps memory for good, of a file if there is one, and touches each page.
-fn touch(size: usize, flags: c_int, file: Option<&File>) {
+pub fn touch(size: usize, flags: c_int, file: Option<&File>) {
     let (protection, fd) = match file {
         Some(file) => (libc::PROT_READ, file.as_raw_fd()),
         None => (libc::PROT_READ | libc::PROT_WRITE, -1),
@@ -308,7 +308,7 @@ fn switches_of_both_kinds() {
 }
 
 /// Reads 256 KiB of a disk and writes 64.
-fn use_disk(disk: &Disk) {
+pub fn use_disk(disk: &Disk) {
     let file = disk.open();
     file.read_exact_at(&mut vec![0; 256 << 10], 0).unwrap();
     file.write_all_at(&[1; 64 << 10], 8 << 20).unwrap();

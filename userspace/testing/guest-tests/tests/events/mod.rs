@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command `PROCMON_EVENTS`: what happens to processes.
+
+mod arguments;
+mod fields;
+mod filters;
+mod loading;
+mod losses;
+mod order;
+mod table;
+mod values;
+
+use std::time::Duration;
+
+use procmon::events::{
+    Classes, Event, EventFlags, EventKind, EventOptions, Events, Exec, Exit, Fork,
+};
+
+/// An event of the lives of processes, without what is borrowed.
+#[derive(Debug)]
+enum Life {
+    Fork(Fork),
+    Exec {
+        file: String,
+        arguments: Vec<String>,
+    },
+    Exit(Exit),
+}
+
+/// An event without what is borrowed, to be kept.
+#[derive(Debug)]
+struct Told {
+    time: Duration,
+    pid: i32,
+    tid: i32,
+    ppid: i32,
+    uid: u32,
+    start: Duration,
+    flags: EventFlags,
+    life: Life,
+}
+
+impl Told {
+    /// Returns what an event says if it is about the life of a process or thread.
+    fn new(event: &Event<'_>) -> Option<Self> {
+        let life = match event.kind() {
+            EventKind::Fork(fork) | EventKind::ThreadStart(fork) => Life::Fork(fork),
+            EventKind::Exec(exec) => Life::Exec {
+                file: exec.file().to_str().unwrap().to_owned(),
+                arguments: arguments(&exec),
+            },
+            EventKind::Exit(exit) | EventKind::ThreadExit(exit) => Life::Exit(exit),
+            _ => return None,
+        };
+        Some(Self {
+            time: event.time().since_boot(),
+            pid: event.pid(),
+            tid: event.tid(),
+            ppid: event.ppid(),
+            uid: event.uid(),
+            start: event.start().since_boot(),
+            flags: event.flags(),
+            life,
+        })
+    }
+
+    fn exit(&self) -> Option<&Exit> {
+        match &self.life {
+            Life::Exit(exit) => Some(exit),
+            _ => None,
+        }
+    }
+}
+
+fn arguments(exec: &Exec<'_>) -> Vec<String> {
+    exec.arguments()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Returns the options for all classes.
+fn everything() -> EventOptions {
+    EventOptions::new().classes(Classes::all())
+}
+
+/// Returns the events up to now about some processes.
+fn about(events: &mut Events<'_>, pids: &[i32]) -> Vec<Told> {
+    rest(events)
+        .into_iter()
+        .filter(|told| pids.contains(&told.pid))
+        .collect()
+}
+
+/// Returns the events up to now, of which none must have been lost.
+fn rest(events: &mut Events<'_>) -> Vec<Told> {
+    let mut all = Vec::new();
+    loop {
+        let batch = events.wait(Some(Duration::ZERO)).unwrap();
+        if batch.is_empty() {
+            break;
+        }
+        all.extend(batch.filter_map(|event| Told::new(&event)));
+    }
+    assert_eq!(events.lost(), 0);
+    all
+}
