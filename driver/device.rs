@@ -9,7 +9,8 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        Arc, //
+        Arc,
+        SetOnce, //
     }, //
 };
 
@@ -117,9 +118,9 @@ pub(crate) struct FileState {
     pub(crate) cursor: ReadCursor,
     /// The sequence number of the next sample to fetch.
     next_sample: Atomic<u64>,
-    /// The place among the events.
+    /// The place among the events, of a file that has asked for some.
     #[pin]
-    pub(crate) events: Reader,
+    events: SetOnce<Pin<KBox<Reader>>>,
 }
 
 impl FileState {
@@ -128,8 +129,29 @@ impl FileState {
         try_pin_init!(Self {
             cursor: ReadCursor::new(),
             next_sample: Atomic::new(0),
-            events <- Reader::new(),
+            events: SetOnce::new(),
         })
+    }
+
+    /// Returns the place among the events, if this file has one.
+    pub(crate) fn events(&self) -> Option<&Reader> {
+        self.events.as_ref().map(|reader| &**reader)
+    }
+
+    /// Returns the place among the events.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY` if another thread is about to make it.
+    /// - `ENOMEM` if memory is short.
+    pub(crate) fn get_or_try_init_events(&self) -> Result<&Reader> {
+        if self.events.as_ref().is_none() {
+            let reader = KBox::pin_init(Reader::new(), GFP_KERNEL_ACCOUNT)?;
+
+            // Another thread may have been quicker, whose place is this one's as well then.
+            self.events.populate(reader);
+        }
+        self.events().ok_or(EBUSY)
     }
 
     /// Returns the sequence number of the next sample to fetch.

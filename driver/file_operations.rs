@@ -44,7 +44,9 @@ impl MiscDevice for Device {
 
     fn released(&self, state: &FileState) {
         state.cursor.close(&self.message);
-        state.events.close(&self.events);
+        if let Some(reader) = state.events() {
+            reader.close(&self.events);
+        }
     }
 
     #[inline(always)]
@@ -101,7 +103,9 @@ impl MiscDevice for Device {
         if history.newest() >= next.max(1) {
             events |= POLLPRI;
         }
-        if state.is_some_and(|state| state.events.has_events(&self.events)) {
+        let reader = state.and_then(FileState::events);
+
+        if reader.is_some_and(|reader| reader.has_events(&self.events)) {
             events |= POLLRDBAND;
         }
         events

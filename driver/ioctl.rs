@@ -82,9 +82,9 @@ fn common(device: &Device, file: &OpenFile<Device>, cmd: u32, arg: UserPtr) -> R
         _ if same_but_size(cmd, uapi::PROCMON_SNAPSHOT) => snapshot::snapshot(&device.events, arg),
         _ if same_but_size(cmd, uapi::PROCMON_HISTORY) => history(device, file, arg),
         _ if same_but_size(cmd, uapi::PROCMON_EVENTS) => {
-            let state = file.get_or_try_init()?;
+            let reader = file.get_or_try_init()?.get_or_try_init_events()?;
 
-            state.events.fetch(&device.events, file.as_file(), arg)
+            reader.fetch(&device.events, file.as_file(), arg)
         }
         _ => Err(ENOTTY),
     }
