@@ -94,7 +94,7 @@ fn begin_in_a_storm(processes: usize) -> usize {
 #[test]
 fn begun_at_any_moment() {
     let (_kernel, _module) = loaded("");
-    for _ in 0..if is_long() { 1_000 } else { 20 } {
+    for _ in 0..if is_long() { 1_000 } else { 8 } {
         assert_eq!(begin_in_a_storm(5), 0);
     }
 }
@@ -104,7 +104,7 @@ fn begun_at_any_moment() {
 fn after_losses() {
     let (_kernel, _module) = loaded("events_kb=64");
     let mut losses = 0;
-    for _ in 0..if is_long() { 20 } else { 2 } {
+    for _ in 0..if is_long() { 20 } else { 1 } {
         losses += begin_in_a_storm(150);
     }
     assert!(losses > 0);
