@@ -70,7 +70,8 @@ fn a_program_from_its_beginning_to_its_end() {
         panic!("{told:#?}");
     };
     assert_eq!(fork.creator(), own_pid());
-    assert_eq!(fork.creator_tid(), nix::unistd::gettid().as_raw());
+    let thread = nix::unistd::gettid().as_raw();
+    assert_eq!(fork.creator_tid(), thread, "event_fork.creator");
     assert_eq!(file, "/bin/sh");
     assert_eq!(
         arguments[..],

@@ -32,7 +32,7 @@ use super::fields::{numbers, same_as_proc, ticks};
 use super::{RECORD, all, arguments, call, own_pid, record_of, snapshot};
 
 /// Fails unless all values differ from each other and from 0, so that none can stand for another.
-pub fn telling<T: Copy + Default + Ord>(values: &[T]) {
+fn telling<T: Copy + Default + Ord>(values: &[T]) {
     let different: BTreeSet<_> = values.iter().copied().chain([T::default()]).collect();
     assert_eq!(different.len(), values.len() + 1, "values are alike");
 }
