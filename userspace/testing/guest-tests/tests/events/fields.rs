@@ -22,25 +22,12 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Gid, Pid, Uid, gettid, setresgid, setresuid};
-use procmon::events::{Event, EventFlags, EventKind, Events};
+use procmon::events::{EventFlags, EventKind};
 use procmon::{Device, Groups, SnapshotOptions};
 
 use super::values::{own_pid, wait4};
-use super::{everything, rest};
+use super::{each, everything, rest};
 use crate::snapshot::values::{Ramfs, touch, use_disk};
-
-/// Calls a function with each event up to now.
-fn each(events: &mut Events<'_>, mut f: impl FnMut(&Event<'_>)) {
-    loop {
-        let batch = events.wait(Some(Duration::ZERO)).unwrap();
-        if batch.is_empty() {
-            return;
-        }
-        for event in batch {
-            f(&event);
-        }
-    }
-}
 
 /// Makes a cgroup with this name. Returns its directory.
 pub fn cgroup(name: &str) -> Option<String> {

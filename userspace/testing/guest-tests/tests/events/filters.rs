@@ -17,7 +17,7 @@ use procmon::Device;
 use procmon::events::{Classes, EventFlags, EventKind, EventOptions};
 
 use super::fields::cgroup;
-use super::{Life, Told, about, everything, rest};
+use super::{Life, Told, about, each, everything, rest};
 
 /// A process of another user is seen by a filter for that user only.
 #[test]
@@ -159,15 +159,9 @@ fn by_subtree_after_a_loss() {
     writer.write_all(b".").unwrap();
     child.join();
     let mut ends = 0;
-    loop {
-        let batch = events.wait(Some(Duration::ZERO)).unwrap();
-        if batch.is_empty() {
-            break;
-        }
-        for event in batch {
-            ends += usize::from(matches!(event.kind(), EventKind::Exit(_)));
-        }
-    }
+    each(&mut events, |event| {
+        ends += usize::from(matches!(event.kind(), EventKind::Exit(_)));
+    });
     assert_eq!(ends, 3);
 }
 

@@ -92,16 +92,23 @@ fn about(events: &mut Events<'_>, pids: &[i32]) -> Vec<Told> {
         .collect()
 }
 
-/// Returns the events up to now, of which none must have been lost.
-fn rest(events: &mut Events<'_>) -> Vec<Told> {
-    let mut all = Vec::new();
+/// Calls a function with each event up to now.
+fn each(events: &mut Events<'_>, mut f: impl FnMut(&Event<'_>)) {
     loop {
         let batch = events.wait(Some(Duration::ZERO)).unwrap();
         if batch.is_empty() {
-            break;
+            return;
         }
-        all.extend(batch.filter_map(|event| Told::new(&event)));
+        for event in batch {
+            f(&event);
+        }
     }
+}
+
+/// Returns the events up to now, of which none must have been lost.
+fn rest(events: &mut Events<'_>) -> Vec<Told> {
+    let mut all = Vec::new();
+    each(events, |event| all.extend(Told::new(event)));
     assert_eq!(events.lost(), 0);
     all
 }

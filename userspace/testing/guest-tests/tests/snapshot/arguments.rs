@@ -285,11 +285,7 @@ fn callers_of_32_bits() {
     let mut expected = arguments(&records, 4);
     expected.flags = uapi::PROCMON_SNAPSHOT_BY_TGID;
     expected.tgid = child.pid();
-    // SAFETY: There are no gaps between the fields.
-    let bytes = unsafe {
-        std::slice::from_raw_parts((&raw const expected).cast::<u8>(), size_of_val(&expected))
-    };
-    region.fill(0, bytes);
+    region.fill(0, &raw::bytes_of(&expected));
     assert_eq!(
         ia32::ioctl(open(), uapi::PROCMON_SNAPSHOT, region.start()),
         Ok(0)
