@@ -34,11 +34,15 @@ use abstractions::{
 };
 use driver::{
     device::Device,
-    monitor::Monitor,
+    monitor::{
+        targets::List,
+        Monitor, //
+    },
     sysfs::{
         BufferSize,
         LatestSample,
-        Stats, //
+        Stats,
+        Targets, //
     },
     uapi, //
 };
@@ -103,6 +107,14 @@ module_param! {
     }
 }
 
+module_param! {
+    /// The processes that the monitor follows.
+    static TARGETS = "targets" {
+        bytes: 512,
+        description: "PIDs and names of processes to follow, separated by commas (default: none)",
+    }
+}
+
 /// The state of the loaded module.
 ///
 /// Its fields are initialised from bottom to top, so that the device can be opened only when
@@ -129,13 +141,20 @@ impl kernel::InPlaceModule for Procmon {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(|| {
             let shared = Arc::pin_init(Monitor::new(HISTORY.value() as usize), GFP_KERNEL)?;
+            let targets = List::parse(TARGETS.value()).inspect_err(|_| {
+                pr_err!(
+                    "targets must be at most {} PIDs and names\n",
+                    uapi::PROCMON_TARGETS_MAX,
+                );
+            })?;
 
+            shared.set_targets(targets, |targets| drop(shared.targets.replace(targets)))?;
             Ok(try_pin_init!(Self {
                 monitor: KThread::run(Monitor::THREAD_NAME, shared.clone())?,
                 device <- MiscDeviceRegistration::register(
                     Device::NAME,
                     Device::MODE,
-                    AttributeGroups::new::<(Stats, BufferSize, LatestSample)>(),
+                    AttributeGroups::new::<(Stats, BufferSize, LatestSample, Targets)>(),
                     Device::new(shared.clone()),
                 ),
                 _: {

@@ -74,6 +74,17 @@
 #define PROCMON_COMM_LEN 16
 
 /*
+ * targets: the processes that the monitor follows, in places from 0 on, separated by commas. Set
+ * when the module is loaded; the attribute "targets" in sysfs is for later, and takes white space
+ * between them as well. Each is one of:
+ *
+ * - a number: a process, as for PROCMON_SET_FILTER, which sets the first place. 0 leaves it empty.
+ * - a name: a process with that name, as the first 15 characters of its program's file are. If
+ *   there is none, the next one that executes such a program, also after it has ended.
+ */
+#define PROCMON_TARGETS_MAX 16
+
+/*
  * Result of PROCMON_GET_STATS.
  *
  * The totals count calls since the module was loaded or since the last PROCMON_RESET.
@@ -204,7 +215,7 @@ struct procmon_info {
 	__u32 events_size;	/* sizeof(struct procmon_events). */
 };
 
-#define PROCMON_ABI_VERSION 3
+#define PROCMON_ABI_VERSION 4
 
 /* Smallest strides: a record of the group BASIC, and a sample of ABI version 1. */
 #define PROCMON_RECORD_STRIDE_MIN	48
@@ -248,13 +259,15 @@ struct procmon_snapshot {
 #define PROCMON_SAMPLE_GONE	(1 << 1)	/* The target is gone: only its pid and start. */
 
 /*
- * The system at one moment, with the record of the target: the process that PROCMON_SET_FILTER
- * names.
+ * The system at one moment, with the record of a target: the process that PROCMON_SET_FILTER names,
+ * or one of those that were set together. Each place has samples of its own, numbered by
+ * themselves; the first place has samples of the system also while it is empty.
  *
- * The target stays the same process until the filter is set again. After it is gone, one last
- * sample says so, and no others are recorded until then, so that its history stays. PIDs, users
- * and groups are those of the initial namespaces. If the filter was set to a PID of no process, in
- * another PID namespace, the PID is 0 in that sample.
+ * A target stays the same process until its place is set again. After it is gone, one last sample
+ * says so, and no others are recorded until then, or until there is another process with the name
+ * that the place was set to, so that its history stays. PIDs, users and groups are those of the
+ * initial namespaces. If the place was set to a PID of no process, in another PID namespace, the
+ * PID is 0 in that sample.
  */
 struct procmon_sample {
 	__u64 sequence;		/* 1 for the first sample, then counted up without gaps. */
@@ -280,7 +293,8 @@ struct procmon_sample {
  * The smallest stride is PROCMON_SAMPLE_STRIDE_MIN. A group of the process that does not lie within
  * the stride is left out.
  *
- * The module keeps the latest samples, their number being the parameter "history". Samples between
+ * The module keeps the latest samples of each place that was ever set, their number being the
+ * parameter "history". Samples between
  * the requested one and the first one that is delivered are lost.
  */
 struct procmon_history {
@@ -294,6 +308,9 @@ struct procmon_history {
 	__u32 interval_ms;	/* Out: the time between two samples, in ms. */
 	__u64 oldest;		/* Out: sequence of the oldest one, "newest" + 1 if none is kept. */
 	__u64 newest;		/* Out: sequence of the newest sample, 0 before the first one. */
+	/* Since ABI version 4. */
+	__u32 target;		/* In: place of the target, less than PROCMON_TARGETS_MAX. */
+	__u32 reserved;		/* In: 0. */
 };
 
 /*
@@ -450,7 +467,7 @@ struct procmon_events {
 #define PROCMON_MAGIC 'P'
 
 /*
- * Zero the totals and clear the target; message and per_cpu_ops stay. Needs a file open for
+ * Zero the totals and clear all targets; message and per_cpu_ops stay. Needs a file open for
  * writing.
  */
 #define PROCMON_RESET		_IO(PROCMON_MAGIC, 0)
@@ -459,8 +476,8 @@ struct procmon_events {
 /* The totals and the target. */
 #define PROCMON_GET_STATS	_IOR(PROCMON_MAGIC, 2, struct procmon_stats)
 /*
- * Set the filter: the PID of the target, which is the process that the monitor follows, or 0 for
- * none. Needs a file open for writing.
+ * Set the filter: the PID of the first target, which is a process that the monitor follows, or 0
+ * for none. The others stay. Needs a file open for writing.
  *
  * The PID is one of the caller's PID namespace; a thread's ID stands for its process. The target
  * stays that process, even if the PID is allocated again. PROCMON_GET_STATS and the attribute
@@ -489,7 +506,7 @@ struct procmon_events {
 #define PROCMON_SNAPSHOT	_IOWR(PROCMON_MAGIC, 6, struct procmon_snapshot)
 /*
  * Deliver samples of the monitor. poll(2) reports POLLPRI for a file while there are samples from
- * the one on at which its last PROCMON_HISTORY would continue.
+ * the one on at which its last PROCMON_HISTORY would continue, for the same target.
  *
  * E2BIG, EFAULT, EINVAL: as for PROCMON_SNAPSHOT.
  * EPERM: the caller is not in the initial PID and user namespaces.

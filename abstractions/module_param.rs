@@ -4,7 +4,8 @@
 //!
 //! Those of the `kernel` crate are set when the module is loaded and do not appear in sysfs.
 //!
-//! Does not support types other than unsigned integers.
+//! Does not support types other than unsigned integers, and texts that stay as they were when the
+//! module was loaded.
 //!
 //! # Examples
 //!
@@ -19,7 +20,16 @@
 //!     }
 //! }
 //!
+//! module_param! {
+//!     /// The processes to follow.
+//!     static TARGETS = "targets" {
+//!         bytes: 512,
+//!         description: "Processes to follow (default: none)",
+//!     }
+//! }
+//!
 //! let limit = BUFFER_SIZE.value();
+//! let targets: &[u8] = TARGETS.value();
 //! ```
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
@@ -36,6 +46,10 @@ use kernel::{
 };
 
 use crate::abstractions::sync::wait_bit::WatchedU32;
+
+mod text;
+
+pub(crate) use text::TextParam;
 
 /// A parameter that is an unsigned number within a range, declared by [`module_param!`].
 pub(crate) struct UintParam {
@@ -130,14 +144,31 @@ impl UintParam {
 #[repr(transparent)]
 pub(crate) struct KernelParam(pub(crate) bindings::kernel_param);
 
-// SAFETY: It is constant, and the `UintParam` that it points to is `Sync`.
+// SAFETY: It is constant, and the `UintParam` or `TextParam` that it points to is `Sync`.
 unsafe impl Sync for KernelParam {}
 
-/// Declares a [`UintParam`] that is set by `insmod`, and shown and changed in
-/// `/sys/module/procmon/parameters/`.
+/// Declares a parameter that is set by `insmod`, and shown in `/sys/module/procmon/parameters/`.
 ///
-/// A value that is out of range or not a number is refused with `EINVAL` and a line in the log.
+/// - A [`UintParam`] can be changed there if its mode says so. A value that is out of range or not
+///   a number is refused with `EINVAL` and a line in the log.
+/// - A [`TextParam`] cannot. One of `bytes` or more is refused with `ENOSPC`, and a second one with
+///   `EEXIST`.
 macro_rules! module_param {
+    (
+        $(#[$attr:meta])*
+        $vis:vis static $ident:ident = $name:literal {
+            bytes: $bytes:literal,
+            description: $description:literal,
+        }
+    ) => {
+        $(#[$attr])*
+        $vis static $ident: $crate::abstractions::module_param::TextParam<$bytes> =
+            $crate::abstractions::module_param::TextParam::new();
+
+        $crate::abstractions::module_param::module_param!(
+            @param $ident, TextParam::<$bytes>, $name, ":string", 0o444, $description
+        );
+    };
     (
         $(#[$attr:meta])*
         $vis:vis static $ident:ident = $name:literal {
@@ -151,8 +182,17 @@ macro_rules! module_param {
         $vis static $ident: $crate::abstractions::module_param::UintParam =
             $crate::abstractions::module_param::UintParam::new($name, $default, $range);
 
+        $crate::abstractions::module_param::module_param!(
+            @param $ident, UintParam, $name, ":uint", $mode, $description
+        );
+    };
+    (
+        @param
+        $ident:ident, $type:ident $(::<$size:literal>)?, $name:literal, $c_type:literal, $mode:expr,
+        $description:literal
+    ) => {
         const _: () = {
-            $crate::abstractions::module_param::modinfo!("parmtype", $name, ":uint");
+            $crate::abstractions::module_param::modinfo!("parmtype", $name, $c_type);
             $crate::abstractions::module_param::modinfo!("parm", $name, ":", $description);
 
             #[link_section = "__param"]
@@ -161,7 +201,7 @@ macro_rules! module_param {
                 $crate::abstractions::module_param::KernelParam(::kernel::bindings::kernel_param {
                     name: ::kernel::str::as_char_ptr_in_const_context(::kernel::c_str!($name)),
                     mod_: $crate::abstractions::compat::this_module(),
-                    ops: &$crate::abstractions::module_param::UintParam::OPS,
+                    ops: &$crate::abstractions::module_param::$type$(::<$size>)?::OPS,
                     perm: $mode,
                     level: -1,
                     flags: 0,

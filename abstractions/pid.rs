@@ -204,9 +204,13 @@ unsafe impl Sync for PidRef {}
 /// may be the number of any of its threads.
 ///
 /// The object is never used for another process, even if the number is.
-#[doc(alias = "get_task_pid")]
 pub(crate) fn find_process(nr: Pid, guard: &rcu::Guard) -> Option<ARef<PidRef>> {
-    let task = find_task_by_vpid(nr, guard)?;
+    process_of(find_task_by_vpid(nr, guard)?)
+}
+
+/// Returns a reference to the ID of a task's process, if it has not been waited for.
+#[doc(alias = "get_task_pid")]
+pub(crate) fn process_of(task: &Task) -> Option<ARef<PidRef>> {
     // SAFETY: The task is valid, and this is a type of ID. There is none once the task has been
     // waited for.
     let pid = unsafe { bindings::get_task_pid(task.as_ptr(), bindings::pid_type_PIDTYPE_TGID) };

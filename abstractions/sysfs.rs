@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Read-only device attributes in sysfs.
+//! Device attributes in sysfs.
 //!
-//! Does not support attributes that can be written, binary ones, or lists of more than three.
+//! Does not support attributes that only can be written, binary ones, or lists of more than four.
 //!
 //! # Examples
 //!
 //! ```ignore
 //! struct BufferSize;
 //!
+//! #[vtable]
 //! impl Attribute<Device> for BufferSize {
 //!     const NAME: &'static CStr = c"buffer_size";
 //!
@@ -34,7 +35,10 @@ use core::{
 
 use kernel::{
     bindings,
-    error::from_result,
+    error::{
+        from_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
     fmt,
     page::PAGE_SIZE,
     prelude::*,
@@ -42,7 +46,10 @@ use kernel::{
 };
 
 /// An attribute of devices with data of type `T`.
+///
+/// All users may read it. Root may write it, if there is a `store()`.
 #[doc(alias = "device_attribute")]
+#[vtable]
 pub(crate) trait Attribute<T> {
     /// The name of the file.
     const NAME: &'static CStr;
@@ -53,6 +60,16 @@ pub(crate) trait Attribute<T> {
     ///
     /// Those of `out`, which is full.
     fn show(data: &T, out: &mut Formatter<'_>) -> fmt::Result;
+
+    /// Takes the text of one write(2), which is less than a page, wherever in the file it is
+    /// written to.
+    ///
+    /// # Errors
+    ///
+    /// Those of the attribute, which are those of the write.
+    fn store(_data: &T, _text: &[u8]) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// The file of an attribute, for notifying its pollers.
@@ -173,13 +190,19 @@ impl<R: FromDevice, A: Attribute<R::Data>> RawAttribute<R, A> {
             let mut attr: bindings::attribute = pin_init::zeroed();
 
             attr.name = kernel::str::as_char_ptr_in_const_context(A::NAME);
-            attr.mode = 0o444;
+            attr.mode = if A::HAS_STORE { 0o644 } else { 0o444 };
             attr
         },
         __bindgen_anon_1: bindings::device_attribute__bindgen_ty_1 {
             show: Some(Self::show),
         },
-        __bindgen_anon_2: pin_init::zeroed(),
+        __bindgen_anon_2: bindings::device_attribute__bindgen_ty_2 {
+            store: if A::HAS_STORE {
+                Some(Self::store)
+            } else {
+                None
+            },
+        },
     };
 
     /// Shows the attribute.
@@ -205,6 +228,29 @@ impl<R: FromDevice, A: Attribute<R::Data>> RawAttribute<R, A> {
             // The only failure is that the page is full.
             A::show(data, &mut out).map_err(|_| E2BIG)?;
             Ok(isize::try_from(out.bytes_written())?)
+        })
+    }
+
+    /// Takes a text for the attribute.
+    ///
+    /// # Safety
+    ///
+    /// To be called by the driver core, for a device that `R` has registered with this attribute
+    /// and with `len` bytes of text.
+    unsafe extern "C" fn store(
+        dev: *mut bindings::device,
+        _attr: *mut bindings::device_attribute,
+        text: *const c_char,
+        len: usize,
+    ) -> isize {
+        // SAFETY: As in `show()`.
+        let data = unsafe { R::from_device(dev) };
+        // SAFETY: By the safety requirements; nothing writes to the text during this call.
+        let text = unsafe { slice::from_raw_parts(text.cast::<u8>(), len) };
+
+        from_result(|| {
+            A::store(data, text)?;
+            Ok(isize::try_from(len)?)
         })
     }
 }
@@ -246,6 +292,7 @@ macro_rules! impl_attribute_list {
 impl_attribute_list!(A);
 impl_attribute_list!(A, B);
 impl_attribute_list!(A, B, C);
+impl_attribute_list!(A, B, C, D);
 
 #[kunit_tests(procmon_sysfs)]
 mod tests {
@@ -267,6 +314,7 @@ mod tests {
     /// A file of `N` bytes.
     struct Bytes<const N: usize>;
 
+    #[vtable]
     impl<const N: usize> Attribute<()> for Bytes<N> {
         const NAME: &'static CStr = c"bytes";
 
@@ -286,6 +334,46 @@ mod tests {
                 page.as_mut_ptr().cast(),
             )
         })
+    }
+
+    /// A file that takes "yes".
+    struct Yes;
+
+    #[vtable]
+    impl Attribute<()> for Yes {
+        const NAME: &'static CStr = c"yes";
+
+        fn show((): &(), _out: &mut Formatter<'_>) -> fmt::Result {
+            Ok(())
+        }
+
+        fn store((): &(), text: &[u8]) -> Result {
+            if text != b"yes" {
+                return Err(EINVAL);
+            }
+            Ok(())
+        }
+    }
+
+    fn store(text: &[u8]) -> isize {
+        // SAFETY: The text has that length, and `NoDevice` takes any device.
+        unsafe {
+            RawAttribute::<NoDevice, Yes>::store(
+                ptr::null_mut(),
+                ptr::null_mut(),
+                text.as_ptr().cast(),
+                text.len(),
+            )
+        }
+    }
+
+    #[test]
+    fn a_text_is_stored_as_a_whole() {
+        assert_eq!(store(b"yes"), 3);
+        // CAST: This is small.
+        assert_eq!(store(b"yes\n"), EINVAL.to_errno() as isize);
+        assert_eq!(RawAttribute::<NoDevice, Yes>::ATTRIBUTE.attr.mode, 0o644);
+        assert_eq!(RawAttribute::<NoDevice, Bytes<1>>::ATTRIBUTE.attr.mode, 0o444);
     }
 
     #[test]

@@ -25,6 +25,10 @@ use crate::driver::{
         ReadCursor, //
     },
     monitor::{
+        targets::{
+            List,
+            Place, //
+        },
         Monitor,
         Target, //
     },
@@ -69,7 +73,7 @@ impl Device {
         try_pin_init!(Self {
             message <- Message::new(),
             counters: Counters::new()?,
-            settings <- Settings::new(),
+            settings <- Settings::new(monitor.targets.list().has_first()),
             monitor,
             events <- Events::new(),
             _: {
@@ -90,24 +94,46 @@ impl Device {
             .report(&self.counters, || self.monitor.target_pid())
     }
 
-    /// Sets the target of the monitor, which users call the filter.
+    /// Sets the first target of the monitor, which users call the filter.
     pub(crate) fn set_target(&self, target: Option<Target>) {
         // Dropped at the end, without the lock.
-        let mut previous = None;
+        let mut previous = Place::UNSET;
 
         self.settings.set_target(target.is_some(), || {
             previous = self.monitor.set_target(target);
         });
+        if previous.has_name() {
+            self.monitor.forget_names();
+        }
     }
 
-    /// Sets the totals to zero and clears the target.
+    /// Sets all targets of the monitor.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Monitor::set_targets`]. The targets stay as they are then.
+    pub(crate) fn set_targets(&self, list: List) -> Result {
+        self.monitor.set_targets(list, |list| {
+            // As above.
+            let mut previous = List::UNSET;
+
+            self.settings.set_target(list.has_first(), || {
+                previous = self.monitor.targets.replace(list);
+            });
+        })
+    }
+
+    /// Sets the totals to zero and clears all targets.
     pub(crate) fn reset(&self) {
         // As above.
-        let mut previous = None;
+        let mut previous = List::UNSET;
 
         self.settings.reset(&self.counters, || {
-            previous = self.monitor.set_target(None);
+            previous = self.monitor.targets.replace(List::UNSET);
         });
+        if previous.has_names() {
+            self.monitor.forget_names();
+        }
     }
 }
 
@@ -116,6 +142,8 @@ impl Device {
 pub(crate) struct FileState {
     /// The position within the message.
     pub(crate) cursor: ReadCursor,
+    /// The target whose samples were fetched last.
+    target: Atomic<u32>,
     /// The sequence number of the next sample to fetch.
     next_sample: Atomic<u64>,
     /// The place among the events, of a file that has asked for some.
@@ -128,6 +156,7 @@ impl FileState {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             cursor: ReadCursor::new(),
+            target: Atomic::new(0),
             next_sample: Atomic::new(0),
             events: SetOnce::new(),
         })
@@ -154,13 +183,18 @@ impl FileState {
         self.events().ok_or(EBUSY)
     }
 
-    /// Returns the sequence number of the next sample to fetch.
-    pub(crate) fn next_sample(&self) -> u64 {
-        self.next_sample.load(Relaxed)
+    /// Returns the target whose samples were fetched last, and the sequence number of its next one.
+    pub(crate) fn next_sample(&self) -> (usize, u64) {
+        // CAST: It is less than the number of targets.
+        (
+            self.target.load(Relaxed) as usize,
+            self.next_sample.load(Relaxed),
+        )
     }
 
-    /// Sets the sequence number of the next sample to fetch.
-    pub(crate) fn set_next_sample(&self, sequence: u64) {
+    /// Sets the target and the sequence number of its next sample to fetch.
+    pub(crate) fn set_next_sample(&self, target: u32, sequence: u64) {
+        self.target.store(target, Relaxed);
         self.next_sample.store(sequence, Relaxed);
     }
 }

@@ -95,12 +95,12 @@ impl MiscDevice for Device {
     fn poll(&self, file: &OpenFile<Self>, table: &PollTable<'_>) -> u32 {
         let history = &self.monitor.history;
         let state = file.get();
-        let next = state.map_or(0, FileState::next_sample);
+        let (target, next) = state.map_or((0, 0), FileState::next_sample);
         let mut events = POLLIN | POLLOUT;
 
         table.register_wait(file.as_file(), &history.new_samples);
         table.register_wait(file.as_file(), &self.events.recorder.arrived);
-        if history.newest() >= next.max(1) {
+        if history.newest(target) >= next.max(1) {
             events |= POLLPRI;
         }
         let reader = state.and_then(FileState::events);

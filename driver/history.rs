@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The history: the latest samples of the monitor, and `PROCMON_HISTORY`.
+//! The history: the latest samples of the monitor's targets, and `PROCMON_HISTORY`.
 
 use core::mem::offset_of;
 
@@ -28,6 +28,7 @@ use crate::{
         }, //
     },
     driver::{
+        monitor::targets::MAX as TARGETS,
         record::{
             groups_within,
             redact_io, //
@@ -46,29 +47,31 @@ use crate::{
 const BATCH: usize = 32;
 
 /// The size of the arguments of the first version.
-const MIN_ARGUMENTS: usize = size_of::<Arguments>();
+const MIN_ARGUMENTS: usize = offset_of!(Arguments, target);
 
 /// The size of a sample of ABI version 1, whose record lacks the run time.
 const MIN_STRIDE: usize = uapi::PROCMON_SAMPLE_STRIDE_MIN as usize;
 
 const _: () = assert!(MIN_STRIDE == offset_of!(Sample, process) + offset_of!(Record, runtime));
 
-/// The latest samples, each with a sequence number.
+/// The latest samples of each target, with sequence numbers.
 #[pin_data]
 pub(crate) struct History {
     #[pin]
-    ring: SpinLock<Ring>,
+    rings: SpinLock<[Ring; TARGETS]>,
+    capacity: usize,
     /// Notified of each new sample.
     #[pin]
     pub(crate) new_samples: PollCondVar,
 }
 
-/// A ring of samples.
+/// A ring of samples, which are none before it has memory for them.
 ///
 /// # Invariants
 ///
 /// The sample with sequence number `n` is at index `n` modulo the length of `samples`, for the
 /// newest sample and as many before it as fit.
+#[derive(Default)]
 struct Ring {
     samples: KVVec<Sample>,
     newest: u64,
@@ -117,38 +120,74 @@ impl Ring {
 }
 
 impl History {
-    /// Creates an empty history for `capacity` samples.
+    /// Creates an empty history for `capacity` samples of each target. There is memory for those
+    /// of the first one.
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if there is no memory for them.
+    /// `ENOMEM` if memory is short.
     pub(crate) fn new(capacity: usize) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            ring <- new_spinlock!(
-                Ring {
-                    samples: zeroed_vec(capacity, GFP_KERNEL)?,
-                    newest: 0,
+            rings <- new_spinlock!(
+                {
+                    let mut rings = <[Ring; TARGETS]>::default();
+
+                    if let Some(first) = rings.first_mut() {
+                        first.samples = zeroed_vec(capacity, GFP_KERNEL)?;
+                    }
+                    rings
                 },
-                "History::ring"
+                "History::rings"
             ),
+            capacity,
             new_samples <- new_poll_condvar!("History::new_samples"),
         }? Error)
     }
 
-    /// Adds a sample under the next sequence number, and wakes pollers.
-    pub(crate) fn push(&self, sample: &Sample) {
+    /// Makes room for the samples of a target, for good.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if memory is short.
+    pub(crate) fn prepare(&self, target: usize) -> Result {
+        let has_room = |rings: &[Ring; TARGETS]| {
+            rings
+                .get(target)
+                .is_some_and(|ring| !ring.samples.is_empty())
+        };
+
+        // TIME: The lock is held for a look at a ring, here and below.
+        if has_room(&self.rings.lock()) {
+            return Ok(());
+        }
+
+        let mut samples = zeroed_vec(self.capacity, GFP_KERNEL)?;
+        let mut rings = self.rings.lock();
+
+        if let Some(ring) = rings.get_mut(target).filter(|ring| ring.samples.is_empty()) {
+            core::mem::swap(&mut ring.samples, &mut samples);
+        }
+        // What another caller's room has made superfluous is dropped without the lock.
+        drop(rings);
+        Ok(())
+    }
+
+    /// Adds a sample of a target under its next sequence number.
+    pub(crate) fn push(&self, target: usize, sample: &Sample) {
         // TIME: The lock is held for a copy of one sample.
-        self.ring.lock().push(sample);
-        self.new_samples.notify_all();
+        if let Some(ring) = self.rings.lock().get_mut(target) {
+            ring.push(sample);
+        }
     }
 
-    /// Returns the sequence number of the newest sample, or 0 if there is none.
-    pub(crate) fn newest(&self) -> u64 {
+    /// Returns the sequence number of the newest sample of a target, or 0 if there is none.
+    pub(crate) fn newest(&self, target: usize) -> u64 {
         // TIME: The lock is held for one load.
-        self.ring.lock().newest
+        self.rings.lock().get(target).map_or(0, |ring| ring.newest)
     }
 
-    /// Handles `PROCMON_HISTORY`. Returns the sequence number of the next sample to fetch.
+    /// Handles `PROCMON_HISTORY`. Returns the target, and the sequence number of its next sample to
+    /// fetch.
     ///
     /// # Errors
     ///
@@ -158,18 +197,20 @@ impl History {
     /// - `EINVAL` if an argument is out of range.
     /// - `ENOMEM` if memory is short.
     /// - `EPERM` if the caller is outside of the initial namespaces, which the samples are about.
-    pub(crate) fn fetch(&self, arg: UserPtr) -> Result<u64> {
+    pub(crate) fn fetch(&self, arg: UserPtr) -> Result<(u32, u64)> {
         let mut arguments: Arguments = read_user_struct(arg, MIN_ARGUMENTS)?;
         let Arguments {
             flags,
             stride,
             capacity,
+            target,
+            reserved,
             ..
         } = arguments;
         let is_stride_valid = (MIN_STRIDE..=PAGE_SIZE).contains(&(stride as usize))
             && stride % (align_of::<Sample>() as u32) == 0;
 
-        if flags != 0 || !is_stride_valid {
+        if flags != 0 || !is_stride_valid || target as usize >= TARGETS || reserved != 0 {
             return Err(EINVAL);
         }
 
@@ -193,7 +234,8 @@ impl History {
             let batch = samples.get_mut(..len).unwrap_or_default();
             let (count, oldest, newest) = {
                 // TIME: The lock is held for a copy of one batch.
-                let ring = self.ring.lock();
+                let rings = self.rings.lock();
+                let ring = rings.get(target as usize).ok_or(EINVAL)?;
 
                 (ring.copy(next, batch), ring.oldest(), ring.newest)
             };
@@ -236,6 +278,6 @@ impl History {
         arguments.sequence = next;
         arguments.interval_ms = crate::MONITOR_INTERVAL_MS.value();
         write_user_struct(arg, arguments.size as usize, &arguments)?;
-        Ok(next)
+        Ok((target, next))
     }
 }

@@ -179,7 +179,9 @@ fn set_filter(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result 
 fn history(device: &Device, file: &OpenFile<Device>, arg: UserPtr) -> Result {
     let state = file.get_or_try_init()?;
 
-    state.set_next_sample(device.monitor.history.fetch(arg)?);
+    let (target, next) = device.monitor.history.fetch(arg)?;
+
+    state.set_next_sample(target, next);
     Ok(())
 }
 

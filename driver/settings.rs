@@ -50,13 +50,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Creates settings without a target and with a baseline of zero.
-    pub(crate) fn new() -> impl PinInit<Self> {
+    /// Creates settings with a baseline of zero.
+    pub(crate) fn new(has_target: bool) -> impl PinInit<Self> {
         pin_init!(Self {
             values <- new_seqrwlock!(
                 Values {
                     baseline: Totals::default(),
-                    has_target: 0,
+                    has_target: has_target.into(),
                 },
                 "Settings::values"
             ),

@@ -15,13 +15,17 @@ use crate::{
     abstractions::sysfs::Attribute,
     driver::{
         device::Device,
-        monitor::Latest, //
+        monitor::{
+            targets::List,
+            Latest, //
+        }, //
     }, //
 };
 
 /// `stats`: the totals since the last reset, the operations since loading, and the filter.
 pub(crate) struct Stats;
 
+#[vtable]
 impl Attribute<Device> for Stats {
     const NAME: &'static CStr = c"stats";
 
@@ -40,6 +44,7 @@ impl Attribute<Device> for Stats {
 /// `buffer_size`: the limit of one write, in bytes.
 pub(crate) struct BufferSize;
 
+#[vtable]
 impl Attribute<Device> for BufferSize {
     const NAME: &'static CStr = c"buffer_size";
 
@@ -51,6 +56,7 @@ impl Attribute<Device> for BufferSize {
 /// `monitor`: the latest sample of the system.
 pub(crate) struct LatestSample;
 
+#[vtable]
 impl Attribute<Device> for LatestSample {
     const NAME: &'static CStr = c"monitor";
 
@@ -64,5 +70,25 @@ impl Attribute<Device> for LatestSample {
         writeln!(out, "uninterruptible: {}", sample.uninterruptible)?;
         writeln!(out, "zombies: {}", sample.zombies)?;
         writeln!(out, "forks: {}", sample.forks)
+    }
+}
+
+/// `targets`: the processes that the monitor follows, as PIDs in the reader's PID namespace and as
+/// names. A write sets all of them.
+pub(crate) struct Targets;
+
+#[vtable]
+impl Attribute<Device> for Targets {
+    const NAME: &'static CStr = c"targets";
+
+    fn show(device: &Device, out: &mut Formatter<'_>) -> fmt::Result {
+        match kernel::current!().active_pid_ns() {
+            Some(ns) => device.monitor.targets.list().show(ns, out),
+            None => Ok(()),
+        }
+    }
+
+    fn store(device: &Device, text: &[u8]) -> Result {
+        device.set_targets(List::parse(text)?)
     }
 }

@@ -8,15 +8,21 @@ use kernel::{
     pid_namespace::PidNamespace,
     prelude::*,
     sync::rcu,
-    task::Pid, //
+    task::{
+        Pid,
+        Task, //
+    }, //
 };
 
 use crate::{
     abstractions::{
-        pid::walk::{
-            for_each_pid,
-            Budget,
-            Walk, //
+        pid::{
+            walk::{
+                for_each_pid,
+                Budget,
+                Walk, //
+            },
+            PidRef, //
         },
         pid_namespace::PidNamespaceExt,
         task::{
@@ -51,11 +57,12 @@ impl Census {
         }
     }
 
-    /// Counts all tasks.
+    /// Counts all tasks, and has a function look at each process and its main thread.
     ///
     /// TIME: Each ID is visited once, and there are at most `pid_max` of them. RCU is held for one
     /// budget of them at a time. So unloading waits for the run that is under way, and no longer.
-    pub(super) fn run(&mut self) -> Sample {
+    #[inline(always)]
+    pub(super) fn run(&mut self, mut visit: impl FnMut(&PidRef, &Task)) -> Sample {
         let ns = PidNamespace::initial();
         let previous = self.time;
         let time = ktime_get_boottime_ns();
@@ -85,7 +92,8 @@ impl Census {
                     }
                     _ => {}
                 }
-                if pid.thread_group_leader(&guard).is_some() {
+                if let Some(leader) = pid.thread_group_leader(&guard) {
+                    visit(pid, leader);
                     sample.processes = sample.processes.wrapping_add(1);
                     if state == uapi::PROCMON_STATE_ZOMBIE {
                         sample.zombies = sample.zombies.wrapping_add(1);

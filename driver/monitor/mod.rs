@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The monitor: a kernel thread that samples the system and one target process at intervals.
+//! The monitor: a kernel thread that samples the system and its targets at intervals.
 //!
 //! - [`census`]: counts the tasks of the system.
-//! - [`target`]: follows one process.
+//! - [`target`]: one process.
+//! - [`targets`]: the places for processes that are followed.
 
 use kernel::{
+    new_mutex,
     new_spinlock,
     prelude::*,
     sync::{
+        Arc,
+        Mutex,
         SetOnce,
         SpinLock, //
     },
@@ -26,20 +30,30 @@ use crate::{
         time::{
             ktime_get_boottime_ns,
             next_due, //
+        },
+        tracepoint::{
+            events::SchedProcessExec,
+            Registration, //
         }, //
     },
     driver::history::History,
-    uapi::procmon_sample as Sample, //
+    uapi::{
+        self,
+        procmon_sample as Sample, //
+    }, //
 };
 
 mod census;
 mod target;
+pub(crate) mod targets;
 
 use census::Census;
 pub(crate) use target::Target;
-use target::{
-    Follower,
-    Selection, //
+use targets::{
+    Copy,
+    List,
+    Place,
+    Targets, //
 };
 
 /// The latest sample.
@@ -51,7 +65,7 @@ pub(crate) struct Latest {
     pub(crate) sample: Sample,
 }
 
-/// The results of the monitor and its target, shared between its thread and its users.
+/// The results of the monitor and its targets, shared between its thread and its users.
 #[pin_data]
 pub(crate) struct Monitor {
     #[pin]
@@ -59,8 +73,11 @@ pub(crate) struct Monitor {
     /// The samples that are kept.
     #[pin]
     pub(crate) history: History,
+    /// The processes that are followed.
+    pub(crate) targets: Arc<Targets>,
+    /// The probe that finds targets by their names, while any has one.
     #[pin]
-    selection: SpinLock<Selection>,
+    probe: Mutex<Option<Registration<SchedProcessExec, Targets>>>,
     /// The attribute that shows the latest sample, once it is registered.
     #[pin]
     attribute: SetOnce<AttributeFile>,
@@ -70,11 +87,11 @@ impl Monitor {
     /// The name of the thread.
     pub(crate) const THREAD_NAME: &'static CStr = c"procmon_monitor";
 
-    /// Creates a monitor without samples, whose history holds `capacity` of them.
+    /// Creates a monitor without samples, whose history holds `capacity` of each target.
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if there is no memory for the history.
+    /// `ENOMEM` if memory is short.
     pub(crate) fn new(capacity: usize) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             latest <- new_spinlock!(
@@ -85,7 +102,8 @@ impl Monitor {
                 "Monitor::latest"
             ),
             history <- History::new(capacity),
-            selection <- new_spinlock!(Selection::default(), "Monitor::selection"),
+            targets: Arc::pin_init(Targets::new(), GFP_KERNEL)?,
+            probe <- new_mutex!(None, "Monitor::probe"),
             attribute: SetOnce::new(),
         }? Error)
     }
@@ -102,50 +120,79 @@ impl Monitor {
         let _ = self.attribute.populate(attribute);
     }
 
-    /// Sets the target from the next sample on. Returns the previous one.
-    pub(crate) fn set_target(&self, target: Option<Target>) -> Option<Target> {
-        // TIME: The lock is held for a copy of the target, or for a lookup of its ID.
-        let mut selection = self.selection.lock();
+    /// Sets all targets from the next sample on, by a function that puts the list in force.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOENT` if the kernel does not tell of programs that are executed, by which names are
+    ///   found.
+    /// - `ENOMEM` if memory is short.
+    pub(crate) fn set_targets(&self, list: List, replace: impl FnOnce(List)) -> Result {
+        // TIME: The lock is held while the probe is registered or dropped: milliseconds, and until
+        // the probes of others that run at this moment have returned.
+        let mut probe = self.probe.lock();
 
-        selection.generation = selection.generation.wrapping_add(1);
-        core::mem::replace(&mut selection.target, target)
-    }
-
-    /// Returns the target's ID in the caller's PID namespace, or 0 without a target.
-    pub(crate) fn target_pid(&self) -> Pid {
-        let caller = kernel::current!();
-        let Some(ns) = caller.active_pid_ns() else {
-            return 0;
-        };
-        // TIME: As in `set_target()`.
-        let selection = self.selection.lock();
-
-        selection
-            .target
-            .as_ref()
-            .map_or(0, |target| target.nr_ns(ns))
-    }
-
-    /// Returns the selection if it is not of this generation any more.
-    fn selection_since(&self, generation: u64) -> Option<Selection> {
-        // TIME: As in `set_target()`.
-        let selection = self.selection.lock();
-
-        (selection.generation != generation).then(|| selection.clone())
-    }
-
-    /// Publishes a sample: with the target in the history, or of the system alone.
-    fn publish(&self, system: &Sample, recorded: Option<&Sample>) {
-        if let Some(sample) = recorded {
-            self.history.push(sample);
+        for (index, place) in (0..targets::MAX).zip(list.iter()) {
+            if place.is_set() {
+                self.history.prepare(index)?;
+            }
         }
+        // Before the list is in force, so that no process is missed: one that is there already is
+        // found by a search, and one from now on by the probe.
+        if list.has_names() && probe.is_none() {
+            *probe = Some(Registration::new(self.targets.clone())?);
+        }
+        replace(list);
+        self.tidy(&mut probe);
+        Ok(())
+    }
+
+    /// Sets the first target from the next sample on. Returns the previous one.
+    pub(crate) fn set_target(&self, target: Option<Target>) -> Place {
+        self.targets.replace_first(target)
+    }
+
+    /// Drops the probe if no target has a name any more.
+    pub(crate) fn forget_names(&self) {
+        // TIME: As in `set_targets()`.
+        self.tidy(&mut self.probe.lock());
+    }
+
+    fn tidy(&self, probe: &mut Option<Registration<SchedProcessExec, Targets>>) {
+        if !self.targets.has_names() {
+            *probe = None;
+        }
+    }
+
+    /// Returns the first target's ID in the caller's PID namespace, or 0 without a process.
+    pub(crate) fn target_pid(&self) -> Pid {
+        kernel::current!()
+            .active_pid_ns()
+            .map_or(0, |ns| self.targets.first_nr(ns))
+    }
+
+    /// Publishes a sample of the system, and those of the targets.
+    fn publish(&self, system: &Sample, targets: &Copy) {
+        for (index, place) in (0..targets::MAX).zip(targets.list.iter()) {
+            let sample = match place.target() {
+                Some(target) => target.add_to(*system),
+                // Without a target, this is the history of the system.
+                None if index == 0 && !place.is_set() => *system,
+                None => continue,
+            };
+
+            self.history.push(index, &sample);
+            if sample.flags & uapi::PROCMON_SAMPLE_GONE != 0 {
+                self.targets.end(index, targets);
+            }
+        }
+        self.history.new_samples.notify_all();
         {
             // TIME: As in `latest()`.
             let mut latest = self.latest.lock();
 
             latest.samples = latest.samples.wrapping_add(1);
-            // A sample that is not kept is shown nevertheless.
-            latest.sample = *recorded.unwrap_or(system);
+            latest.sample = *system;
         }
         if let Some(attribute) = self.attribute.as_ref() {
             attribute.notify();
@@ -175,17 +222,17 @@ impl Monitor {
 impl ThreadFn for Monitor {
     fn run(&self, thread: &CurrentThread) {
         let mut census = Census::new();
-        let mut follower = Follower::default();
+        let mut targets = Copy::new();
         let mut due = ktime_get_boottime_ns();
 
         // TIME: Each round sleeps until a deadline that is later than the last one.
         while !thread.should_stop() {
-            let system = census.run();
+            let mut search = self.targets.search();
+            let system = census.run(|process, leader| search.visit(process, leader));
 
-            if let Some(selection) = self.selection_since(follower.generation()) {
-                follower = Follower::from(selection);
-            }
-            self.publish(&system, follower.add_to(system).as_ref());
+            self.targets.finish(search);
+            self.targets.refresh(&mut targets);
+            self.publish(&system, &targets);
             due = Self::wait(thread, due);
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The target: the process that the monitor follows. For users it is the filter.
+//! A target: a process that the monitor follows.
 
 use core::ptr;
 
@@ -11,7 +11,10 @@ use kernel::{
         aref::ARef,
         rcu, //
     },
-    task::Pid, //
+    task::{
+        Pid,
+        Task, //
+    }, //
 };
 
 use crate::{
@@ -31,16 +34,22 @@ use crate::{
     }, //
 };
 
-/// A process that was selected by an ID in the PID namespace of a caller.
+/// A process that was selected by its ID or by its name.
 #[derive(Clone)]
-pub(crate) struct Target {
-    /// The process, unless the ID was that of none.
-    process: Option<ARef<PidRef>>,
-    /// The start time of its main thread in nanoseconds since boot; 0 without a process.
-    start_time: u64,
-    /// The ID, and the namespace that it is valid in.
-    nr: Pid,
-    ns: ARef<PidNamespace>,
+pub(crate) enum Target {
+    /// A process.
+    Process {
+        /// Its ID, which is that of no other process, even if the number is.
+        process: ARef<PidRef>,
+        /// The start time of its main thread in nanoseconds since boot.
+        start_time: u64,
+    },
+    /// The ID was that of no process.
+    Nobody {
+        /// The ID, and the namespace that it is valid in.
+        nr: Pid,
+        ns: ARef<PidNamespace>,
+    },
 }
 
 impl Target {
@@ -62,35 +71,34 @@ impl Target {
         let ns = kernel::current!().active_pid_ns().ok_or(ESRCH)?.into();
         // TIME: RCU is held for two lookups.
         let guard = rcu::read_lock();
-        let process = find_process(nr, &guard);
-        let leader = process
-            .as_ref()
-            .and_then(|process| process.thread_group_leader(&guard));
 
-        Ok(Some(Self {
-            start_time: leader.map_or(0, TaskExt::start_boottime),
-            process,
-            nr,
-            ns,
+        Ok(Some(match find_process(nr, &guard) {
+            Some(process) => Self::Process {
+                start_time: process
+                    .thread_group_leader(&guard)
+                    .map_or(0, TaskExt::start_boottime),
+                process,
+            },
+            None => Self::Nobody { nr, ns },
         }))
+    }
+
+    /// Selects a process with this main thread.
+    pub(super) fn new(process: ARef<PidRef>, leader: &Task) -> Self {
+        Self::Process {
+            process,
+            start_time: leader.start_boottime(),
+        }
     }
 
     /// Returns the process's ID in a PID namespace, or 0 if it has none there.
     ///
     /// An ID of no process is valid in the namespace of the caller who gave it only.
-    pub(crate) fn nr_ns(&self, ns: &PidNamespace) -> Pid {
-        match &self.process {
-            Some(process) => process.nr_ns(ns),
-            None if ptr::eq(ns.as_ptr(), self.ns.as_ptr()) => self.nr,
-            None => 0,
-        }
-    }
-
-    /// Returns the ID in the initial PID namespace.
-    pub(super) fn initial_nr(&self) -> Pid {
-        match &self.process {
-            Some(process) => process.nr(),
-            None => self.nr_ns(PidNamespace::initial()),
+    pub(super) fn nr_ns(&self, reader: &PidNamespace) -> Pid {
+        match self {
+            Self::Process { process, .. } => process.nr_ns(reader),
+            Self::Nobody { nr, ns } if ptr::eq(reader.as_ptr(), ns.as_ptr()) => *nr,
+            Self::Nobody { .. } => 0,
         }
     }
 
@@ -100,68 +108,35 @@ impl Target {
         // TIME: RCU is held for one lookup.
         let guard = rcu::read_lock();
 
-        self.process
-            .as_ref()
-            .is_some_and(|process| process.thread_group_leader(&guard).is_some())
-    }
-}
-
-/// The target of the monitor, with a count of how often it was set.
-#[derive(Clone, Default)]
-pub(super) struct Selection {
-    pub(super) target: Option<Target>,
-    pub(super) generation: u64,
-}
-
-/// Samples the target, repeatedly, until it has exited.
-#[derive(Default)]
-pub(super) struct Follower {
-    selection: Selection,
-    is_reaped: bool,
-}
-
-impl From<Selection> for Follower {
-    fn from(selection: Selection) -> Self {
-        Self {
-            selection,
-            is_reaped: false,
+        match self {
+            Self::Process { process, .. } => process.thread_group_leader(&guard).is_some(),
+            Self::Nobody { .. } => false,
         }
     }
-}
 
-impl Follower {
-    /// Returns the generation of the selection that this follows.
-    pub(super) fn generation(&self) -> u64 {
-        self.selection.generation
-    }
-
-    /// Adds the target to a sample of the system.
-    ///
-    /// Returns `None` after the sample that reports the target's exit, so that its history is kept.
-    pub(super) fn add_to(&mut self, mut sample: Sample) -> Option<Sample> {
-        let Some(target) = &self.selection.target else {
-            return Some(sample);
+    /// Adds the process to a sample of the system. Its flags say whether it is there or gone.
+    pub(super) fn add_to(&self, mut sample: Sample) -> Sample {
+        let (pid, start_time) = match self {
+            Self::Process {
+                process,
+                start_time,
+            } => (process.nr(), *start_time),
+            Self::Nobody { .. } => (self.nr_ns(PidNamespace::initial()), 0),
         };
-
-        if self.is_reaped {
-            return None;
-        }
-
-        let record = Request::of_kernel_thread(kernel::current!()).find(target.initial_nr());
+        let record = Request::of_kernel_thread(kernel::current!()).find(pid);
 
         // Checked after the record was read: no other process had the ID until now.
-        if !target.is_alive() {
-            self.is_reaped = true;
+        if !self.is_alive() {
             sample.flags = uapi::PROCMON_SAMPLE_GONE;
             sample.process = Record {
-                pid: target.initial_nr(),
-                start_time: target.start_time,
+                pid,
+                start_time,
                 ..Zeroable::zeroed()
             };
         } else if let Some(record) = record {
             sample.flags = uapi::PROCMON_SAMPLE_PROCESS;
             sample.process = record;
         }
-        Some(sample)
+        sample
     }
 }
