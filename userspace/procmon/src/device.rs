@@ -292,9 +292,9 @@ impl Device {
         })
     }
 
-    /// Sets the target by its PID, the process that the monitor follows, or clears it.
+    /// Sets the first target by its PID, a process that the monitor follows, or clears it.
     ///
-    /// The ID of a thread stands for its process. A PID of no process is allowed.
+    /// [`set_targets`](crate::sysfs::set_targets) sets all of them. The ID of a thread stands for its process. A PID of no process is allowed.
     ///
     /// # Errors
     ///
@@ -418,14 +418,26 @@ impl Device {
         Events::new(self, options)
     }
 
-    /// Returns the samples of the monitor, from the one with this sequence number on, or from the
-    /// oldest one that is kept.
+    /// Returns the samples of the monitor with the first target, from the one with this sequence
+    /// number on, or from the oldest one that is kept.
     ///
     /// # Errors
     ///
     /// With [`ErrorKind::NoPermission`] if the caller is not in the initial PID and user
     /// namespaces, and if there is no memory.
     pub fn history(&self, from: u64) -> Result<History> {
+        self.history_of(0, from)
+    }
+
+    /// Returns the samples with the target of a place, from 0 on: see
+    /// [`targets`](crate::sysfs::targets). Each place has sequence numbers of its own. There are no
+    /// samples of a place that was never set.
+    ///
+    /// # Errors
+    ///
+    /// As [`history`](Self::history), and with [`ErrorKind::InvalidInput`] if there is no such
+    /// place.
+    pub fn history_of(&self, place: u32, from: u64) -> Result<History> {
         /// Samples that one call fetches.
         const BATCH: usize = 512;
         const INITIAL_NAMESPACES: &str =
@@ -446,6 +458,7 @@ impl Device {
                 samples: space.as_mut_ptr() as u64,
                 stride: size_of::<Sample>() as u32,
                 capacity,
+                target: place,
                 ..Default::default()
             };
             // SAFETY: PROCMON_HISTORY takes and gives a procmon_history, and fills at most this

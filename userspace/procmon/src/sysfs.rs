@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Statistics, the monitor's last sample and the module's parameters, under `/sys`.
+//! Statistics, the monitor's last sample and its targets, and the module's parameters, under
+//! `/sys`.
 //!
 //! Every user may read these files, and reading them counts nowhere.
 
 use std::collections::HashMap;
+use std::fmt::{self, Display};
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -168,14 +170,105 @@ impl Parameter {
     /// If the value is out of [range](Self::range), the parameter is not
     /// [writable](Self::is_writable), or the caller is not root.
     pub fn set(self, value: u32) -> Result<()> {
-        let path = self.path();
-        // No truncation or creation: sysfs has neither, and no other file may come to be.
-        fs::File::options()
-            .write(true)
-            .open(&path)
-            .and_then(|mut file| std::io::Write::write_all(&mut file, value.to_string().as_bytes()))
-            .map_err(|reason| Error::io(format!("write {value} to"), &path, reason))
+        write(&self.path(), &value.to_string())
     }
+}
+
+/// A process that the monitor follows: a place for one.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(untagged))]
+#[non_exhaustive]
+pub enum TargetPlace {
+    /// It is empty.
+    #[default]
+    Empty,
+    /// The process with this PID, in the PID namespace of the caller, at the time it was set. The
+    /// process has no PID in the namespace of a reader who finds [`Empty`](Self::Empty) there.
+    Pid(i32),
+    /// A process with this name, and after its end the next one.
+    Name(String),
+}
+
+impl TargetPlace {
+    /// The largest number of places.
+    pub const MAX: usize = uapi::PROCMON_TARGETS_MAX as usize;
+}
+
+impl FromStr for TargetPlace {
+    type Err = ParseError;
+
+    /// Parses a PID, or 0 for an empty place, or the name of a process.
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let invalid = || ParseError::Target(text.to_owned());
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return match text.parse().map_err(|_| invalid())? {
+                0 => Ok(Self::Empty),
+                pid if pid > 0 => Ok(Self::Pid(pid)),
+                _ => Err(invalid()),
+            };
+        }
+        // A comma is between targets.
+        let is_valid = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+        if !text.bytes().all(is_valid) {
+            return Err(invalid());
+        }
+        Ok(Self::Name(text.to_owned()))
+    }
+}
+
+impl Display for TargetPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("0"),
+            Self::Pid(pid) => pid.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+/// The targets of the monitor.
+struct Targets(Vec<TargetPlace>);
+
+impl FromStr for Targets {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let places: Result<_, _> = text.split_whitespace().map(str::parse).collect();
+        places.map(Self)
+    }
+}
+
+/// Reads the attribute `targets`: the places up to the last one that is set.
+///
+/// # Errors
+///
+/// If the file cannot be read or understood.
+pub fn targets() -> Result<Vec<TargetPlace>> {
+    read::<Targets>(&Path::new(ATTRIBUTES).join("targets")).map(|targets| targets.0)
+}
+
+/// Writes the attribute `targets`: sets all places, those behind the last one to be empty.
+///
+/// # Errors
+///
+/// If there are more than [`TargetPlace::MAX`], a PID is negative, a name has a comma, or other
+/// than visible characters of ASCII, or the caller is not root. Nothing has changed then.
+pub fn set_targets(places: &[TargetPlace]) -> Result<()> {
+    let places: Vec<_> = places.iter().map(ToString::to_string).collect();
+    // Something is written in any case.
+    let text = places.join(" ") + "\n";
+    write(&Path::new(ATTRIBUTES).join("targets"), &text)
+}
+
+/// Writes a text to a file in one go.
+fn write(path: &Path, text: &str) -> Result<()> {
+    // No truncation or creation: sysfs has neither, and no other file may come to be.
+    fs::File::options()
+        .write(true)
+        .open(path)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+        .map_err(|reason| Error::io(format!("write {} to", text.trim_end()), path, reason))
 }
 
 /// Reads the attribute `stats`.
@@ -229,6 +322,9 @@ pub enum ParseError {
     /// A key that must be there is not.
     #[error("{0:?} is missing")]
     Missing(&'static str),
+    /// A target is neither a PID nor a name.
+    #[error("target {0:?} is neither a PID nor the name of a process")]
+    Target(String),
     /// A value is not a number, or too large.
     #[error("{key:?} has no valid number: {value:?}")]
     Value {
@@ -352,6 +448,24 @@ mod tests {
             parse(&STATS.replace("filter_pid", "pid")),
             ParseError::Missing("filter_pid")
         );
+    }
+
+    #[test]
+    fn targets_are_parsed() {
+        let targets = |text: &str| text.parse::<Targets>().map(|targets| targets.0);
+        assert_eq!(targets(""), Ok(Vec::new()));
+        let expected = vec![
+            TargetPlace::Pid(7),
+            TargetPlace::Empty,
+            TargetPlace::Name("7zip".to_owned()),
+        ];
+        assert_eq!(targets("7 0 7zip"), Ok(expected.clone()));
+        let texts: Vec<_> = expected.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["7", "0", "7zip"]);
+        for text in ["-7", "99999999999", "a,b", "\u{e4}", "-"] {
+            let error = ParseError::Target(text.to_owned());
+            assert_eq!(targets(text), Err(error), "{text}");
+        }
     }
 
     #[test]

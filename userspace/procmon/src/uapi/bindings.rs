@@ -18,6 +18,7 @@ pub const PROCMON_HISTORY_MIN: u32 = 1;
 pub const PROCMON_HISTORY_MAX: u32 = 65536;
 pub const PROCMON_HISTORY_DEFAULT: u32 = 3600;
 pub const PROCMON_COMM_LEN: u32 = 16;
+pub const PROCMON_TARGETS_MAX: u32 = 16;
 pub const PROCMON_STATE_NOT_FOUND: ::std::os::raw::c_int = -1;
 pub const PROCMON_STATE_RUNNING: ::std::os::raw::c_int = 0;
 pub const PROCMON_STATE_SLEEPING: ::std::os::raw::c_int = 1;
@@ -45,7 +46,7 @@ pub const PROCMON_SNAPSHOT_BY_TGID: u32 = 16;
 pub const PROCMON_TASK_KTHREAD: u32 = 1;
 pub const PROCMON_TASK_EXITING: u32 = 2;
 pub const PROCMON_TASK_MIXED: u32 = 4;
-pub const PROCMON_ABI_VERSION: u32 = 3;
+pub const PROCMON_ABI_VERSION: u32 = 4;
 pub const PROCMON_RECORD_STRIDE_MIN: u32 = 48;
 pub const PROCMON_SAMPLE_STRIDE_MIN: u32 = 232;
 pub const PROCMON_SAMPLE_PROCESS: u32 = 1;
@@ -79,7 +80,7 @@ pub const PROCMON_SET_FILTER: u32 = 1074024451;
 pub const PROCMON_QUERY_PID: u32 = 3223343108;
 pub const PROCMON_INFO: u32 = 2150125573;
 pub const PROCMON_SNAPSHOT: u32 = 3225440262;
-pub const PROCMON_HISTORY: u32 = 3224915975;
+pub const PROCMON_HISTORY: u32 = 3225440263;
 pub const PROCMON_EVENTS: u32 = 3227537416;
 pub const PROCMON_GET_STATS32: u32 = 2148814850;
 pub const PROCMON_QUERY_PID32: u32 = 3223080964;
@@ -374,11 +375,13 @@ pub struct procmon_history {
     pub interval_ms: __u32,
     pub oldest: __u64,
     pub newest: __u64,
+    pub target: __u32,
+    pub reserved: __u32,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    ["Size of procmon_history"][::std::mem::size_of::<procmon_history>() - 56usize];
+    ["Size of procmon_history"][::std::mem::size_of::<procmon_history>() - 64usize];
     ["Alignment of procmon_history"][::std::mem::align_of::<procmon_history>() - 8usize];
     ["Offset of field: procmon_history::size"]
         [::std::mem::offset_of!(procmon_history, size) - 0usize];
@@ -400,6 +403,10 @@ const _: () = {
         [::std::mem::offset_of!(procmon_history, oldest) - 40usize];
     ["Offset of field: procmon_history::newest"]
         [::std::mem::offset_of!(procmon_history, newest) - 48usize];
+    ["Offset of field: procmon_history::target"]
+        [::std::mem::offset_of!(procmon_history, target) - 56usize];
+    ["Offset of field: procmon_history::reserved"]
+        [::std::mem::offset_of!(procmon_history, reserved) - 60usize];
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, Hash, PartialEq, Eq)]

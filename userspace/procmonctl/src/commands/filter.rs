@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `filter`: the target of the monitor.
+//! `filter`: the first target of the monitor.
 
 use std::fmt::{self, Display};
 
@@ -12,8 +12,8 @@ use crate::values;
 
 /// Show or set the process that the monitor records ("history" shows the result)
 ///
-/// The module calls this PID its filter, but it filters nothing: it is the target, the one process
-/// that is in each sample of the monitor. The ID of a thread stands for its process. The process
+/// The module calls this PID its filter, but it filters nothing: it is the first target, the process
+/// that is in each sample of the monitor. "targets" sets several. The ID of a thread stands for its process. The process
 /// need not exist. Showing the PID takes no privilege.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]

@@ -29,7 +29,8 @@ const JSON_VERSION: u32 = 2;
 /// Show the samples of the monitor
 ///
 /// The monitor takes one sample of the system in each interval, with the process that "filter" has
-/// set as its target. When that process is gone, recording stops until "filter" is used again.
+/// set as its target, and others with those that "targets" has set. When a process is gone,
+/// recording stops until there is another target in its place.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -44,6 +45,16 @@ pub struct Args {
     /// Begin with the sample of this number
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
     pub from: u64,
+
+    /// Show the samples with the target in this place, from 0 on
+    #[arg(
+        long,
+        value_name = "PLACE",
+        default_value = "0",
+        hide_default_value = true,
+        value_parser = clap::value_parser!(u32).range(0..procmon::sysfs::TargetPlace::MAX as i64)
+    )]
+    pub target: u32,
 }
 
 pub const JSON: &str = "  history  {version, boot_id, interval_ms, missed, next,
@@ -52,7 +63,8 @@ pub const JSON: &str = "  history  {version, boot_id, interval_ms, missed, next,
 const EXAMPLES: &str = "\
 Examples:
   procmonctl filter 4711; sleep 60; procmonctl history --plot
-  procmonctl history --json --from 100";
+  procmonctl history --json --from 100
+  procmonctl targets cron sshd; sleep 60; procmonctl history --target 1";
 
 /// A sample for programs. Times are in nanoseconds since boot, memory is in bytes.
 #[derive(Serialize)]
@@ -145,7 +157,7 @@ struct Document {
 impl Args {
     pub fn run(self, session: &Session) -> anyhow::Result<()> {
         let out = &session.out;
-        let history = session.open_to_read()?.history(self.from)?;
+        let history = session.open_to_read()?.history_of(self.target, self.from)?;
         let rows = || rows(history.samples(), Clock::read());
         if out.is_json() {
             return out.print_json(&Document {
@@ -161,11 +173,13 @@ impl Args {
             return out.bytes(&csv(&rows())?);
         }
         if history.samples().is_empty() {
-            complain(match sysfs::monitor()?.samples {
-                0 => "there are no samples yet".to_owned(),
-                newest => format!(
-                    "there is no sample {} yet: the newest is {newest}",
-                    self.from
+            complain(match (sysfs::monitor()?.samples, history.next()) {
+                (0, _) => "there are no samples yet".to_owned(),
+                (_, 0 | 1) => format!("there are no samples of target {} yet", self.target),
+                (_, next) => format!(
+                    "there is no sample {} yet: the newest is {}",
+                    self.from,
+                    next - 1
                 ),
             });
         }

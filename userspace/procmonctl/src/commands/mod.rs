@@ -14,6 +14,7 @@ pub mod query;
 pub mod read;
 pub mod reset;
 pub mod stats;
+pub mod targets;
 pub mod test;
 pub mod top;
 pub mod watch;
@@ -34,6 +35,7 @@ pub enum Command {
     Write(write::Args),
     #[command(visible_alias = "record")]
     Filter(filter::Args),
+    Targets(targets::Args),
     Reset(reset::Args),
     Query(query::Args),
     Ps(ps::Args),
@@ -47,12 +49,13 @@ pub enum Command {
 }
 
 /// The JSON of each command, for the manual.
-pub const JSON: [&str; 12] = [
+pub const JSON: [&str; 13] = [
     stats::JSON,
     count::JSON,
     read::JSON,
     write::JSON,
     filter::JSON,
+    targets::JSON,
     reset::JSON,
     query::JSON,
     watch::JSON,
@@ -75,6 +78,7 @@ impl Command {
             Self::Read(args) => args.run(session)?,
             Self::Write(args) => args.run(session)?,
             Self::Filter(args) => args.run(session)?,
+            Self::Targets(args) => args.run(session)?,
             Self::Reset(args) => args.run(session)?,
             Self::Query(args) => return args.run(session),
             Self::Ps(args) => return args.run(session),

@@ -279,6 +279,38 @@ fn commands() {
     });
 }
 
+/// Targets that cannot be set leave those that there were.
+#[test]
+fn targets() {
+    const OLD: &str = "1\n";
+    const NEW: &str = "0 2 kthreadd\n";
+
+    with_faults(|faults| {
+        let (_kernel, _module) = loaded(PARAMETERS);
+        let path = Path::new(sysfs::ATTRIBUTES).join("targets");
+        let new = Region::with(NEW.as_bytes());
+        // The kernel's copy of the text, and its list of probes.
+        faults.sweep(
+            "targets",
+            2,
+            |_| {
+                fs::write(&path, OLD).unwrap();
+                open_raw(&c_string(&path), OFlag::O_WRONLY).unwrap()
+            },
+            |file| raw::write(file, new.start(), NEW.len()),
+            |_, result| {
+                let (expected, filter) = if result.is_ok() {
+                    (NEW, None)
+                } else {
+                    (OLD, Some(1))
+                };
+                assert_eq!(fs::read_to_string(&path).unwrap(), expected, "{result:?}");
+                assert_eq!(stats().totals.filter, filter);
+            },
+        );
+    });
+}
+
 /// T65: after an error, snapshots and the history can be fetched with the same arguments.
 #[test]
 fn lists() {
@@ -296,8 +328,9 @@ fn lists() {
             ("SNAPSHOT, other stride", uapi::PROCMON_SNAPSHOT, record - 8),
             ("HISTORY", uapi::PROCMON_HISTORY, sample),
         ] {
-            let mut bytes = [0; 56];
-            bytes[0..4].copy_from_slice(&56u32.to_ne_bytes());
+            // The sizes of all versions of both have this in common.
+            let mut bytes = [0; 64];
+            bytes[0..4].copy_from_slice(&64u32.to_ne_bytes());
             let address = records.start().as_ptr() as u64;
             bytes[16..24].copy_from_slice(&address.to_ne_bytes());
             bytes[24..28].copy_from_slice(&stride.to_ne_bytes());

@@ -24,5 +24,6 @@ mod read;
 mod snapshot;
 mod stress;
 mod sysfs;
+mod targets;
 mod top;
 mod write;

@@ -127,6 +127,12 @@ impl Arguments {
                 samples: arguments.records,
                 stride: arguments.stride,
                 capacity: arguments.capacity,
+                // One of all places, or the first number that is none. A short version has none.
+                target: if arguments.size as usize >= size_of::<History>() {
+                    arguments.uid % (uapi::PROCMON_TARGETS_MAX + 1)
+                } else {
+                    0
+                },
                 ..Default::default()
             }),
             ListKind::Events => Self::Events(Events {
@@ -189,6 +195,7 @@ impl Arguments {
             }
             Self::History(history) => {
                 history.flags == 0
+                    && history.target < uapi::PROCMON_TARGETS_MAX
                     && is_stride_valid(history.stride, uapi::PROCMON_SAMPLE_STRIDE_MIN)
             }
             Self::Events(events) => {
@@ -209,7 +216,7 @@ impl Arguments {
         match self {
             Self::Info(_) => size_of::<Info>(),
             Self::Snapshot(_) => offset_of!(Snapshot, sequence),
-            Self::History(_) => size_of::<History>(),
+            Self::History(_) => offset_of!(History, target),
             Self::Events(_) => size_of::<Events>(),
         }
     }

@@ -43,11 +43,13 @@ fn history_refuses_bad_arguments() {
     wait_for(&Device::open().unwrap(), 0, |_| true);
     let region = Region::new(4 * PAGE);
     type Change = fn(&mut uapi::procmon_history);
-    let cases: [(&str, Change, Errno); 10] = [
+    let cases: [(&str, Change, Errno); 12] = [
         ("size 0", |a| a.size = 0, Errno::EINVAL),
         ("size 55", |a| a.size = 55, Errno::EINVAL),
         ("a huge size", |a| a.size = 1 << 20, Errno::E2BIG),
         ("a flag", |a| a.flags = 1, Errno::EINVAL),
+        ("a target too many", |a| a.target = 16, Errno::EINVAL),
+        ("a reserved field", |a| a.reserved = 1, Errno::EINVAL),
         ("no stride", |a| a.stride = 0, Errno::EINVAL),
         (
             "a short stride",
