@@ -148,7 +148,7 @@ impl kernel::InPlaceModule for Procmon {
                 );
             })?;
 
-            shared.set_targets(targets, |targets| drop(shared.targets.replace(targets)))?;
+            shared.set_targets(targets, |targets| shared.targets.swap(targets))?;
             Ok(try_pin_init!(Self {
                 monitor: KThread::run(Monitor::THREAD_NAME, shared.clone())?,
                 device <- MiscDeviceRegistration::register(

@@ -373,7 +373,10 @@ mod tests {
         // CAST: This is small.
         assert_eq!(store(b"yes\n"), EINVAL.to_errno() as isize);
         assert_eq!(RawAttribute::<NoDevice, Yes>::ATTRIBUTE.attr.mode, 0o644);
-        assert_eq!(RawAttribute::<NoDevice, Bytes<1>>::ATTRIBUTE.attr.mode, 0o444);
+        assert_eq!(
+            RawAttribute::<NoDevice, Bytes<1>>::ATTRIBUTE.attr.mode,
+            0o444
+        );
     }
 
     #[test]

@@ -114,24 +114,20 @@ impl Device {
     /// Those of [`Monitor::set_targets`]. The targets stay as they are then.
     pub(crate) fn set_targets(&self, list: List) -> Result {
         self.monitor.set_targets(list, |list| {
-            // As above.
-            let mut previous = List::UNSET;
-
             self.settings.set_target(list.has_first(), || {
-                previous = self.monitor.targets.replace(list);
+                self.monitor.targets.swap(list);
             });
         })
     }
 
     /// Sets the totals to zero and clears all targets.
     pub(crate) fn reset(&self) {
-        // As above.
-        let mut previous = List::UNSET;
+        // With the previous ones in the end, which are dropped without the lock.
+        let mut list = List::UNSET;
 
-        self.settings.reset(&self.counters, || {
-            previous = self.monitor.targets.replace(List::UNSET);
-        });
-        if previous.has_names() {
+        self.settings
+            .reset(&self.counters, || self.monitor.targets.swap(&mut list));
+        if list.has_names() {
             self.monitor.forget_names();
         }
     }

@@ -31,7 +31,10 @@ use crate::{
 use crate::{
     abstractions::{
         cgroup::CgroupNamespace,
-        cred::UserNamespace,
+        cred::{
+            Ids,
+            UserNamespace, //
+        },
         mm::MmExt,
         pid_namespace::PidNamespaceExt,
         ptrace,
@@ -171,14 +174,14 @@ impl Recorder {
     }
 }
 
-/// Returns the header of an event of a task.
+/// Returns the header of an event of a task, and the user and group IDs, of which it has two.
 #[inline(always)]
-fn header(task: &Task, guard: &rcu::Guard) -> Header {
+fn header_and_ids(task: &Task, guard: &rcu::Guard) -> (Header, Ids) {
     let pid_ns = PidNamespace::initial();
     let ids = UserNamespace::initial().ids(task, guard);
     let flags = task.flags();
 
-    Header {
+    let header = Header {
         flags: u16::from(flags.is_kernel_thread()) * uapi::PROCMON_EVENT_KTHREAD as u16
             | u16::from(flags.is_worker()) * uapi::PROCMON_EVENT_WORKER as u16,
         start_time: task.leader(guard).start_boottime(),
@@ -190,7 +193,15 @@ fn header(task: &Task, guard: &rcu::Guard) -> Header {
         euid: ids.euid,
         cgroup_id: CgroupNamespace::initial().id_of(task, guard).unwrap_or(0),
         ..Zeroable::zeroed()
-    }
+    };
+
+    (header, ids)
+}
+
+/// Returns the header of an event of a task.
+#[inline(always)]
+fn header(task: &Task, guard: &rcu::Guard) -> Header {
+    header_and_ids(task, guard).0
 }
 
 /// Returns the flag of the current task for [`ptrace::is_protected`].
@@ -276,13 +287,12 @@ impl Probe<SchedProcessExec> for Recorder {
         let mut exec = {
             // TIME: RCU is held to read one task and its parent.
             let guard = rcu::read_lock();
-            let ids = UserNamespace::initial().ids(task, &guard);
-            let event_header = header(task, &guard);
+            let (header, ids) = header_and_ids(task, &guard);
 
             Exec {
                 event: Header {
-                    flags: event_header.flags | protected,
-                    ..event_header
+                    flags: header.flags | protected,
+                    ..header
                 },
                 old_pid: event.old_pid,
                 gid: ids.gid,
@@ -381,13 +391,13 @@ impl Probe<SchedProcessExit> for Recorder {
             // TIME: RCU is held to read one task and its parent, and for a process its threads: see
             // `group_usage()`.
             let guard = rcu::read_lock();
-            let header = header(task, &guard);
+            let (header, ids) = header_and_ids(task, &guard);
             let record = Exit {
                 event: Header {
                     flags: header.flags | protected,
                     ..header
                 },
-                gid: UserNamespace::initial().ids(task, &guard).gid,
+                gid: ids.gid,
                 status: task.exit_status(event.group_dead),
                 max_rss: task.max_rss(),
                 wait_time: task.run_delay(),

@@ -380,7 +380,8 @@ impl Ring {
             to.get_mut(..len),
             self.bytes.get(offset..offset.saturating_add(len)),
         ) {
-            (Some(to), Some(from)) => {
+            // They are as long as each other, which the compiler does not see.
+            (Some(to), Some(from)) if to.len() == from.len() => {
                 to.copy_from_slice(from);
                 len
             }

@@ -120,14 +120,15 @@ impl Monitor {
         let _ = self.attribute.populate(attribute);
     }
 
-    /// Sets all targets from the next sample on, by a function that puts the list in force.
+    /// Sets all targets from the next sample on, by a function that exchanges the list for the one
+    /// in force.
     ///
     /// # Errors
     ///
     /// - `ENOENT` if the kernel does not tell of programs that are executed, by which names are
     ///   found.
     /// - `ENOMEM` if memory is short.
-    pub(crate) fn set_targets(&self, list: List, replace: impl FnOnce(List)) -> Result {
+    pub(crate) fn set_targets(&self, mut list: List, swap: impl FnOnce(&mut List)) -> Result {
         // TIME: The lock is held while the probe is registered or dropped: milliseconds, and until
         // the probes of others that run at this moment have returned.
         let mut probe = self.probe.lock();
@@ -142,7 +143,8 @@ impl Monitor {
         if list.has_names() && probe.is_none() {
             *probe = Some(Registration::new(self.targets.clone())?);
         }
-        replace(list);
+        // The previous ones are dropped at the end.
+        swap(&mut list);
         self.tidy(&mut probe);
         Ok(())
     }
@@ -183,7 +185,7 @@ impl Monitor {
 
             self.history.push(index, &sample);
             if sample.flags & uapi::PROCMON_SAMPLE_GONE != 0 {
-                self.targets.end(index, targets);
+                self.targets.end(index, place);
             }
         }
         self.history.new_samples.notify_all();

@@ -62,6 +62,8 @@ pub(crate) struct Place {
     name: Option<Name>,
     /// The process.
     target: Option<Target>,
+    /// The generation of the list in which it became the target.
+    since: u64,
     /// Whether a sample has said that the process is gone.
     is_gone: bool,
     /// Whether a process with the name may have been there before the probe looked for it.
@@ -73,6 +75,7 @@ impl Place {
     pub(crate) const UNSET: Self = Self {
         name: None,
         target: None,
+        since: 0,
         is_gone: false,
         is_sought: false,
     };
@@ -89,7 +92,7 @@ impl Place {
         let digits = word.strip_prefix(b"-").unwrap_or(word);
 
         if digits.iter().all(u8::is_ascii_digit) {
-            // Without a sign, which only the PIDs of no process have.
+            // Without a sign: no process has a negative PID.
             let nr = word.iter().try_fold(0, |nr: Pid, digit| {
                 nr.checked_mul(10)?
                     .checked_add(digit.checked_sub(b'0')?.into())
@@ -142,12 +145,19 @@ impl Place {
         }
     }
 
-    /// Takes a process if this place waits for one with this name. Returns whether it does.
-    fn offer(&mut self, name: &Name, target: impl FnOnce() -> Option<Target>) -> bool {
+    /// Takes a process, in a generation of the list, if this place waits for one with this name.
+    /// Returns whether it does.
+    fn offer(
+        &mut self,
+        name: &Name,
+        generation: u64,
+        target: impl FnOnce() -> Option<Target>,
+    ) -> bool {
         let is_wanted = self.target.is_none() && self.name.as_ref() == Some(name);
 
         if is_wanted {
             self.target = target();
+            self.since = generation;
         }
         is_wanted
     }
@@ -232,15 +242,14 @@ impl List {
 /// The list in force.
 struct Current {
     list: List,
-    /// Changes with the list.
+    /// Grows with each change of the list.
     generation: u64,
 }
 
 impl Current {
-    /// Marks the list as changed.
-    fn change(&mut self) -> &mut List {
-        self.generation = self.generation.wrapping_add(1);
-        &mut self.list
+    /// Returns the generation that the next change leads to.
+    fn next(&self) -> u64 {
+        self.generation.wrapping_add(1)
     }
 }
 
@@ -268,16 +277,31 @@ impl Targets {
         })
     }
 
-    /// Sets all places. Returns the previous ones.
-    pub(crate) fn replace(&self, list: List) -> List {
-        mem::replace(self.current.lock().change(), list)
+    /// Exchanges all places for the present ones.
+    #[inline(never)]
+    pub(crate) fn swap(&self, list: &mut List) {
+        let mut current = self.current.lock();
+
+        current.generation = current.next();
+        for place in &mut list.0 {
+            place.since = current.generation;
+        }
+        mem::swap(&mut current.list, list);
     }
 
     /// Sets the first place. Returns the previous one.
     pub(super) fn replace_first(&self, target: Option<Target>) -> Place {
-        match self.current.lock().change().0.first_mut() {
-            Some(first) => mem::replace(first, Place::with(target)),
-            None => Place::UNSET,
+        let mut current = self.current.lock();
+        let since = current.next();
+        let place = Place {
+            since,
+            ..Place::with(target)
+        };
+
+        current.generation = since;
+        match current.list.0.first_mut() {
+            Some(first) => mem::replace(first, place),
+            None => place,
         }
     }
 
@@ -316,23 +340,17 @@ impl Targets {
         drop(previous);
     }
 
-    /// Takes note that the process of a place is gone, unless another list is in force by now.
-    pub(super) fn end(&self, index: usize, copy: &Copy) {
-        let previous = {
-            let mut current = self.current.lock();
+    /// Takes note that the process of a place is gone, unless the place was set anew since.
+    pub(super) fn end(&self, index: usize, gone: &Place) {
+        let mut current = self.current.lock();
+        let next = current.next();
+        let place = current.list.0.get_mut(index);
 
-            if current.generation != copy.generation {
-                return;
-            }
-            current.change().0.get_mut(index).map(|place| {
-                let previous = place.clone();
-
-                place.end();
-                previous
-            })
-        };
-
-        drop(previous);
+        // The caller's copy keeps the target, which so is not dropped with the lock held.
+        if let Some(place) = place.filter(|place| place.since == gone.since) {
+            place.end();
+            current.generation = next;
+        }
     }
 
     /// Begins a search for processes that were there before the probe looked for them.
@@ -359,12 +377,14 @@ impl Targets {
         }
 
         let mut current = self.current.lock();
+        let next = current.next();
 
-        for (place, found) in current.change().0.iter_mut().zip(&mut search.list.0) {
+        for (place, found) in current.list.0.iter_mut().zip(&mut search.list.0) {
             if let Some(name) = &found.name {
-                place.offer(name, || found.target.take());
+                place.offer(name, next, || found.target.take());
             }
         }
+        current.generation = next;
         // What is left is dropped without the lock.
         drop(current);
         drop(search);
@@ -378,14 +398,15 @@ impl Probe<SchedProcessExec> for Targets {
         // The main thread of its process, since it has executed a program.
         let target = || process_of(event.task).map(|process| Target::new(process, event.task));
         let mut current = self.current.lock();
+        let next = current.next();
         let is_taken = current
             .list
             .0
             .iter_mut()
-            .any(|place| place.offer(&name, target));
+            .any(|place| place.offer(&name, next, target));
 
         if is_taken {
-            current.change();
+            current.generation = next;
         }
     }
 }
@@ -433,6 +454,6 @@ impl Search {
         self.list
             .0
             .iter_mut()
-            .any(|place| place.offer(&name, || Some(Target::new(process.into(), leader))));
+            .any(|place| place.offer(&name, 0, || Some(Target::new(process.into(), leader))));
     }
 }

@@ -182,6 +182,33 @@ fn each_place_has_a_history() {
     other.kill();
 }
 
+/// Of targets that end between the same two samples, each end is told once.
+#[test]
+fn targets_that_end_together() {
+    let (_kernel, _module) = loaded(NEVER);
+    let device = Device::open().unwrap();
+    let children = [paused(), paused(), paused()];
+    let pids = children.each_ref().map(Child::pid);
+    write(&pids.map(|pid| pid.to_string()).join(" ")).unwrap();
+    kill_all(children);
+    let_sample();
+    for (place, pid) in (0..).zip(pids) {
+        wait_for(&device, place, 0, is_gone(pid));
+    }
+    let samples = sysfs::monitor().unwrap().samples;
+    eventually("the monitor goes on", || {
+        sysfs::monitor().unwrap().samples > samples + 5
+    });
+    for (place, pid) in (0..).zip(pids) {
+        let history = device.history_of(place, 0).unwrap();
+        let ends = history.samples().iter();
+        assert_eq!(
+            ends.filter(|sample| is_gone(pid)(sample.target())).count(),
+            1
+        );
+    }
+}
+
 /// A program that is executed gets the place of its name at that moment, however soon it ends, and
 /// after its end another one does.
 #[test]
