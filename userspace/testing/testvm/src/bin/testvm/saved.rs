@@ -96,16 +96,18 @@ impl Place {
     }
 
     /// Completes a state by the kernel log, and gives it its name. Removes old ones. A guest with a
-    /// problem in its log has no name, for it would be every later guest's, too.
+    /// problem in its log, or without a timer, has no name, for it would be every later guest's,
+    /// too.
     pub fn keep(&self, mut file: File, log: Vec<u8>) -> io::Result<State> {
         file.seek(SeekFrom::End(0))?;
         file.write_all(&log)?;
         file.write_all(&(log.len() as u64).to_le_bytes())?;
         file.write_all(MAGIC)?;
-        if splat::find(&log).is_some() {
-            return Ok(State { file, log });
+        let state = State { file, log };
+        if splat::find(&state.log).is_some() || !state.has_timer() {
+            return Ok(state);
         }
-        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let unnamed = format!("/proc/self/fd/{}", state.file.as_raw_fd());
         match linkat(
             AT_FDCWD,
             unnamed.as_str(),
@@ -119,7 +121,7 @@ impl Place {
         }
         // Another run will try again.
         let _ = self.prune(CAPACITY);
-        Ok(State { file, log })
+        Ok(state)
     }
 
     /// Removes the state.
@@ -163,6 +165,20 @@ pub struct State {
     pub file: File,
     /// The kernel log of the boot.
     pub log: Vec<u8>,
+}
+
+impl State {
+    /// Whether the kernel trusts the timers of its CPUs. It compares them with another clock when it
+    /// boots, and does without them if the host has paused it in between: then it has no timers
+    /// with high resolution, and may take a CPU that idles for one that is stuck.
+    pub fn has_timer(&self) -> bool {
+        const DISTRUST: &[u8] = b"APIC timer disabled";
+
+        !self
+            .log
+            .windows(DISTRUST.len())
+            .any(|text| text == DISTRUST)
+    }
 }
 
 fn hash(value: impl Hash) -> u64 {
@@ -273,6 +289,16 @@ mod tests {
         let log = b"[    1.0] WARNING: kernel/softirq.c:387 at x\n";
         assert_eq!(make(&place, log).log, log);
         assert!(place.open(MEMORY).is_none());
+    }
+
+    #[test]
+    fn a_guest_without_a_timer_is_not_for_others() {
+        let cache = tempdir().unwrap();
+        let place = place(&cache, "boot", "guest");
+        let log = b"[    5.1] APIC timer disabled due to verification failure\n";
+        assert!(!make(&place, log).has_timer());
+        assert!(place.open(MEMORY).is_none());
+        assert!(make(&place, LOG).has_timer());
     }
 
     #[test]
