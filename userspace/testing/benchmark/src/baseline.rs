@@ -7,8 +7,16 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-/// The largest growth of a number, in percent.
-const TOLERANCE: f64 = 3.0;
+/// Returns the largest growth of a number, in percent.
+///
+/// The lines of a call depend on where the kernel puts its objects, and the stack: across the end
+/// of a line, or not. An open takes the most objects, and differs by 5 of 153 lines between boots.
+fn tolerance(number: &str) -> f64 {
+    match number {
+        LINES => 5.0,
+        _ => 3.0,
+    }
+}
 
 /// The names of numbers: of a call or a turn of the monitor, of a walk for each process, and of the
 /// module.
@@ -18,9 +26,8 @@ pub const EACH_INSTRUCTIONS: &str = "instructions for each process";
 pub const EACH_LINES: &str = "lines for each process";
 pub const BYTES: &str = "bytes";
 
-/// Returns the growth of a small number that is none, as two boots may differ by that. A call
-/// touches a line or two more where the kernel puts its objects, and the stack, across another.
-/// That is nothing for each of many processes.
+/// Returns the growth of a small number that is none, as two boots may differ by that: a line or
+/// two for a call, which is nothing for each of many processes.
 fn slack(number: &str) -> f64 {
     match number {
         LINES => 2.0,
@@ -95,7 +102,7 @@ pub fn check(now: &Baseline, before: &Baseline) -> Vec<Outcome> {
 }
 
 fn compare(number: &str, now: f64, before: f64) -> (bool, String) {
-    let slack = (before * TOLERANCE / 100.0).max(slack(number));
+    let slack = (before * tolerance(number) / 100.0).max(slack(number));
     let percent = (now / before - 1.0) * 100.0;
     let mut detail = format!("{now}, {percent:+.1} % to the baseline's {before}");
     if now < before - slack {
@@ -133,7 +140,7 @@ mod tests {
     #[test]
     fn growth_is_named() {
         let before = baseline("1", &[("a", 1000.0), ("b", 1000.0), ("c", 1000.0)]);
-        let now = baseline("1", &[("a", 1030.0), ("b", 1030.06), ("c", 500.0)]);
+        let now = baseline("1", &[("a", 1050.0), ("b", 1050.06), ("c", 500.0)]);
         let outcomes = check(&now, &before);
         assert_eq!(
             outcomes.iter().map(Outcome::passed).collect::<Vec<_>>(),
@@ -141,8 +148,8 @@ mod tests {
         );
         assert_eq!(
             tap(&outcomes),
-            "ok 1 - a: lines\n# 1030, +3.0 % to the baseline's 1000\n\
-             not ok 2 - b: lines\n# 1030.1, +3.0 % to the baseline's 1000\n\
+            "ok 1 - a: lines\n# 1050, +5.0 % to the baseline's 1000\n\
+             not ok 2 - b: lines\n# 1050.1, +5.0 % to the baseline's 1000\n\
              ok 3 - c: lines\n# 500, -50.0 % to the baseline's 1000, which should follow: \
              tests/bench --update-baseline\n\
              1..3\n"
@@ -154,10 +161,16 @@ mod tests {
         let mut before = baseline("1", &[]);
         before.add("a", &[(INSTRUCTIONS, 100.0), (LINES, 50.0)]);
         let mut now = baseline("1", &[]);
-        now.add("a", &[(INSTRUCTIONS, 90.0), (LINES, 52.1)]);
+        now.add("a", &[(INSTRUCTIONS, 90.0), (LINES, 52.6)]);
         let outcomes = check(&now, &before);
         assert_eq!(outcomes[0].name, "a: instructions");
         assert!(outcomes[0].passed && !outcomes[1].passed);
+    }
+
+    #[test]
+    fn instructions_may_grow_less() {
+        assert!(compare(INSTRUCTIONS, 1030.0, 1000.0).0);
+        assert!(!compare(INSTRUCTIONS, 1031.0, 1000.0).0);
     }
 
     #[test]
