@@ -6,20 +6,12 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
+use fixture::procfs::forks;
 use fixture::{is_own_kernel, shared};
 use procmon::Device;
 use procmon::events::{EventKind, EventOptions};
 
 use super::Life;
-
-/// The number of processes that were made since boot.
-fn forks() -> u64 {
-    let stat = std::fs::read_to_string("/proc/stat").unwrap();
-    let line = stat
-        .lines()
-        .find_map(|line| line.strip_prefix("processes "));
-    line.unwrap().parse().unwrap()
-}
 
 /// While several threads execute programs as fast as they can, each process is told of once, from
 /// its beginning to its end, and sequence numbers and times go up.

@@ -168,30 +168,21 @@ fn samples_of_a_known_system() {
     kill_all(children);
 }
 
-/// Returns the number of forks since boot, by `/proc/stat`.
-fn started() -> u64 {
-    let stat = fs::read_to_string("/proc/stat").unwrap();
-    let line = stat
-        .lines()
-        .find_map(|line| line.strip_prefix("processes "));
-    line.unwrap().parse().unwrap()
-}
-
 /// Every new process and thread counts once.
 #[test]
 fn forks_count_once() {
     let (_kernel, _module) = loaded(&fast());
     let device = Device::open().unwrap();
-    let outer = started();
+    let outer = procfs::forks();
     let first = wait_for(&device, newest(&device) + 1, |_| true).sequence() + 1;
-    let inner = started();
+    let inner = procfs::forks();
     for _ in 0..30 {
         in_child(|| thread::scope(|scope| drop(scope.spawn(|| {}))));
     }
-    let inner = started() - inner;
+    let inner = procfs::forks() - inner;
     wait_for(&device, newest(&device) + 2, |_| true);
     let history = device.history(first).unwrap();
-    let outer = started() - outer;
+    let outer = procfs::forks() - outer;
     let forks = history
         .samples()
         .iter()
@@ -221,16 +212,16 @@ fn forks_when_pids_wrap() {
         (100, 300)
     };
     fs::write(PID_MAX, (highest + space).max(300 + space).to_string()).unwrap();
-    let outer = started();
+    let outer = procfs::forks();
     let first = wait_for(&device, newest(&device) + 1, |_| true).sequence() + 1;
-    let inner = started();
+    let inner = procfs::forks();
     for _ in 0..count {
         Child::spawn(|| {}).join();
     }
-    let inner = started() - inner;
+    let inner = procfs::forks() - inner;
     wait_for(&device, newest(&device) + 2, |_| true);
     let history = device.history(first).unwrap();
-    let outer = started() - outer;
+    let outer = procfs::forks() - outer;
     fs::write(PID_MAX, old).unwrap();
     assert_eq!(history.missed(), 0);
     let forks = history
