@@ -408,6 +408,9 @@ impl Device {
 
     /// Has events recorded, as long as the device is open, and returns them.
     ///
+    /// The place among the events is that of the open device: called again, this goes on where the
+    /// last call ended.
+    ///
     /// # Errors
     ///
     /// With [`ErrorKind::NoPermission`] if the caller is not in the initial PID and user

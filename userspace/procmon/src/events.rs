@@ -318,7 +318,14 @@ pub struct Batch<'a> {
     bytes: &'a [u8],
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    /// Creates a batch from events as the module delivers them.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
     /// Whether there is no event.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -39,8 +39,8 @@
 //!
 //! - `serde`: `Serialize` for all types that the kernel delivers. Times are numbers of nanoseconds,
 //!   and names that are not UTF-8 are sequences of bytes.
-//! - `test-util`: constructors of [`Snapshot`], [`History`] and their elements,
-//!   for tests of programs that show them. No part of the stable interface.
+//! - `test-util`: constructors of [`Snapshot`], [`History`] and their elements, and of batches of
+//!   [events], for tests of programs that show them. No part of the stable interface.
 
 #![warn(missing_docs)]
 

@@ -135,6 +135,14 @@ impl Snapshot {
         }
     }
 
+    /// Sets the sequence number of the newest event when it began.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn with_sequence(mut self, sequence: u64) -> Self {
+        self.sequence = sequence;
+        self
+    }
+
     /// Returns the records in the order of their PIDs.
     #[must_use]
     pub fn records(&self) -> &[Record] {
