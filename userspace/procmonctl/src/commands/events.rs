@@ -15,6 +15,7 @@ use clap::ValueEnum;
 use procmon::BootTime;
 use procmon::events::{Classes, Event, EventFlags, EventKind, EventOptions, Exec, Fork, Lost};
 
+use crate::cgroup::Cgroup;
 use crate::clock::Clock;
 use crate::output::complain;
 use crate::session::Session;
@@ -55,9 +56,10 @@ pub struct Args {
     #[arg(long, value_name = "PID", value_parser = parse_pid)]
     subtree: Option<i32>,
 
-    /// Show processes of the cgroup with this ID only
-    #[arg(long, value_name = "ID")]
-    cgroup: Option<u64>,
+    /// Show processes of this cgroup only, and not of those below it: by its path in the unified
+    /// hierarchy, or its ID
+    #[arg(long, value_name = "CGROUP")]
+    cgroup: Option<Cgroup>,
 
     /// Of the ends, show those with another status than 0 only
     #[arg(long)]
@@ -90,6 +92,7 @@ Examples:
   procmonctl events --failed
   procmonctl events --kind fork,exec,exit --subtree $$ --json >events.json
   procmonctl events --tree --since 60
+  procmonctl events --cgroup /system.slice/cron.service
   procmonctl events --kind exit --slower-than 1";
 
 /// The beginning of what is shown.
@@ -162,7 +165,7 @@ impl Args {
             .classes(wanted | Classes::EXEC | Classes::EXIT | self.of_tree())
             .uid(uid.transpose()?)
             .subtree(self.subtree)
-            .cgroup(self.cgroup)
+            .cgroup(self.cgroup.as_ref().map(Cgroup::id).transpose()?)
             .from_oldest(self.since.is_some())
             .batch_bytes(16 * 1024);
         let device = session.open_to_read()?;

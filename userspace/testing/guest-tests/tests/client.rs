@@ -6,14 +6,17 @@
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use fixture::child::as_nobody;
-use fixture::{KernelGuard, loaded, procfs, stats};
+use fixture::child::{Child, as_nobody};
+use fixture::{KernelGuard, loaded, procfs, shared, stats};
+use nix::mount::{MsFlags, mount, umount};
 use procmon::{DEVICE_PATH, Device};
 use serde_json::{Value, json};
+
+use crate::events::fields::cgroup;
 
 fn procmonctl(arguments: &[&str]) -> Output {
     Command::new("/bin/procmonctl")
@@ -90,6 +93,52 @@ fn events_of_the_recorder() {
         assert_eq!(rows[0][key], expected, "{key}");
     }
     assert!(rows[0]["utime"].is_u64() && rows[0]["max_rss"].as_u64() > Some(0));
+}
+
+/// `events` takes a cgroup by its directory, wherever the hierarchy is mounted, by its path in
+/// the hierarchy, and by its ID.
+#[test]
+fn events_of_a_cgroup() {
+    let _kernel = shared();
+    let Some(directory) = cgroup("by-path") else {
+        return;
+    };
+    let root = "/sys/fs/cgroup";
+    let flags = MsFlags::empty();
+    mount(Some("none"), root, Some("cgroup2"), flags, None::<&str>).unwrap();
+    let id = fs::metadata(&directory).unwrap().ino().to_string();
+    for named in [&*directory, "/by-path", "/sys/fs/cgroup/by-path", &id] {
+        let mut program = Command::new("/bin/procmonctl")
+            .args(["events", "--kind", "exit", "-n", "1", "--cgroup", named])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        // The titles come when events are recorded.
+        let titles = lines.next().unwrap().unwrap();
+        assert!(titles.starts_with("TIME"), "{titles}");
+        Command::new("/bin/true").status().unwrap();
+        let child = Child::spawn(|| {
+            fs::write(format!("{directory}/cgroup.procs"), "0").unwrap();
+        });
+        let pid = child.pid().to_string();
+        child.join();
+        let line = lines.next().unwrap().unwrap();
+        let words: Vec<_> = line.split_whitespace().skip(1).take(2).collect();
+        assert_eq!(words, ["exit", &pid], "{named}: {line}");
+        assert!(program.wait().unwrap().success());
+    }
+    for missing in ["/missing", "/proc", "/sys/fs/cgroup/by-path/cgroup.procs"] {
+        let message = fail(&["events", "--cgroup", missing], 1);
+        let expected = format!("there is no cgroup {missing} in the unified hierarchy");
+        assert!(message.contains(&expected), "{message}");
+    }
+    umount(root).unwrap();
+    let message = fail(&["events", "--cgroup", "/by-path"], 1);
+    assert!(
+        message.contains("is not mounted at /sys/fs/cgroup"),
+        "{message}"
+    );
 }
 
 /// The ioctl tester passes, prints TAP, and leaves the message and the filter as they were.

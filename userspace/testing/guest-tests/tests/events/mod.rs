@@ -3,7 +3,7 @@
 //! The command `PROCMON_EVENTS`: what happens to processes.
 
 mod arguments;
-mod fields;
+pub mod fields;
 mod filters;
 mod loading;
 mod losses;
