@@ -13,7 +13,11 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use procmon::BootTime;
-use procmon::events::{Classes, Event, EventFlags, EventKind, EventOptions, Exec, Fork, Lost};
+use procmon::events::{
+    Classes, Event, EventFlags, EventKind, EventOptions, Events, Exec, Fork, Lost,
+};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 
 use crate::cgroup::Cgroup;
 use crate::clock::Clock;
@@ -151,7 +155,10 @@ impl Kind {
 
 impl Args {
     pub fn run(self, session: &Session) -> anyhow::Result<()> {
-        let names = Names::read();
+        if self.count == Some(0) {
+            return Ok(());
+        }
+        let mut names = Names::read();
         let uid = self.uid.as_deref().map(|user| {
             let uid = names.uid(user);
             uid.ok_or_else(|| anyhow::anyhow!("there is no user {user}"))
@@ -172,7 +179,6 @@ impl Args {
         let mut events = device.events(&options)?;
         let mut programs = Programs::default();
         let mut shown = 0;
-        let clock = Clock::read();
         let start = match self.since {
             Some(Since::Last(time)) => BootTime::now().since_boot().saturating_sub(time),
             _ => Duration::ZERO,
@@ -181,7 +187,11 @@ impl Args {
             session.out.text(&HEAD)?;
         }
         loop {
+            wait_for_any(&events)?;
             let mut text = String::new();
+            // Users may be added, and the clock be set, while this runs.
+            names.refresh();
+            let clock = Clock::read();
             for event in events.wait(Some(DELAY))? {
                 programs.note(&event);
                 if event.time().since_boot() >= start && self.is_wanted(&event, wanted)
@@ -195,7 +205,7 @@ impl Args {
                         })?
                     } else {
                         let depth = if self.tree {
-                            programs.depth(event.pid())
+                            programs.depth(event.pid(), event.start())
                         } else {
                             0
                         };
@@ -249,6 +259,18 @@ impl Args {
     }
 }
 
+/// Waits, for any time, until there is an event: a wait with a limit would end again and again on
+/// a machine where nothing happens.
+fn wait_for_any(events: &Events<'_>) -> anyhow::Result<()> {
+    loop {
+        let mut fds = [PollFd::new(events, PollFlags::RDBAND)];
+        match poll(&mut fds, None) {
+            Err(Errno::INTR) => {}
+            result => return Ok(result.map(drop)?),
+        }
+    }
+}
+
 /// Whether events were lost, which is shown in any case, and complained of.
 fn is_loss(event: &Event<'_>) -> bool {
     let EventKind::Lost(lost) = event.kind() else {
@@ -265,26 +287,40 @@ fn is_loss(event: &Event<'_>) -> bool {
 /// The knowledge of processes since the beginning.
 #[derive(Default)]
 pub struct Programs {
-    /// The command lines of those that have executed a program.
-    lines: HashMap<i32, Vec<u8>>,
-    /// The number of known processes above each.
-    depths: HashMap<i32, usize>,
+    known: HashMap<i32, Known>,
+}
+
+/// The knowledge of one process.
+struct Known {
+    /// Its start. A filter may leave out its end, and then its PID may be another one's.
+    start: BootTime,
+    /// Its command line, if it or the one that has made it has executed a program.
+    line: Option<Vec<u8>>,
+    /// The number of known processes above it.
+    depth: usize,
 }
 
 impl Programs {
     fn note(&mut self, event: &Event<'_>) {
         match event.kind() {
             EventKind::Fork(fork) => {
-                let depth = self.depth(fork.creator()) + 1;
-                self.depths.insert(event.pid(), depth);
-                if let Some(line) = self.lines.get(&fork.creator()).cloned() {
-                    self.lines.insert(event.pid(), line);
-                }
+                let creator = self.get(fork.creator(), fork.creator_start());
+                let known = Known {
+                    start: event.start(),
+                    line: creator.and_then(|creator| creator.line.clone()),
+                    depth: creator.map_or(0, |creator| creator.depth) + 1,
+                };
+                self.known.insert(event.pid(), known);
             }
             EventKind::Exec(exec) => {
-                self.lines.insert(event.pid(), command_line(event, &exec));
+                let known = Known {
+                    start: event.start(),
+                    line: Some(command_line(event, &exec)),
+                    depth: self.depth(event.pid(), event.start()),
+                };
+                self.known.insert(event.pid(), known);
             }
-            // Their PIDs may be those of others by now.
+            // They may have executed other programs by now.
             EventKind::Lost(_) => *self = Self::default(),
             _ => {}
         }
@@ -292,23 +328,29 @@ impl Programs {
 
     fn forget(&mut self, event: &Event<'_>) {
         if let EventKind::Exit(_) = event.kind() {
-            self.lines.remove(&event.pid());
-            self.depths.remove(&event.pid());
+            self.known.remove(&event.pid());
         }
     }
 
-    fn depth(&self, pid: i32) -> usize {
-        self.depths.get(&pid).copied().unwrap_or(0)
+    fn get(&self, pid: i32, start: BootTime) -> Option<&Known> {
+        self.known.get(&pid).filter(|known| known.start == start)
     }
 
-    /// Returns the command line of a process, or else its name in brackets.
-    fn of(&self, pid: i32, comm: &OsStr) -> Vec<u8> {
-        self.lines.get(&pid).cloned().unwrap_or_else(|| {
-            let mut name = b"[".to_vec();
-            name.extend_from_slice(comm.as_bytes());
-            name.push(b']');
-            name
-        })
+    fn depth(&self, pid: i32, start: BootTime) -> usize {
+        self.get(pid, start).map_or(0, |known| known.depth)
+    }
+
+    /// Returns the command line of the process of an event, or else its name in brackets.
+    fn of(&self, event: &Event<'_>, comm: &OsStr) -> Vec<u8> {
+        let known = self.get(event.pid(), event.start());
+        known
+            .and_then(|known| known.line.clone())
+            .unwrap_or_else(|| {
+                let mut name = b"[".to_vec();
+                name.extend_from_slice(comm.as_bytes());
+                name.push(b']');
+                name
+            })
     }
 }
 
@@ -349,7 +391,7 @@ fn line(
                 Some(exit.status()),
                 is_process.then_some(lasted),
                 Some(exit.runtime()),
-                programs.of(event.pid(), exit.comm()),
+                programs.of(event, exit.comm()),
             )
         }
         EventKind::Rename(rename) => {

@@ -106,13 +106,13 @@ impl Row<'_> {
         let event = self.event;
         let status = exit.status();
         let is_known = !self.has(EventFlags::REDACTED);
-        let command = self.programs.of(event.pid(), exit.comm());
+        let command = self.programs.of(event, exit.comm());
         name(map, "comm", exit.comm())?;
         name(map, "command", OsStr::from_bytes(&command))?;
         // Nothing is known of what the caller may not see.
         map.serialize_entry("exit_code", &status.code().filter(|_| is_known))?;
         map.serialize_entry("signal", &status.signal())?;
-        map.serialize_entry("core_dumped", &status.core_dumped())?;
+        map.serialize_entry("core_dumped", &is_known.then(|| status.core_dumped()))?;
         let times: [(&str, Duration); 5] = [
             ("lasted", event.time().saturating_sub(event.start())),
             ("utime", exit.user()),
