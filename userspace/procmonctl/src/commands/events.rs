@@ -6,8 +6,6 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -24,7 +22,7 @@ use crate::clock::Clock;
 use crate::output::complain;
 use crate::session::Session;
 use crate::table::names::Names;
-use crate::table::value::time_text;
+use crate::table::value::{status_text, time_text};
 use crate::text::printable;
 use crate::values::{parse_pid, parse_seconds};
 
@@ -440,16 +438,4 @@ fn lost_line(event: &Event<'_>, lost: &Lost) -> String {
         "             lost        events {first} to {last}: {}",
         counts.join(", ")
     )
-}
-
-/// Returns a status in words: its code, or the signal.
-fn status_text(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => code.to_string(),
-        (None, Some(signal)) => {
-            let core = if status.core_dumped() { ", core" } else { "" };
-            format!("signal {signal}{core}")
-        }
-        (None, None) => String::new(),
-    }
 }

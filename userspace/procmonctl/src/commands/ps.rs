@@ -38,7 +38,7 @@ pub struct Args {
 }
 
 pub const JSON: &str = "  ps, top  {version, time, wall_time, boot_id, processes: [{COLUMN, ...}]},
-           by top also {system}";
+           by top also {system, turnover}";
 
 const EXAMPLES: &str = "\
 Examples:

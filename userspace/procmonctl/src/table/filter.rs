@@ -2,6 +2,8 @@
 
 //! Filters, which select the processes to show.
 
+use std::ffi::OsStr;
+
 use clap::Args;
 use procmon::snapshot::{Groups, Record};
 use procmon::{SnapshotOptions, State};
@@ -143,27 +145,51 @@ impl Selection {
 
     /// Returns whether a process of the snapshot passes the filters.
     pub fn matches(&self, record: &Record) -> bool {
-        fn is_one<T: PartialEq>(wanted: &[T], value: &T) -> bool {
-            wanted.is_empty() || wanted.contains(value)
-        }
-        let filters = &self.filters;
         // A single user is matched by the kernel, and the record may have no credentials.
         let is_users = self.uids.len() < 2
             || record
                 .credentials()
                 .is_some_and(|ids| self.uids.contains(&ids.uid));
-        is_users
-            && is_one(&filters.pid, &record.tgid())
-            && is_one(&filters.ppid, &record.ppid())
-            && filters
-                .command
-                .as_ref()
-                .is_none_or(|regex| regex.is_match(record.whole_comm().as_encoded_bytes()))
+        let is_match = |regex: &Regex| regex.is_match(record.whole_comm().as_encoded_bytes());
+        is_users && self.passes(record.tgid(), record.ppid(), record.state(), is_match)
+    }
+
+    /// Returns whether a process that is in no snapshot, since it has ended, passes the filters.
+    pub fn matches_ended(
+        &self,
+        pid: i32,
+        ppid: i32,
+        uid: u32,
+        comm: &OsStr,
+        is_kernel_thread: bool,
+    ) -> bool {
+        let is_match = |regex: &Regex| regex.is_match(comm.as_encoded_bytes());
+        is_one(&self.uids, &uid)
+            && !(self.filters.no_kernel_threads && is_kernel_thread)
+            && self.passes(pid, ppid, State::Dead, is_match)
+    }
+
+    fn passes(
+        &self,
+        pid: i32,
+        ppid: i32,
+        state: State,
+        is_match: impl FnOnce(&Regex) -> bool,
+    ) -> bool {
+        let filters = &self.filters;
+        is_one(&filters.pid, &pid)
+            && is_one(&filters.ppid, &ppid)
+            && filters.command.as_ref().is_none_or(is_match)
             && filters
                 .state
                 .as_ref()
-                .is_none_or(|states| states.contains(record.state()))
+                .is_none_or(|states| states.contains(state))
     }
+}
+
+/// Returns whether a value is one of those wanted, if there are any.
+fn is_one<T: PartialEq>(wanted: &[T], value: &T) -> bool {
+    wanted.is_empty() || wanted.contains(value)
 }
 
 #[cfg(test)]
@@ -214,6 +240,36 @@ mod tests {
         assert_eq!(selected(Filters { command, ..none() }), [12, 13]);
         let state = Some(parse_states("R,Z").unwrap());
         assert_eq!(selected(Filters { state, ..none() }), [12]);
+    }
+
+    #[test]
+    fn filters_select_processes_that_have_ended() {
+        let is_selected = |filters| {
+            let selection = Selection::new(filters, false, &Names::default()).unwrap();
+            let is_match = |is_kernel_thread| {
+                selection.matches_ended(13, 1, 2, OsStr::new("sshd"), is_kernel_thread)
+            };
+            [is_match(false), is_match(true)]
+        };
+        let none = Filters::default;
+        assert_eq!(is_selected(none()), [true, true]);
+        let no_kernel_threads = Filters {
+            no_kernel_threads: true,
+            ..none()
+        };
+        assert_eq!(is_selected(no_kernel_threads), [true, false]);
+        for (value, is_one) in [(13, true), (12, false)] {
+            let pid = vec![1, value];
+            assert_eq!(is_selected(Filters { pid, ..none() })[0], is_one);
+            let ppid = vec![value - 12];
+            assert_eq!(is_selected(Filters { ppid, ..none() })[0], is_one);
+            let user = vec![(value - 11).to_string()];
+            assert_eq!(is_selected(Filters { user, ..none() })[0], is_one);
+            let command = Some(Regex::new(if is_one { "^s" } else { "^t" }).unwrap());
+            assert_eq!(is_selected(Filters { command, ..none() })[0], is_one);
+            let state = Some(parse_states(if is_one { "RX" } else { "RS" }).unwrap());
+            assert_eq!(is_selected(Filters { state, ..none() })[0], is_one);
+        }
     }
 
     #[test]

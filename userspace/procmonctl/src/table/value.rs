@@ -3,6 +3,8 @@
 //! Values of columns, as text, in JSON and in CSV.
 
 use std::cmp::Ordering;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -127,9 +129,33 @@ pub fn time_text(time: Duration) -> String {
     }
 }
 
+/// Formats a status: its code, or the signal.
+pub fn status_text(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => code.to_string(),
+        (None, Some(signal)) => {
+            let core = if status.core_dumped() { ", core" } else { "" };
+            format!("signal {signal}{core}")
+        }
+        (None, None) => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statuses_are_codes_or_signals() {
+        for (raw, text) in [
+            (0, "0"),
+            (3 << 8, "3"),
+            (9, "signal 9"),
+            (0x86, "signal 6, core"),
+        ] {
+            assert_eq!(status_text(ExitStatus::from_raw(raw)), text, "{raw}");
+        }
+    }
 
     #[test]
     fn bytes_take_up_to_five_characters() {

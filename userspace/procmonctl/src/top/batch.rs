@@ -2,6 +2,7 @@
 
 //! Batch mode: output without a screen.
 
+use std::os::unix::process::ExitStatusExt;
 use std::thread;
 use std::time::Instant;
 
@@ -9,11 +10,14 @@ use procmon::Snapshot;
 use serde::Serialize;
 
 use super::state::App;
+use super::turnover::Transient;
 use super::usage::Process;
 use super::view;
 use super::worker::Source;
+use crate::clock::nanoseconds;
 use crate::output::Output;
 use crate::table::document::Document as TableDocument;
+use crate::text::base64;
 
 /// The JSON of a refresh: the document of `ps`, with the system.
 #[derive(Serialize)]
@@ -21,6 +25,8 @@ struct Document<'a> {
     #[serde(flatten)]
     table: TableDocument<'a>,
     system: Numbers,
+    /// Null at first, and if the module tells of nothing.
+    turnover: Option<Counts<'a>>,
 }
 
 #[derive(Serialize)]
@@ -32,9 +38,56 @@ struct Numbers {
     memory_used: u64,
 }
 
+/// What has happened since the previous refresh.
+#[derive(Serialize)]
+struct Counts<'a> {
+    started: u64,
+    ended: u64,
+    transient: u64,
+    /// Lost events, by which the other numbers may be too small.
+    lost: u64,
+    latest: Vec<Ended<'a>>,
+}
+
+/// A process that came and went.
+#[derive(Serialize)]
+struct Ended<'a> {
+    pid: i32,
+    ppid: i32,
+    uid: u32,
+    start: u64,
+    lasted: u64,
+    comm: Option<&'a str>,
+    comm_base64: String,
+    /// Null for a signal, and if the caller may not see the status, as are the others.
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+    runtime: u64,
+    max_rss: u64,
+}
+
+impl<'a> From<&'a Transient> for Ended<'a> {
+    fn from(process: &'a Transient) -> Self {
+        let status = process.status();
+        Self {
+            pid: process.pid,
+            ppid: process.ppid,
+            uid: process.uid,
+            start: nanoseconds(process.start.since_boot()),
+            lasted: nanoseconds(process.lasted()),
+            comm: process.comm().to_str(),
+            comm_base64: base64(process.comm().as_encoded_bytes()),
+            exit_code: status.and_then(|status| status.code()),
+            signal: status.and_then(|status| status.signal()),
+            runtime: nanoseconds(process.exit.runtime()),
+            max_rss: process.exit.max_resident(),
+        }
+    }
+}
+
 /// Prints all processes at each refresh.
 pub fn run(
-    source: &impl Source,
+    mut source: impl Source,
     mut app: App,
     count: Option<u64>,
     out: &Output,
@@ -50,9 +103,9 @@ pub fn run(
             }
         }
         next = Instant::now() + app.delay;
-        let system;
-        (buffer, system) = source.snapshot(&app.options(), buffer)?;
-        app.update(&buffer, system);
+        let refresh = source.snapshot(&app.options(), buffer)?;
+        app.update(&refresh.snapshot, refresh.system, refresh.turnover);
+        buffer = refresh.snapshot;
         if out.is_json() {
             print_document(&app, out)?;
         } else {
@@ -79,5 +132,12 @@ fn print_document(app: &App, out: &Output) -> anyhow::Result<()> {
             memory: app.system.memory,
             memory_used: app.system.memory_used,
         },
+        turnover: app.turnover.as_ref().map(|turnover| Counts {
+            started: turnover.started,
+            ended: turnover.ended,
+            transient: turnover.transient,
+            lost: turnover.lost,
+            latest: app.transients(turnover).map(Ended::from).collect(),
+        }),
     })
 }

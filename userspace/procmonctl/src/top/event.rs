@@ -6,9 +6,18 @@ use nix::sys::signal::Signal;
 use procmon::Snapshot;
 
 use super::system::System;
+use super::turnover::Turnover;
 
-/// A snapshot with the numbers of the system at that time.
-pub type Answer = anyhow::Result<(Snapshot, System)>;
+/// A snapshot, and what belongs to that time.
+#[derive(Debug)]
+pub struct Refresh {
+    pub snapshot: Snapshot,
+    pub system: System,
+    /// What has happened since the snapshot before, as far as the module tells.
+    pub turnover: Option<Turnover>,
+}
+
+pub type Answer = anyhow::Result<Refresh>;
 
 /// An event from one of the threads.
 #[derive(Debug)]

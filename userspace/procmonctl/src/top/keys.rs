@@ -18,6 +18,7 @@ pub enum Action {
     ScrollLeft,
     ScrollRight,
     Details,
+    Transients,
     DetailsUp,
     DetailsDown,
     Help,
@@ -112,6 +113,7 @@ pub static BINDINGS: &[Binding] = bindings! {
     [code(KeyCode::Enter)] "Enter" "show or hide all fields of the process" => Action::Details;
     [char('[')] "[" "scroll these fields up" => Action::DetailsUp;
     [char(']')] "]" "scroll these fields down" => Action::DetailsDown;
+    [char('E')] "E" "show or hide processes that came and went" => Action::Transients;
     [code(KeyCode::Escape)] "Esc" "close the fields, then end the filters" => Action::Back;
     [function(3), char('/')] "F3 /" "search for a name or PID" => Action::Search;
     [char('n')] "n" "find the next one" => Action::SearchNext;
@@ -140,7 +142,7 @@ pub static BINDINGS: &[Binding] = bindings! {
 };
 
 /// The keys in the bar at the bottom, the most important first.
-pub const BAR: [(&str, &str); 8] = [
+pub const BAR: [(&str, &str); 9] = [
     ("F10", "Quit"),
     ("F1", "Help"),
     ("F3", "Search"),
@@ -149,6 +151,7 @@ pub const BAR: [(&str, &str); 8] = [
     ("F6", "Sort"),
     ("u", "User"),
     ("Enter", "Details"),
+    ("E", "Ended"),
 ];
 
 /// Returns the help on all keys, for `--help` and the manual.
@@ -159,7 +162,9 @@ pub fn help() -> String {
     }
     text.push_str(
         "\nThe arrow in the titles is at the column that the rows are sorted by. In the line for a \
-         filter or\nsearch, keys edit as in a shell.",
+         filter or\nsearch, keys edit as in a shell.\n\nProcesses that came and \
+         went started and ended between two refreshes: events tell of\nthem, and no list of \
+         processes has them. procmonctl events shows them with their arguments.",
     );
     text
 }

@@ -15,6 +15,7 @@ use super::input::{self, Input, Keys};
 use super::screen::{self, Screen};
 use super::signals::{self, Signals};
 use super::state::App;
+use super::turnover::Turnover;
 use super::view;
 use super::worker::{Source, Worker};
 
@@ -22,10 +23,10 @@ use super::worker::{Source, Worker};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Shows processes until the user quits, or `count` refreshes are over.
-pub fn run(source: impl Source, mut app: App, count: Option<u64>) -> anyhow::Result<()> {
+pub fn run(mut source: impl Source, mut app: App, count: Option<u64>) -> anyhow::Result<()> {
     // An immediate error is printed without the screen.
-    let (snapshot, system) = source.snapshot(&app.options(), Snapshot::default())?;
-    app.update(&snapshot, system);
+    let first = source.snapshot(&app.options(), Snapshot::default())?;
+    app.update(&first.snapshot, first.system, first.turnover);
 
     let (sender, events) = mpsc::channel();
     // In this order: signals take effect when the screen is left.
@@ -40,7 +41,8 @@ pub fn run(source: impl Source, mut app: App, count: Option<u64>) -> anyhow::Res
         signals: &signals,
         worker,
         keys: Keys::default(),
-        buffer: Some(snapshot),
+        buffer: Some(first.snapshot),
+        skipped: None,
         asked: Instant::now(),
         is_wanted: false,
         left: count,
@@ -58,6 +60,8 @@ struct Live<'a> {
     keys: Keys,
     /// Memory for the next snapshot, unless one is being taken.
     buffer: Option<Snapshot>,
+    /// The turnover up to snapshots that were not shown.
+    skipped: Option<Turnover>,
     /// Time of the last request.
     asked: Instant,
     /// Whether to request another snapshot as soon as the current one is complete.
@@ -135,14 +139,22 @@ impl Live<'_> {
                 Ok(Flow::Continue)
             }
             Event::Answer(answer) => {
-                let (snapshot, system) = answer?;
-                if !self.is_wanted {
-                    self.app.update(&snapshot, system);
-                }
-                self.buffer = Some(snapshot);
+                let refresh = answer?;
+                let turnover = match (self.skipped.take(), refresh.turnover) {
+                    (Some(mut skipped), Some(later)) => {
+                        skipped.append(later);
+                        Some(skipped)
+                    }
+                    (_, later) => later,
+                };
                 // The snapshot may be older than the key that requested another one.
                 if self.is_wanted {
+                    self.skipped = turnover;
+                    self.buffer = Some(refresh.snapshot);
                     self.refresh();
+                } else {
+                    self.app.update(&refresh.snapshot, refresh.system, turnover);
+                    self.buffer = Some(refresh.snapshot);
                 }
                 Ok(Flow::Continue)
             }

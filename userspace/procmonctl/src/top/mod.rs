@@ -16,6 +16,7 @@ pub mod state;
 mod system;
 #[cfg(test)]
 mod tests;
+mod turnover;
 mod usage;
 mod view;
-mod worker;
+pub mod worker;

@@ -11,6 +11,7 @@ use procmon::{Snapshot, SnapshotOptions};
 use super::menu::Menu;
 use super::prompt::Prompt;
 use super::system::System;
+use super::turnover::{Transient, Turnover};
 use super::usage::{Identity, Process, Processes};
 use crate::table::columns::Column;
 use crate::table::filter::Selection;
@@ -18,11 +19,15 @@ use crate::table::names::Names;
 use crate::table::order::Order;
 use crate::table::row::{Context, Row};
 use crate::table::tree;
+use crate::text::printable;
 
 /// The default columns of the table.
 pub const COLUMNS: [&str; 9] = [
     "pid", "user", "nice", "state", "threads", "cpu", "rss", "time", "comm",
 ];
+
+/// The message where processes that came and went cannot be listed.
+pub const NO_EVENTS: &str = "the module does not tell what came and went";
 
 /// The receiver of keys.
 #[derive(Debug, Default)]
@@ -51,6 +56,9 @@ pub struct Settings {
     pub order: Order,
     pub is_tree: bool,
     pub delay: Duration,
+    /// Whether the module tells of the starts and ends of processes.
+    pub has_events: bool,
+    pub shows_transients: bool,
 }
 
 /// The state of the program.
@@ -70,6 +78,9 @@ pub struct App {
     pub user: Option<u32>,
     pub is_paused: bool,
     pub shows_details: bool,
+    pub(super) has_events: bool,
+    /// Whether the processes that came and went are listed.
+    pub shows_transients: bool,
     /// First line of the help on the screen.
     pub help_first: usize,
     /// First line of the details on the screen.
@@ -98,6 +109,10 @@ pub struct App {
     /// Use of all CPUs since the last refresh, in percent.
     pub busy: f64,
     pub processes: Processes,
+    /// The turnover since the last refresh, if it is known.
+    pub turnover: Option<Turnover>,
+    /// The turnover since the beginning.
+    pub total: Turnover,
     lines: Vec<Line>,
 }
 
@@ -116,6 +131,8 @@ impl App {
             user: None,
             is_paused: false,
             shows_details: false,
+            has_events: settings.has_events,
+            shows_transients: settings.shows_transients,
             help_first: 0,
             details_first: 0,
             message: None,
@@ -134,6 +151,8 @@ impl App {
             system: System::default(),
             busy: 0.0,
             processes: Processes::default(),
+            turnover: None,
+            total: Turnover::default(),
             lines: Vec::new(),
         }
     }
@@ -154,8 +173,12 @@ impl App {
         columns
     }
 
-    /// Shows another snapshot.
-    pub fn update(&mut self, snapshot: &Snapshot, system: System) {
+    /// Shows another snapshot, and the turnover up to it.
+    pub fn update(&mut self, snapshot: &Snapshot, system: System, turnover: Option<Turnover>) {
+        if let Some(turnover) = &turnover {
+            self.total.append(turnover.clone());
+        }
+        self.turnover = turnover;
         self.processes.update(snapshot);
         self.context.refresh(snapshot.time().since_boot());
         self.busy = system.busy_since(&self.system);
@@ -213,8 +236,26 @@ impl App {
         let Some(name) = Column::by_key("comm") else {
             return false;
         };
-        let name = name.value(row, &self.context).text().to_lowercase();
-        name.contains(&text.to_lowercase()) || row.record.pid().to_string() == text
+        let name = name.value(row, &self.context).text();
+        is_named(&name, row.record.pid(), text)
+    }
+
+    /// Returns the transient processes that pass the filters, in the order of their ends.
+    pub fn transients<'a>(
+        &'a self,
+        turnover: &'a Turnover,
+    ) -> impl DoubleEndedIterator<Item = &'a Transient> {
+        turnover.latest.iter().filter(|process| {
+            let name = || printable(process.comm().as_encoded_bytes());
+            self.selection.matches_ended(
+                process.pid,
+                process.ppid,
+                process.uid,
+                process.comm(),
+                process.is_kernel_thread(),
+            ) && self.user.is_none_or(|user| user == process.uid)
+                && (self.filter.is_empty() || is_named(&name(), process.pid, &self.filter))
+        })
     }
 
     /// Returns the rows in their order on the screen.
@@ -327,4 +368,9 @@ impl App {
         self.order = Order { column, descending };
         self.arrange();
     }
+}
+
+/// Returns whether a name contains a text, or a PID equals it.
+fn is_named(name: &str, pid: i32, text: &str) -> bool {
+    name.to_lowercase().contains(&text.to_lowercase()) || pid.to_string() == text
 }

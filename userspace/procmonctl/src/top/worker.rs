@@ -5,23 +5,76 @@
 use std::io;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use procmon::{Device, Snapshot, SnapshotOptions};
 
-use super::event::{Answer, Event};
+use super::event::{Answer, Event, Refresh};
 use super::system::System;
+use super::turnover::{self, Turnover, TurnoverMeter};
 
 /// A source of snapshots.
 pub trait Source: Send + 'static {
     /// Takes a snapshot into the memory of an earlier one.
-    fn snapshot(&self, options: &SnapshotOptions, buffer: Snapshot) -> Answer;
+    fn snapshot(&mut self, options: &SnapshotOptions, buffer: Snapshot) -> Answer;
 }
 
-impl Source for Device {
-    fn snapshot(&self, options: &SnapshotOptions, mut buffer: Snapshot) -> Answer {
-        self.snapshot_into(options, &mut buffer)?;
-        Ok((buffer, System::read()))
+/// A device whose events are read together with its snapshots.
+pub struct Watched {
+    device: Device,
+    /// None without events.
+    meter: Option<TurnoverMeter>,
+}
+
+impl Watched {
+    /// Has events recorded. Without them, as with a module that is too old or without the rights,
+    /// there are snapshots all the same.
+    pub fn new(device: Device) -> Self {
+        let has_events = device.events(&turnover::options()).is_ok();
+        Self {
+            device,
+            meter: has_events.then(TurnoverMeter::default),
+        }
+    }
+
+    pub fn has_events(&self) -> bool {
+        self.meter.is_some()
+    }
+
+    /// Reads the events up to a snapshot, without waiting for any.
+    fn read_events(&mut self, snapshot: &Snapshot) -> procmon::Result<Option<Turnover>> {
+        let Some(meter) = &mut self.meter else {
+            return Ok(None);
+        };
+        let mut events = self.device.events(&turnover::options())?;
+        meter.begin(snapshot);
+        while events.sequence() <= snapshot.sequence() {
+            let batch = events.wait(Some(Duration::ZERO))?;
+            if batch.is_empty() {
+                break;
+            }
+            for event in batch {
+                meter.apply(&event);
+            }
+        }
+        Ok(meter.end())
+    }
+}
+
+impl Source for Watched {
+    fn snapshot(&mut self, options: &SnapshotOptions, mut buffer: Snapshot) -> Answer {
+        self.device.snapshot_into(options, &mut buffer)?;
+        let turnover = self.read_events(&buffer).unwrap_or_else(|_| {
+            // What comes after a gap would be counted as all.
+            self.meter = None;
+            None
+        });
+        Ok(Refresh {
+            snapshot: buffer,
+            system: System::read(),
+            turnover,
+        })
     }
 }
 
@@ -42,7 +95,7 @@ pub struct Worker {
 
 impl Worker {
     /// Starts the thread, which ends after the drop of the `Worker`.
-    pub fn start(source: impl Source, events: Sender<Event>) -> io::Result<Self> {
+    pub fn start(mut source: impl Source, events: Sender<Event>) -> io::Result<Self> {
         let (requests, receiver) = mpsc::channel::<(SnapshotOptions, Snapshot)>();
         thread::Builder::new()
             .name("snapshots".to_owned())

@@ -4,6 +4,7 @@
 
 mod pty;
 mod screens;
+mod turnover;
 
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub fn empty_app() -> App {
         order: Order::parse("-cpu").unwrap(),
         is_tree: false,
         delay: Duration::from_secs(1),
+        has_events: true,
+        shows_transients: false,
     };
     App::new(settings, Names::default())
 }
@@ -65,7 +68,7 @@ pub fn app(records: &[Record], seconds: u64) -> App {
 pub fn show(app: &mut App, records: &[Record], seconds: u64) {
     let time = Duration::from_secs(seconds);
     let snapshot = Snapshot::new(records.to_vec(), time);
-    app.update(&snapshot, System::default());
+    app.update(&snapshot, System::default(), None);
 }
 
 fn pids(app: &App) -> Vec<i32> {

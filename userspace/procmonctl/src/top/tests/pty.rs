@@ -9,7 +9,6 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,7 +18,7 @@ use nix::sys::termios::{Termios, tcgetattr};
 use procmon::{Snapshot, SnapshotOptions};
 
 use super::{empty_app, process};
-use crate::top::event::Answer;
+use crate::top::event::{Answer, Refresh};
 use crate::top::live;
 use crate::top::screen::Screen;
 use crate::top::system::System;
@@ -33,18 +32,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A source of one snapshot only.
 struct Once {
-    asked: AtomicUsize,
+    is_asked: bool,
     second: fn(),
 }
 
 impl Source for Once {
-    fn snapshot(&self, _: &SnapshotOptions, _: Snapshot) -> Answer {
-        if self.asked.fetch_add(1, Ordering::Relaxed) > 0 {
+    fn snapshot(&mut self, _: &SnapshotOptions, _: Snapshot) -> Answer {
+        if std::mem::replace(&mut self.is_asked, true) {
             (self.second)();
         }
         let records = vec![process(1, 0, "init", 0)];
         let time = Duration::from_secs(60);
-        Ok((Snapshot::new(records, time), System::default()))
+        Ok(Refresh {
+            snapshot: Snapshot::new(records, time),
+            system: System::default(),
+            turnover: None,
+        })
     }
 }
 
@@ -53,10 +56,13 @@ impl Source for Once {
 #[ignore = "a part of the other tests here"]
 fn program() {
     let run = |second| {
-        let asked = AtomicUsize::new(0);
         let mut app = empty_app();
         app.delay = Duration::from_millis(100);
-        live::run(Once { asked, second }, app, None)
+        let once = Once {
+            is_asked: false,
+            second,
+        };
+        live::run(once, app, None)
     };
     match env::var(PROGRAM).as_deref() {
         Ok("hang") => {

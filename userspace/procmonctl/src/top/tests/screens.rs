@@ -2,15 +2,21 @@
 
 //! Tests of screens of different sizes.
 
+use std::time::Duration;
+
+use procmon::Snapshot;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use termina::event::KeyCode;
 
+use super::turnover::{exit, fork, lost, measure, redacted};
 use super::{app, press, process, select_column, show, type_text};
 use crate::table::columns::COLUMNS;
 use crate::top::state::App;
+use crate::top::system::System;
+use crate::top::turnover::TurnoverMeter;
 use crate::top::{keys, view};
 
 fn buffer(app: &mut App, width: u16, height: u16) -> Buffer {
@@ -44,6 +50,121 @@ fn shown() -> App {
     let later = records(10, 1000);
     show(&mut app, &later, 62);
     app
+}
+
+/// Returns a screen after a refresh before which three processes came and went, and one is gone.
+fn after_a_build() -> App {
+    const SECOND: u64 = 1_000_000_000;
+    let mut meter = TurnoverMeter::default();
+    measure(&mut meter, 0, 60, &[(1, 1), (9, 9)], &[]);
+    let events = [
+        fork(1, (100, 60 * SECOND)),
+        fork(2, (101, 60 * SECOND)),
+        exit(3, (101, 60 * SECOND), 61 * SECOND, "cc1", 1 << 8),
+        exit(4, (100, 60 * SECOND), 62 * SECOND, "make", 2 << 8),
+        fork(5, (102, 61 * SECOND)),
+        redacted(exit(6, (102, 61 * SECOND), 62 * SECOND, "su", 0)),
+        exit(7, (9, 9), 62 * SECOND, "gone", 9),
+    ];
+    let turnover = measure(&mut meter, 7, 62, &[(1, 1)], &events);
+    let mut app = shown();
+    let snapshot = Snapshot::new(vec![process(1, 0, "init", 0)], Duration::from_secs(63));
+    app.update(&snapshot, System::default(), turnover);
+    app
+}
+
+#[test]
+fn the_head_counts_what_came_and_went() {
+    let mut app = after_a_build();
+    let counts = "memory 0B of 0B in use, 3 started, 4 ended, 3 came and went";
+    assert_eq!(screen(&mut app, 80, 24)[2], counts);
+    // Without events nothing is said of them.
+    show(&mut app, &[process(1, 0, "init", 0)], 64);
+    assert_eq!(screen(&mut app, 80, 24)[2], "memory 0B of 0B in use");
+    assert!(!screen(&mut shown(), 80, 24)[2].contains("started"));
+}
+
+#[test]
+fn what_came_and_went_is_listed() {
+    let mut app = after_a_build();
+    assert!(!screen(&mut app, 80, 24).join("\n").contains("cc1"));
+    press(&mut app, &[KeyCode::Char('E')]);
+    let lines = screen(&mut app, 80, 24);
+    let first = lines.iter().position(|line| line.starts_with('┌')).unwrap();
+    let inside = |line: &String| line.trim_matches('│').trim_end().to_owned();
+    let list: Vec<_> = lines[first..].iter().map(inside).collect();
+    assert!(
+        list[0].starts_with("┌ Came and went: 3 so far, the last ones first ─"),
+        "{lines:?}"
+    );
+    assert_eq!(
+        list[1..5],
+        [
+            "    PID    PPID USER     STATUS      LASTED     TIME   RSS COMMAND",
+            "    102       1 0        ?          0:01.00  0:01.23  2.0M su",
+            "    100       1 0        2          0:02.00  0:01.23  2.0M make",
+            "    101       1 0        1          0:01.00  0:01.23  2.0M cc1",
+        ]
+    );
+    // The process that is left is above.
+    assert!(lines[4].ends_with(" init"), "{lines:?}");
+    let row = u16::try_from(first + 2).unwrap();
+    let style = buffer(&mut app, 80, 24)[(10, row)].style();
+    assert!(style.add_modifier.contains(Modifier::DIM));
+
+    // They stay when nothing happens.
+    show(&mut app, &[process(1, 0, "init", 0)], 64);
+    assert!(screen(&mut app, 80, 24).join("\n").contains("cc1"));
+    press(&mut app, &[KeyCode::Char('\\')]);
+    type_text(&mut app, "ma");
+    press(&mut app, &[KeyCode::Enter]);
+    let text = screen(&mut app, 80, 24).join("\n");
+    assert!(text.contains("make") && !text.contains("cc1"), "{text}");
+    press(&mut app, &[KeyCode::Escape, KeyCode::Char('E')]);
+    assert!(!screen(&mut app, 80, 24).join("\n").contains("cc1"));
+}
+
+/// The list leaves space for the table, also beside the details.
+#[test]
+fn the_list_fits_all_screens() {
+    let mut app = after_a_build();
+    press(&mut app, &[KeyCode::Char('E'), KeyCode::Enter]);
+    for (width, height) in [(80, 24), (200, 60), (40, 16), (120, 30)] {
+        let text = screen(&mut app, width, height).join("\n");
+        for part in ["init", "Came and went", "102", " su", "cpu"] {
+            assert!(text.contains(part), "{part}, {width}x{height}\n{text}");
+        }
+    }
+    for width in [1, 2, 3, 10, 39, 200] {
+        for height in 1..40 {
+            screen(&mut app, width, height);
+        }
+    }
+}
+
+#[test]
+fn losses_are_marked() {
+    let mut meter = TurnoverMeter::default();
+    measure(&mut meter, 0, 60, &[], &[]);
+    let turnover = measure(&mut meter, 9, 62, &[], &[fork(1, (5, 5)), lost(2, 9, 3)]);
+    let mut app = shown();
+    let snapshot = Snapshot::new(vec![process(1, 0, "init", 0)], Duration::from_secs(63));
+    app.update(&snapshot, System::default(), turnover);
+    press(&mut app, &[KeyCode::Char('E')]);
+    let lines = screen(&mut app, 80, 24);
+    let counts = "memory 0B of 0B in use, at least 1 started, 0 ended, 0 came and went";
+    assert_eq!(lines[2], counts);
+    assert!(lines.join("\n").contains(" at least 0 so far"), "{lines:?}");
+}
+
+#[test]
+fn a_module_without_events_is_told_of() {
+    let mut app = shown();
+    app.has_events = false;
+    press(&mut app, &[KeyCode::Char('E')]);
+    let lines = screen(&mut app, 80, 24);
+    assert!(lines[23].starts_with("the module does not tell what came and went"));
+    assert!(!lines.join("\n").contains("Came and went"), "{lines:?}");
 }
 
 fn many(count: i32) -> App {
@@ -271,12 +392,12 @@ fn small_screens_show_the_selection() {
 
 #[test]
 fn headers_are_not_cut_in_words() {
-    let mut app = shown();
+    let mut app = after_a_build();
     for width in 20..100 {
         for line in &screen(&mut app, width, 24)[..3] {
             let is_whole = [
-                "busy", "0.00", "2.00", "tasks", "threads", "running", "sleep", "stopped",
-                "zombies", "in use",
+                "busy", "0.00", "3.00", "tasks", "threads", "running", "sleep", "stopped",
+                "zombies", "in use", "started", "ended", "went",
             ]
             .iter()
             .any(|end| line.ends_with(end));
@@ -314,7 +435,7 @@ fn states_filters_and_tags_are_in_the_footer() {
     let footer = screen(&mut app, 80, 24)[23].clone();
     assert!(footer.starts_with("x does nothing here"), "{footer}");
     app.message = None;
-    app.is_late = Some(std::time::Duration::from_secs(5));
+    app.is_late = Some(Duration::from_secs(5));
     let footer = screen(&mut app, 80, 24)[23].clone();
     assert!(footer.starts_with("the kernel has not answered for 5 s"));
 }
@@ -349,4 +470,13 @@ fn rows_have_styles() {
 fn text_has_all_rows() {
     let text = view::text(&many(50));
     assert_eq!(text.lines().count(), 3 + 1 + 50);
+
+    let mut app = after_a_build();
+    app.shows_transients = true;
+    let text = view::text(&app);
+    let lines: Vec<_> = text.lines().skip(3 + 1 + 1).collect();
+    assert_eq!(lines[0], "3 came and went");
+    let names = lines[1..].iter().map(|line| line.rsplit(' ').next());
+    let names: Vec<_> = names.map(Option::unwrap).collect();
+    assert_eq!(names, ["COMMAND", "cc1", "make", "su"]);
 }

@@ -5,6 +5,7 @@
 mod details;
 mod popup;
 mod table;
+mod transients;
 
 use procmon::State;
 use ratatui::Frame;
@@ -17,6 +18,7 @@ use unicode_width::UnicodeWidthStr;
 use super::keys::BAR;
 use super::prompt::Prompt;
 use super::state::{App, Mode};
+use super::turnover::Turnover;
 use crate::table::render::{Table, cut};
 use crate::table::value::{bytes_text, time_text};
 use crate::text::printable;
@@ -31,20 +33,29 @@ pub fn draw(app: &mut App, frame: &mut Frame) {
     };
     let footer_height = u16::from(area.height >= 3);
     let rest = area.height - header_height - footer_height;
-    let details_height = if app.shows_details {
-        details::height(app, area.width, rest)
+    let transients_height = if app.shows_transients {
+        transients::height(app, rest)
     } else {
         0
     };
-    let [header, table, details, footer] = Layout::vertical([
+    let details_height = if app.shows_details {
+        details::height(app, area.width, rest - transients_height)
+    } else {
+        0
+    };
+    let [header, table, transients, details, footer] = Layout::vertical([
         Constraint::Length(header_height),
         Constraint::Min(0),
+        Constraint::Length(transients_height),
         Constraint::Length(details_height),
         Constraint::Length(footer_height),
     ])
     .areas(area);
     draw_header(app, frame, header);
     table::draw(app, frame, table);
+    if transients_height > 0 {
+        transients::draw(app, frame, transients);
+    }
     if app.shows_details {
         details::draw(app, frame, details);
     }
@@ -95,10 +106,22 @@ fn header(app: &App) -> [Vec<String>; 3] {
         bytes_text(app.system.memory_used),
         bytes_text(app.system.memory),
     )];
+    if let Some(turnover) = &app.turnover {
+        third.extend([
+            format!("{}{} started", at_least(turnover), turnover.started),
+            format!("{} ended", turnover.ended),
+            format!("{} came and went", turnover.transient),
+        ]);
+    }
     if !app.processes.has_interval() {
         third.push("CPU% is that of whole lifetimes until the next refresh".to_owned());
     }
     [first, second, third]
+}
+
+/// Returns what precedes numbers that lost events would increase.
+fn at_least(turnover: &Turnover) -> &'static str {
+    if turnover.lost > 0 { "at least " } else { "" }
 }
 
 /// Joins as many whole parts as fit.
@@ -232,6 +255,14 @@ pub fn text(app: &App) -> String {
     for line in Table::new(&columns, cells).lines(None) {
         text.push_str(&line);
         text.push('\n');
+    }
+    if app.shows_transients
+        && let Some(turnover) = &app.turnover
+    {
+        for line in transients::lines(app, turnover) {
+            text.push_str(&line);
+            text.push('\n');
+        }
     }
     text
 }
