@@ -62,7 +62,9 @@ impl TaskExitExt for Task {
         if is_last {
             // The last thread has set this, if nothing else did (`synchronize_group_exit()`).
             // SAFETY: The structure is valid; this changes concurrently.
-            unsafe { read!((*signal(self)).group_exit_code) }
+            let status = unsafe { read!((*signal(self)).group_exit_code) };
+
+            reboot_status(self).unwrap_or(status)
         } else {
             // SAFETY: The task is valid; this changes concurrently.
             unsafe { read!((*self.as_ptr()).exit_code) }
@@ -100,6 +102,36 @@ impl TaskExitExt for Task {
         #[cfg(not(CONFIG_SCHED_INFO))]
         0
     }
+}
+
+/// Returns the status of the first process of a PID namespace, if reboot(2) was called there: it is
+/// killed then, and gets this status after its threads have ended (`zap_pid_ns_processes()`).
+#[inline(always)]
+fn reboot_status(task: &Task) -> Option<c_int> {
+    // SAFETY: A task that is exiting has an ID, which never changes its level.
+    if unsafe { (*(*task.as_ptr()).thread_pid).level } == 0 {
+        return None;
+    }
+    reboot_status_in_namespace(task)
+}
+
+#[cold]
+fn reboot_status_in_namespace(task: &Task) -> Option<c_int> {
+    const FIRST: bindings::pid_t = 1;
+
+    // SAFETY: A task that is exiting has an ID, which has a reference to its namespace.
+    let (ns, tgid) = unsafe {
+        let ns = bindings::task_active_pid_ns(task.as_ptr());
+        let kind = bindings::pid_type_PIDTYPE_TGID;
+
+        (ns, bindings::__task_pid_nr_ns(task.as_ptr(), kind, ns))
+    };
+
+    if tgid != FIRST {
+        return None;
+    }
+    // SAFETY: As above; this changes concurrently.
+    Some(unsafe { read!((*ns).reboot) }).filter(|status| *status != 0)
 }
 
 /// Returns what the threads of a task's group share.
