@@ -173,15 +173,26 @@ impl Reader {
                 break Ok(());
             }
 
+            let mut is_interrupted = false;
+
+            if jiffies > 0 {
+                match wait(events, &state.cursor, arguments.min_bytes as usize, jiffies) {
+                    CondVarTimeoutResult::Signal { .. } => is_interrupted = true,
+                    CondVarTimeoutResult::Timeout => jiffies = 0,
+                    CondVarTimeoutResult::Woken { jiffies: left } => jiffies = left,
+                }
+            }
+
             let result = state.deliver(events, viewer, &mut output);
 
-            if result.is_err() || output.count > 0 || jiffies == 0 {
+            if result.is_err() || output.count > 0 {
                 break result;
             }
-            match wait(events, &state.cursor, arguments.min_bytes as usize, jiffies) {
-                CondVarTimeoutResult::Signal { .. } => break Err(EINTR),
-                CondVarTimeoutResult::Timeout => jiffies = 0,
-                CondVarTimeoutResult::Woken { jiffies: left } => jiffies = left,
+            if is_interrupted {
+                break Err(EINTR);
+            }
+            if jiffies == 0 {
+                break Ok(());
             }
         };
 
