@@ -5,14 +5,24 @@
 mod arguments;
 pub mod fields;
 mod filters;
+mod lives;
 mod loading;
 mod losses;
+mod namespaces;
 mod order;
+mod programs;
+mod readers;
+mod rights;
 mod table;
 mod values;
+mod waiting;
 
+use std::ffi::{c_int, c_void};
+use std::ptr::null_mut;
 use std::time::Duration;
 
+use fixture::memory::Region;
+use nix::errno::Errno;
 use procmon::events::{
     Classes, Event, EventFlags, EventKind, EventOptions, Events, Exec, Exit, Fork,
 };
@@ -38,6 +48,7 @@ struct Told {
     uid: u32,
     start: Duration,
     flags: EventFlags,
+    kind: &'static str,
     life: Life,
 }
 
@@ -61,6 +72,7 @@ impl Told {
             uid: event.uid(),
             start: event.start().since_boot(),
             flags: event.flags(),
+            kind: event.kind().name(),
             life,
         })
     }
@@ -92,6 +104,16 @@ fn about(events: &mut Events<'_>, pids: &[i32]) -> Vec<Told> {
         .collect()
 }
 
+/// Returns the end of a process, of which there must be one.
+fn end_of(told: &[Told], pid: i32) -> &Exit {
+    let ends: Vec<_> = told
+        .iter()
+        .filter(|told| told.pid == pid && told.kind == "exit")
+        .collect();
+    assert_eq!(ends.len(), 1, "{pid}: {ends:#?}");
+    ends[0].exit().unwrap()
+}
+
 /// Calls a function with each event up to now.
 fn each(events: &mut Events<'_>, mut f: impl FnMut(&Event<'_>)) {
     loop {
@@ -111,4 +133,17 @@ fn rest(events: &mut Events<'_>) -> Vec<Told> {
     each(events, |event| all.extend(Told::new(event)));
     assert_eq!(events.lost(), 0);
     all
+}
+
+/// Makes a process as vfork(2) does: it shares the memory of the caller, which waits until it has
+/// called `body` and ended, or has executed a program. Returns its PID.
+///
+/// Its stack is at the end of a region.
+fn vfork(stack: &Region, body: extern "C" fn(*mut c_void) -> c_int) -> i32 {
+    const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+
+    let top = stack.before_end(0).as_ptr().cast();
+    // SAFETY: The stack is for this process alone, and is there until its end: the caller waits.
+    let pid = unsafe { libc::clone(body, top, FLAGS, null_mut()) };
+    Errno::result(pid).unwrap()
 }

@@ -10,14 +10,18 @@ use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use fixture::child::Child;
+use fixture::memory::PAGE;
 use fixture::{procfs, shared};
 use libc::rusage;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, raise};
-use procmon::Device;
+use nix::time::{ClockId, clock_gettime};
+use procmon::events::Exit;
+use procmon::{BootTime, Device};
 
-use super::{Life, about, everything, rest};
+use super::{Life, Told, about, end_of, everything, rest};
+use crate::snapshot::values::touch;
 
 pub fn own_pid() -> i32 {
     i32::try_from(std::process::id()).unwrap()
@@ -40,7 +44,7 @@ fn a_program_from_its_beginning_to_its_end() {
     let _kernel = shared();
     let device = Device::open().unwrap();
     let mut events = device.events(&everything()).unwrap();
-    let before = procmon::BootTime::now().since_boot();
+    let before = BootTime::now().since_boot();
     #[expect(clippy::zombie_processes, reason = "it is waited for by wait4(2)")]
     let child = Command::new("/bin/sh")
         .args(["-c", "exit 7", "", "an argument  with blanks", "\u{e4}\n"])
@@ -55,7 +59,7 @@ fn a_program_from_its_beginning_to_its_end() {
     assert!(told.iter().all(|event| event.tid == pid));
     assert!(told.iter().all(|event| event.uid == 0));
     assert!(told.iter().all(|event| event.start == told[0].start));
-    let now = procmon::BootTime::now().since_boot();
+    let now = BootTime::now().since_boot();
     assert!(
         (before..=now).contains(&told[0].time) && told[0].time < told[2].time,
         "event.time: {told:#?} from {before:?} to {now:?}"
@@ -112,17 +116,23 @@ fn the_start_is_that_of_the_record() {
     child.kill();
 }
 
-/// Each way to end has the status of wait(2), a core dump included.
-#[test]
-fn statuses_are_those_of_wait() {
-    let _kernel = shared();
-    // So that a process can dump core, if the kernel can. Where that goes does not matter.
+/// Lets processes dump core, if the kernel can. Returns whether it can.
+pub fn allow_cores() -> bool {
     let pattern = Path::new("/proc/sys/kernel/core_pattern");
     if pattern.exists() {
+        // Where that goes does not matter.
         let directory = "/tmp/cores";
         fs::create_dir_all(directory).unwrap();
         fs::write(pattern, format!("{directory}/core")).unwrap();
     }
+    pattern.exists()
+}
+
+/// Each way to end has the status of wait(2), a core dump included.
+#[test]
+fn statuses_are_those_of_wait() {
+    let _kernel = shared();
+    let can_dump = allow_cores();
     let device = Device::open().unwrap();
     let mut events = device.events(&everything()).unwrap();
     let ends: [fn(); 6] = [
@@ -152,13 +162,13 @@ fn statuses_are_those_of_wait() {
         }
     }
     let has_core = statuses.iter().any(|(_, status)| status.core_dumped());
-    assert_eq!(has_core, pattern.exists());
+    assert_eq!(has_core, can_dump);
     let told = rest(&mut events);
     for (pid, status) in statuses {
         let exit = told
             .iter()
             .filter(|event| event.pid == pid)
-            .find_map(super::Told::exit);
+            .find_map(Told::exit);
         assert_eq!(exit.unwrap().status(), status);
     }
 }
@@ -168,6 +178,49 @@ fn micros(time: libc::timeval) -> Duration {
         u64::try_from(time.tv_sec).unwrap(),
         u32::try_from(time.tv_usec).unwrap() * 1000,
     )
+}
+
+/// Fails unless the usage of a process and of its children is that of wait4(2) but for what it
+/// takes to take the process down before `reaped`, for which there is a bound for each value.
+fn is_usage_of_wait4(told: &Told, usage: &rusage, reaped: BootTime) {
+    /// The most faults and waits on the way down. What is unmapped has none.
+    const FEW: u64 = 16;
+
+    let exit = told.exit().unwrap();
+    let bound = |name: &str, value: u64, whole: libc::c_long, most: u64| {
+        let whole = u64::try_from(whole).unwrap();
+        assert!(
+            value <= whole && whole - value <= most,
+            "{name}: {value}, and {whole} by wait4, {exit:?}"
+        );
+    };
+    // No longer than all CPUs can have given in between.
+    let cpus = std::thread::available_parallelism().unwrap().get();
+    let between = (reaped.since_boot() - told.time) * u32::try_from(cpus).unwrap();
+    let most = exit.max_resident().max(exit.child_max_resident());
+    assert_eq!(most, u64::try_from(usage.ru_maxrss).unwrap() * 1024);
+    let (faults, of_children) = (exit.faults(), exit.child_faults());
+    let minor = faults.minor + of_children.minor;
+    bound("minor faults", minor, usage.ru_minflt, FEW);
+    let major = faults.major + of_children.major;
+    bound("major faults", major, usage.ru_majflt, 0);
+    let switches = exit.switches();
+    if exit.child_times() == Default::default() {
+        // An event has none of these of children, and a block has 512 bytes.
+        bound("waits", switches.voluntary, usage.ru_nvcsw, FEW);
+        // Who else has work decides on these, and none takes less than a microsecond.
+        let most = u64::try_from(between.as_micros()).unwrap();
+        bound("others", switches.involuntary, usage.ru_nivcsw, most);
+        bound("read", exit.io().read / 512, usage.ru_inblock, 0);
+        bound("written", exit.io().written / 512, usage.ru_oublock, 0);
+    }
+    let (child_user, child_system) = exit.child_times();
+    let times = exit.user() + exit.system() + child_user + child_system;
+    // wait4(2) has whole microseconds.
+    let rounding = Duration::from_micros(2);
+    let whole = micros(usage.ru_utime) + micros(usage.ru_stime);
+    assert!(times <= whole + rounding, "{whole:?}, {exit:?}");
+    assert!(whole <= times + between, "{whole:?}, {between:?} {exit:?}");
 }
 
 /// The usage at the end is that of wait4(2), which also has what it takes to take a process down.
@@ -197,26 +250,108 @@ fn usage_is_that_of_wait4() {
         nix::unistd::ForkResult::Parent { child } => child.as_raw(),
     };
     let (_, usage) = wait4(pid);
+    let reaped = BootTime::now();
     let told = about(&mut events, &[pid]);
-    let exit = told.last().unwrap().exit().unwrap();
-    let count = |count: libc::c_long| u64::try_from(count).unwrap();
-    // The most memory at a time, exactly.
-    assert_eq!(exit.max_resident(), count(usage.ru_maxrss) * 1024);
+    is_usage_of_wait4(told.last().unwrap(), &usage, reaped);
+    let exit = end_of(&told, pid);
     assert!(exit.max_resident() >= 8 << 20);
-    // What is taken down has no faults but a few on the way.
-    let faults = count(usage.ru_minflt);
-    assert!((1..=faults).contains(&exit.faults().minor), "{exit:?}");
-    assert!(faults - exit.faults().minor < 16, "{exit:?} {faults}");
-    let switches = count(usage.ru_nvcsw);
-    assert!((10..=switches).contains(&exit.switches().voluntary));
-    assert!(switches - exit.switches().voluntary < 16);
-    assert!(exit.switches().involuntary <= count(usage.ru_nivcsw));
-    let (user, system) = (micros(usage.ru_utime), micros(usage.ru_stime));
+    assert!(exit.faults().minor > 0 && exit.switches().voluntary >= 10);
     assert!(exit.runtime() >= Duration::from_millis(50));
-    // wait4(2) has whole microseconds.
-    let all = user + system + Duration::from_micros(2);
-    assert!(exit.user() + exit.system() <= all, "{exit:?}");
     assert!(exit.user() + exit.system() >= Duration::from_millis(50));
+}
+
+/// The usage of a process that has waited for others has theirs as wait4(2) had it for them.
+#[test]
+fn usage_of_children_is_that_of_wait4() {
+    let _kernel = shared();
+    let device = Device::open().unwrap();
+    let mut events = device.events(&everything()).unwrap();
+    let child = Child::spawn(|| {
+        for pages in [500, 900] {
+            Child::spawn(|| {
+                touch(pages * PAGE, libc::MAP_SHARED | libc::MAP_ANONYMOUS, None);
+                let start = procfs::cpu_clock(own_pid());
+                while procfs::cpu_clock(own_pid()) - start < Duration::from_millis(30) {}
+            })
+            .join();
+        }
+    });
+    let pid = child.pid();
+    std::mem::forget(child);
+    let (_, usage) = wait4(pid);
+    let reaped = BootTime::now();
+    let told = rest(&mut events);
+    let of_children = |told: &&Told| told.ppid == pid && told.kind == "exit";
+    let children: Vec<_> = told.iter().filter(of_children).collect();
+    assert_eq!(children.len(), 2);
+    let end = |told: &&Told| told.pid == pid && told.kind == "exit";
+    is_usage_of_wait4(told.iter().find(end).unwrap(), &usage, reaped);
+    let exit = end_of(&told, pid);
+    let sum = |of: fn(&Exit) -> u64| children.iter().filter_map(|told| told.exit()).map(of).sum();
+    let minor: u64 = sum(|exit| exit.faults().minor);
+    let of_children = exit.child_faults();
+    assert!((minor..minor + 32).contains(&of_children.minor), "{exit:?}");
+    assert!(minor >= 1400, "{exit:?}");
+    assert_eq!(of_children.major, sum(|exit| exit.faults().major));
+    let (user, system) = exit.child_times();
+    assert!(user + system >= Duration::from_millis(60), "{exit:?}");
+    let most = children.iter().filter_map(|told| told.exit());
+    let most = most.map(Exit::max_resident).max();
+    assert_eq!(Some(exit.child_max_resident()), most);
+}
+
+/// The usage of a process is that of all its threads, of the main thread too if that has ended
+/// before the others, and the process ends once.
+#[test]
+fn usage_with_a_main_thread_that_has_ended() {
+    let _kernel = shared();
+    let device = Device::open().unwrap();
+    let mut events = device.events(&everything()).unwrap();
+    let used = || {
+        let clock = ClockId::CLOCK_THREAD_CPUTIME_ID;
+        Duration::from(clock_gettime(clock).unwrap())
+    };
+    let work = move |pages: usize| {
+        touch(pages * PAGE, libc::MAP_SHARED | libc::MAP_ANONYMOUS, None);
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        while used() < Duration::from_millis(40) {}
+    };
+    let child = Child::spawn(move || {
+        std::mem::forget(std::thread::spawn(move || {
+            procfs::wait_for_state(own_pid(), 'Z');
+            work(700);
+            // SAFETY: It only ends the process.
+            unsafe { libc::_exit(5) }
+        }));
+        work(1500);
+        // SAFETY: It only ends this thread.
+        unsafe { libc::syscall(libc::SYS_exit, 6) };
+    });
+    let pid = child.pid();
+    std::mem::forget(child);
+    let (status, usage) = wait4(pid);
+    let reaped = BootTime::now();
+    assert_eq!(status.code(), Some(5));
+    let told = about(&mut events, &[pid]);
+    let exit = end_of(&told, pid);
+    assert_eq!(exit.status(), status);
+    let [.., of_main, of_last] = &told[..] else {
+        panic!("{told:#?}");
+    };
+    assert_eq!((of_main.kind, of_main.tid), ("thread-exit", pid));
+    assert!(of_last.kind == "exit" && of_last.tid != pid);
+    is_usage_of_wait4(of_last, &usage, reaped);
+    let main = of_main.exit().unwrap();
+    assert_eq!(main.status().code(), Some(6));
+    // Each has done its part.
+    let part = Duration::from_millis(40);
+    assert!(main.runtime() >= part && exit.runtime() >= main.runtime() + part);
+    assert!(main.faults().minor >= 1500);
+    assert!(exit.faults().minor >= main.faults().minor + 700);
+    assert!(main.switches().voluntary >= 10);
+    assert!(exit.switches().voluntary >= main.switches().voluntary + 10);
 }
 
 /// Threads have events of their own, and the process ends with the last of them, whichever that is.
