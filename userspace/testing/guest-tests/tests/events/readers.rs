@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use fixture::child::Child;
 use fixture::memory::{PAGE, Region};
+use fixture::procfs::{self, forks};
 use fixture::raw::bytes_of;
-use fixture::{eventually, is_long, is_own_kernel, loaded, open, procfs, raw};
+use fixture::{eventually, is_long, is_own_kernel, loaded, open, raw};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, Signal, signal};
