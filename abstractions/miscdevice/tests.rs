@@ -92,6 +92,7 @@ mod tests {
 
     struct Open;
 
+    #[vtable]
     impl Attribute<Probe> for Open {
         const NAME: &'static CStr = c"open";
 
@@ -103,6 +104,7 @@ mod tests {
     /// Something that does not fit in a page.
     struct Long;
 
+    #[vtable]
     impl Attribute<Probe> for Long {
         const NAME: &'static CStr = c"long";
 

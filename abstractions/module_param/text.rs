@@ -120,7 +120,7 @@ mod tests {
 
     fn set<const N: usize>(param: &TextParam<N>, text: &CStr) -> c_int {
         // SAFETY: The text is a C string, and the parameter is made as `module_param!` does.
-        unsafe { TextParam::set(text.as_char_ptr(), &raw(param)) }
+        unsafe { TextParam::<N>::set(text.as_char_ptr(), &raw(param)) }
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
 
         assert!(param.value().is_empty());
         // SAFETY: Null is allowed.
-        let null = unsafe { TextParam::set(ptr::null(), &raw(&param)) };
+        let null = unsafe { TextParam::<6>::set(ptr::null(), &raw(&param)) };
 
         assert_eq!(null, EINVAL.to_errno());
         assert_eq!(set(&param, c"123456"), ENOSPC.to_errno());
@@ -150,7 +150,7 @@ mod tests {
                 assert_eq!(set(&param, text), 0);
             }
             // SAFETY: This is a page, and the parameter is made as `module_param!` does.
-            let len = unsafe { TextParam::get(page.as_mut_ptr().cast(), &raw(&param)) };
+            let len = unsafe { TextParam::<6>::get(page.as_mut_ptr().cast(), &raw(&param)) };
 
             // CAST: It is small.
             assert_eq!(len as usize, shown.len() - 1);

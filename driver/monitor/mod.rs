@@ -155,6 +155,7 @@ impl Monitor {
     }
 
     /// Drops the probe if no target has a name any more.
+    #[cold]
     pub(crate) fn forget_names(&self) {
         // TIME: As in `set_targets()`.
         self.tidy(&mut self.probe.lock());
