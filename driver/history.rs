@@ -144,20 +144,20 @@ impl History {
         }? Error)
     }
 
-    /// Makes room for the samples of a target, for good.
+    /// Allocates memory for the samples of a target, for good.
     ///
     /// # Errors
     ///
     /// `ENOMEM` if memory is short.
     pub(crate) fn prepare(&self, target: usize) -> Result {
-        let has_room = |rings: &[Ring; TARGETS]| {
+        let is_ready = |rings: &[Ring; TARGETS]| {
             rings
                 .get(target)
                 .is_some_and(|ring| !ring.samples.is_empty())
         };
 
         // TIME: The lock is held for a look at a ring, here and below.
-        if has_room(&self.rings.lock()) {
+        if is_ready(&self.rings.lock()) {
             return Ok(());
         }
 
@@ -167,7 +167,7 @@ impl History {
         if let Some(ring) = rings.get_mut(target).filter(|ring| ring.samples.is_empty()) {
             core::mem::swap(&mut ring.samples, &mut samples);
         }
-        // What another caller's room has made superfluous is dropped without the lock.
+        // Memory that another caller has made superfluous is dropped without the lock.
         drop(rings);
         Ok(())
     }

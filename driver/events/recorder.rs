@@ -126,8 +126,8 @@ impl Recorder {
 
     /// Sets what is recorded from now on.
     pub(crate) fn want(&self, classes: u32, args_max: u32) {
-        // ORDERING: The caller takes the lock of the ring twice before it returns to user space, and
-        // a task takes locks before `wants()`: what happens after the return is recorded. See
+        // ORDERING: The caller takes the lock of the ring twice before it returns to user space,
+        // and a task takes locks before `wants()`: what happens after the return is recorded. See
         // `tests/litmus/subscribe.litmus`.
         self.args_max.store(args_max, Relaxed);
         self.wanted.store(classes, Relaxed);

@@ -45,7 +45,7 @@ pub(crate) enum Target {
         start_time: u64,
     },
     /// The ID was that of no process.
-    Nobody {
+    Absent {
         /// The ID, and the namespace that it is valid in.
         nr: Pid,
         ns: ARef<PidNamespace>,
@@ -79,7 +79,7 @@ impl Target {
                     .map_or(0, TaskExt::start_boottime),
                 process,
             },
-            None => Self::Nobody { nr, ns },
+            None => Self::Absent { nr, ns },
         }))
     }
 
@@ -97,8 +97,8 @@ impl Target {
     pub(super) fn nr_ns(&self, reader: &PidNamespace) -> Pid {
         match self {
             Self::Process { process, .. } => process.nr_ns(reader),
-            Self::Nobody { nr, ns } if ptr::eq(reader.as_ptr(), ns.as_ptr()) => *nr,
-            Self::Nobody { .. } => 0,
+            Self::Absent { nr, ns } if ptr::eq(reader.as_ptr(), ns.as_ptr()) => *nr,
+            Self::Absent { .. } => 0,
         }
     }
 
@@ -110,7 +110,7 @@ impl Target {
 
         match self {
             Self::Process { process, .. } => process.thread_group_leader(&guard).is_some(),
-            Self::Nobody { .. } => false,
+            Self::Absent { .. } => false,
         }
     }
 
@@ -121,7 +121,7 @@ impl Target {
                 process,
                 start_time,
             } => (process.nr(), *start_time),
-            Self::Nobody { .. } => (self.nr_ns(PidNamespace::initial()), 0),
+            Self::Absent { .. } => (self.nr_ns(PidNamespace::initial()), 0),
         };
         let record = Request::of_kernel_thread(kernel::current!()).find(pid);
 

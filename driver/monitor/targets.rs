@@ -255,7 +255,7 @@ impl Current {
 
 /// The targets, which the monitor's thread shares with its users.
 ///
-/// What replaces a target drops it without the lock.
+/// A function that replaces a target drops it without the lock.
 #[pin_data]
 pub(crate) struct Targets {
     // TIME: The lock is held for a look at each place, of which there are few.

@@ -294,7 +294,8 @@ impl Device {
 
     /// Sets the first target by its PID, a process that the monitor follows, or clears it.
     ///
-    /// [`set_targets`](crate::sysfs::set_targets) sets all of them. The ID of a thread stands for its process. A PID of no process is allowed.
+    /// [`set_targets`](crate::sysfs::set_targets) sets all of them. The ID of a thread stands for
+    /// its process. A PID of no process is allowed.
     ///
     /// # Errors
     ///

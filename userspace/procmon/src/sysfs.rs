@@ -179,7 +179,7 @@ impl Parameter {
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(untagged))]
 #[non_exhaustive]
 pub enum TargetPlace {
-    /// It is empty.
+    /// No process.
     #[default]
     Empty,
     /// The process with this PID, in the PID namespace of the caller, at the time it was set. The

@@ -12,9 +12,9 @@ use crate::values;
 
 /// Show or set the process that the monitor records ("history" shows the result)
 ///
-/// The module calls this PID its filter, but it filters nothing: it is the first target, the process
-/// that is in each sample of the monitor. "targets" sets several. The ID of a thread stands for its process. The process
-/// need not exist. Showing the PID takes no privilege.
+/// The module calls this PID its filter, but it filters nothing: it is the first target, the
+/// process that is in each sample of the monitor. "targets" sets several. The ID of a thread stands
+/// for its process. The process need not exist. Showing the PID takes no privilege.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {

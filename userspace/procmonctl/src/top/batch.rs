@@ -38,7 +38,7 @@ struct Numbers {
     memory_used: u64,
 }
 
-/// What has happened since the previous refresh.
+/// The turnover since the previous refresh.
 #[derive(Serialize)]
 struct Counts<'a> {
     started: u64,

@@ -13,7 +13,7 @@ use super::turnover::Turnover;
 pub struct Refresh {
     pub snapshot: Snapshot,
     pub system: System,
-    /// What has happened since the snapshot before, as far as the module tells.
+    /// The turnover since the snapshot before, as far as the module tells.
     pub turnover: Option<Turnover>,
 }
 

@@ -135,7 +135,7 @@ impl Seen {
     }
 }
 
-/// What an event tells, without what is borrowed.
+/// The contents of an event, without anything that is borrowed.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -151,7 +151,8 @@ enum Life {
 ///
 /// Each snapshot is passed to [`begin`](Self::begin), then the events up to its
 /// [`sequence`](Snapshot::sequence) to [`apply`](Self::apply), and [`end`](Self::end) returns the
-/// turnover. Events after the snapshot, which were read together with others, wait for the next one.
+/// turnover. Events after the snapshot, which were read together with others, wait for the next
+/// one.
 #[derive(Debug, Default)]
 pub struct TurnoverMeter {
     is_begun: bool,

@@ -246,12 +246,9 @@ fn a_name_is_matched_at_each_exec() {
     child.kill();
     wait_for(&device, 1, 2, is_gone(pid));
     eventually("the second one", || {
-        device
-            .history_of(1, 0)
-            .unwrap()
-            .samples()
-            .last()
-            .is_some_and(|last| matches!(last.target(), Target::Process(record) if record.pid() == second_pid))
+        let history = device.history_of(1, 0).unwrap();
+        let last = history.samples().last().map(Sample::target);
+        matches!(last, Some(Target::Process(record)) if record.pid() == second_pid)
     });
     second.kill();
     another.kill();

@@ -90,8 +90,8 @@ fn begin_in_a_storm(processes: usize) -> usize {
     losses
 }
 
-/// Returns a number of rounds. On our own kernels, where `/proc` takes long to read, those of a long
-/// run are fewer.
+/// Returns a number of rounds. On our own kernels, where `/proc` takes long to read, those of a
+/// long run are fewer.
 fn rounds(few: usize, many: usize) -> usize {
     match (is_long(), is_own_kernel()) {
         (false, _) => few,

@@ -168,8 +168,8 @@ pub struct State {
 }
 
 impl State {
-    /// Whether the kernel trusts the timers of its CPUs. It compares them with another clock when it
-    /// boots, and does without them if the host has paused it in between: then it has no timers
+    /// Whether the kernel trusts the timers of its CPUs. It compares them with another clock when
+    /// it boots, and does without them if the host has paused it in between: then it has no timers
     /// with high resolution, and may take a CPU that idles for one that is stuck.
     pub fn has_timer(&self) -> bool {
         const DISTRUST: &[u8] = b"APIC timer disabled";
