@@ -268,7 +268,7 @@ fn readers_of_different_speed() {
         let before = Tasks::at_rest();
         let readers = [
             Reader::new(64 * 1024, 4 * 1024),
-            Reader::new(1024, 1),
+            Reader::new(1024, 1024),
             Reader::new(64 * 1024, 16 * 1024),
         ];
         let first = readers[0].counts.first;

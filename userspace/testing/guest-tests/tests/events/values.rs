@@ -14,7 +14,7 @@ use fixture::memory::PAGE;
 use fixture::{procfs, shared};
 use libc::rusage;
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use nix::sys::signal::{Signal, raise};
 use nix::time::{ClockId, clock_gettime};
 use procmon::events::Exit;
@@ -223,6 +223,18 @@ fn is_usage_of_wait4(told: &Told, usage: &rusage, reaped: BootTime) {
     assert!(whole <= times + between, "{whole:?}, {between:?} {exit:?}");
 }
 
+/// Sleeps until this thread has given up the CPU that often. A sleep that is over before it has
+/// begun does not count.
+fn sleep_until(switches: i64) {
+    let count = || {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+        usage.voluntary_context_switches()
+    };
+    while count() < switches {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// The usage at the end is that of wait4(2), which also has what it takes to take a process down.
 #[test]
 fn usage_is_that_of_wait4() {
@@ -234,13 +246,7 @@ fn usage_is_that_of_wait4() {
         nix::unistd::ForkResult::Child => {
             // Faults, and switches by a thread that ends before its process.
             let memory = vec![1_u8; 8 << 20];
-            std::thread::spawn(|| {
-                for _ in 0..10 {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-            })
-            .join()
-            .unwrap();
+            std::thread::spawn(|| sleep_until(10)).join().unwrap();
             let start = procfs::cpu_clock(own_pid());
             while procfs::cpu_clock(own_pid()) - start < Duration::from_millis(50) {}
             std::hint::black_box(memory);
@@ -313,9 +319,7 @@ fn usage_with_a_main_thread_that_has_ended() {
     };
     let work = move |pages: usize| {
         touch(pages * PAGE, libc::MAP_SHARED | libc::MAP_ANONYMOUS, None);
-        for _ in 0..10 {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        sleep_until(10);
         while used() < Duration::from_millis(40) {}
     };
     let child = Child::spawn(move || {
