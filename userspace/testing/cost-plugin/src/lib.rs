@@ -185,7 +185,9 @@ unsafe extern "C" fn access(cpu: c_uint, info: MemoryAccess, address: u64, _: *m
     // The registers of a device are in no cache.
     if !is_device {
         let mut meter = plugin.meter.lock().unwrap_or_else(PoisonError::into_inner);
-        meter.access(cpu, address, size, is_store);
+        // SAFETY: As above.
+        let value = || unsafe { qemu::qemu_plugin_mem_get_value(info) }.low;
+        meter.access(cpu, address, size, is_store, value);
     }
 }
 

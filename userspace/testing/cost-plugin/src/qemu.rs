@@ -19,6 +19,14 @@ pub struct HardwareAddress(c_int);
 /// `qemu_plugin_meminfo_t`: a description of an access.
 pub type MemoryAccess = u32;
 
+/// `qemu_plugin_mem_value`: a value that was read or written.
+#[repr(C)]
+pub struct MemoryValue {
+    pub kind: c_int,
+    pub low: u64,
+    pub high: u64,
+}
+
 /// `qemu_plugin_cb_flags`: the use that a callback makes of the CPU's registers.
 #[repr(C)]
 pub enum CallbackFlags {
@@ -62,6 +70,7 @@ unsafe extern "C" {
     pub fn qemu_plugin_insn_vaddr(instruction: *const Instruction) -> u64;
     pub fn qemu_plugin_mem_size_shift(access: MemoryAccess) -> c_uint;
     pub fn qemu_plugin_mem_is_store(access: MemoryAccess) -> bool;
+    pub fn qemu_plugin_mem_get_value(access: MemoryAccess) -> MemoryValue;
     pub fn qemu_plugin_get_hwaddr(access: MemoryAccess, address: u64) -> *mut HardwareAddress;
     pub fn qemu_plugin_hwaddr_is_io(address: *const HardwareAddress) -> bool;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The numbers of a region, and their text: a line of `name=number` for each region, and after it
-//! one for each listed line.
+//! one for each listed cache line and call.
 
 use std::error::Error;
 use std::fmt;
@@ -14,6 +14,17 @@ pub struct Region {
     pub counts: Counts,
     /// The data lines in the order of their addresses, if they were asked for.
     pub lines: Vec<TouchedLine>,
+    /// The calls of watched functions in the order of their returns, if they were asked for.
+    pub calls: Vec<Call>,
+}
+
+/// A call of a watched function, from its first instruction to its return.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Call {
+    /// The index of the function among those that are watched.
+    pub function: usize,
+    /// The instructions of the function, of all that it calls, and of what interrupts it.
+    pub instructions: u64,
 }
 
 /// A line of data that a region has read or written.
@@ -109,6 +120,9 @@ impl fmt::Display for Region {
             let written = if line.written { "w" } else { "r" };
             writeln!(f, "{written} {:x}", line.address)?;
         }
+        for call in &self.calls {
+            writeln!(f, "call {} {}", call.function, call.instructions)?;
+        }
         Ok(())
     }
 }
@@ -134,12 +148,20 @@ impl Region {
             if line.contains('=') {
                 regions.push(Self {
                     counts: line.parse()?,
-                    lines: Vec::new(),
+                    ..Self::default()
                 });
                 continue;
             }
             let (kind, address) = line.split_once(' ').ok_or_else(error)?;
             let region = regions.last_mut().ok_or_else(error)?;
+            if kind == "call" {
+                let (function, instructions) = address.split_once(' ').ok_or_else(error)?;
+                region.calls.push(Call {
+                    function: function.parse().map_err(|_| error())?,
+                    instructions: instructions.parse().map_err(|_| error())?,
+                });
+                continue;
+            }
             region.lines.push(TouchedLine {
                 address: u64::from_str_radix(address, 16).map_err(|_| error())?,
                 written: match kind {
@@ -193,6 +215,10 @@ mod tests {
                 written: false,
             },
         ];
+        regions[1].calls = vec![Call {
+            function: 3,
+            instructions: 280,
+        }];
         let text: String = regions.iter().map(Region::to_string).collect();
         assert_eq!(Region::parse_all(&text).unwrap(), regions);
     }
@@ -206,6 +232,9 @@ mod tests {
             format!("{good}x 40"),
             format!("{good}w 4g"),
             format!("{good}w"),
+            format!("{good}call 1"),
+            format!("{good}call 1 -1"),
+            "call 1 2".to_owned(),
             good.replace("pages=0", "pages=-1"),
             good.replace("pages", "sides"),
             good.replace("pages=0", "pages=0 pages=1"),

@@ -43,6 +43,9 @@ pub struct Instruction {
     pub locks: bool,
     /// Whether it is a prefetch, which QEMU takes for a NOP.
     pub prefetches: bool,
+    /// Whether it calls a function, or returns from one.
+    pub calls: bool,
+    pub returns: bool,
     pub mark: Option<Mark>,
 }
 
@@ -81,6 +84,11 @@ impl Instruction {
                 (Some(0x0d), Some(operand)) => is_memory(operand) && register(operand) <= 2,
                 _ => false,
             };
+        let calls = match first {
+            0xe8 => true,
+            0xff => second.is_some_and(|operand| register(operand) == 2),
+            _ => false,
+        };
         Self {
             address,
             // The longest one has 15 bytes.
@@ -89,6 +97,8 @@ impl Instruction {
             repeats: rep && is_string,
             locks: lock || exchanges || unlocked,
             prefetches,
+            calls,
+            returns: matches!(first, 0xc2 | 0xc3),
             mark: Mark::of(bytes),
         }
     }
@@ -251,6 +261,37 @@ mod tests {
     }
 
     #[test]
+    fn calls_and_returns_are_no_other_jumps() {
+        // call; call *%rax; call *8(%r11), each with and without a prefix
+        for bytes in [
+            &[0xe8, 0, 0, 0, 0][..],
+            &[0xff, 0xd0],
+            &[0x2e, 0xe8, 0, 0, 0, 0],
+            &[0x41, 0xff, 0x53, 0x08],
+            &[0x3e, 0xff, 0xd0],
+        ] {
+            let decoded = decode(bytes);
+            assert!(decoded.calls && !decoded.returns, "{bytes:x?}");
+        }
+        // ret; ret $8; repz ret
+        for bytes in [&[0xc3][..], &[0xc2, 8, 0], &[0xf3, 0xc3]] {
+            let decoded = decode(bytes);
+            assert!(decoded.returns && !decoded.calls, "{bytes:x?}");
+        }
+        // jmp; jmp *%rax; push 8(%rax); iretq; movl $0,(%rax)
+        for bytes in [
+            &[0xe9, 0, 0, 0, 0][..],
+            &[0xff, 0xe0],
+            &[0xff, 0x70, 0x08],
+            &[0x48, 0xcf],
+            &[0xc7, 0x00, 0, 0, 0, 0],
+        ] {
+            let decoded = decode(bytes);
+            assert!(!decoded.calls && !decoded.returns, "{bytes:x?}");
+        }
+    }
+
+    #[test]
     fn code_belongs_to_the_owner_of_its_address() {
         for (address, place) in [
             (0x40_1000, Place::User),
@@ -267,6 +308,7 @@ mod tests {
         for bytes in [&[][..], &[0xf3], &[0x3e, 0x0f], &[0x0f], &[0x87]] {
             let decoded = decode(bytes);
             assert!(!decoded.repeats && !decoded.locks && !decoded.prefetches);
+            assert!(!decoded.calls && !decoded.returns);
         }
     }
 }

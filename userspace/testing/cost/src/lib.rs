@@ -12,7 +12,7 @@ mod lines;
 pub mod marks;
 mod meter;
 
-pub use counts::{Counts, ParseError, Region, TouchedLine};
+pub use counts::{Call, Counts, ParseError, Region, TouchedLine};
 pub use instruction::{Instruction, Place};
 pub use lines::{LINE_SIZE, PAGE_SIZE};
 pub use marks::Mark;

@@ -22,6 +22,11 @@ pub enum Mark {
     BeginListed = 3,
     /// End the region.
     End = 4,
+    /// Begin a region of which the calls of watched functions are listed, in place of cache lines,
+    /// which are not counted.
+    BeginCalls = 5,
+    /// Watch a function: the next instruction stores its address, or 0 to forget all of them.
+    Watch = 6,
 }
 
 impl Mark {
@@ -29,9 +34,16 @@ impl Mark {
     pub fn of(bytes: &[u8]) -> Option<Self> {
         let displacement = bytes.strip_prefix(&OPCODE)?.try_into().ok()?;
         let displacement = i32::from_le_bytes(displacement);
-        [Self::Arm, Self::Begin, Self::BeginListed, Self::End]
-            .into_iter()
-            .find(|mark| mark.displacement() == displacement)
+        [
+            Self::Arm,
+            Self::Begin,
+            Self::BeginListed,
+            Self::End,
+            Self::BeginCalls,
+            Self::Watch,
+        ]
+        .into_iter()
+        .find(|mark| mark.displacement() == displacement)
     }
 
     const fn displacement(self) -> i32 {
@@ -80,6 +92,29 @@ setter!(
     end,
     Mark::End
 );
+setter!(
+    /// Sets the mark [`Mark::BeginCalls`].
+    begin_calls,
+    Mark::BeginCalls
+);
+
+/// Sets the mark [`Mark::Watch`] with the address of a function.
+#[inline(always)]
+pub fn watch(address: u64) {
+    let mut place = 0_u64;
+    // SAFETY: The first instruction does nothing, and the second one writes to the variable.
+    unsafe {
+        asm!(
+            ".byte 0x0f, 0x1f, 0x80",
+            ".long {displacement}",
+            "mov [{place}], {address}",
+            displacement = const Mark::Watch.displacement(),
+            place = in(reg) &raw mut place,
+            address = in(reg) address,
+            options(nostack, preserves_flags),
+        );
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -94,6 +129,10 @@ mod tests {
         code[start..start + 7].to_vec()
     }
 
+    fn watch_a_function() {
+        watch(1);
+    }
+
     #[test]
     fn each_mark_is_recognised_in_machine_code() {
         for (function, mark) in [
@@ -101,6 +140,8 @@ mod tests {
             (begin, Mark::Begin),
             (begin_listed, Mark::BeginListed),
             (end, Mark::End),
+            (begin_calls, Mark::BeginCalls),
+            (watch_a_function, Mark::Watch),
         ] {
             assert_eq!(Mark::of(&code(function)), Some(mark));
             // Setting it does nothing here.
@@ -112,7 +153,7 @@ mod tests {
     fn other_long_nops_are_no_marks() {
         for bytes in [
             &[0x0f, 0x1f, 0x80, 0, 0, 0, 0][..],
-            &[0x0f, 0x1f, 0x80, 0x05, 0x43, 0x4d, 0x50],
+            &[0x0f, 0x1f, 0x80, 0x07, 0x43, 0x4d, 0x50],
             &[0x0f, 0x1f, 0x80, 0x01, 0x43, 0x4d],
             &[0x0f, 0x1f, 0x40, 0x00],
             &[],
