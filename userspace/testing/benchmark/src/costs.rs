@@ -175,7 +175,7 @@ pub mod tests {
                 kernel_lines_read: lines,
                 ..Counts::default()
             },
-            lines: Vec::new(),
+            ..Region::default()
         });
         Costs::join(run, counts.collect()).unwrap()
     }

@@ -8,6 +8,7 @@ mod chart;
 mod costs;
 mod cpu;
 mod growth;
+mod lives;
 mod measure;
 mod owners;
 mod regions;
@@ -31,7 +32,10 @@ use cost::Region;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::baseline::Baseline;
 use crate::costs::Costs;
+use crate::lives::measure as living;
+use crate::lives::results::Results;
 use crate::measure::{Plan, Run};
 use crate::report::{Module, Others, Report};
 
@@ -69,6 +73,18 @@ enum Command {
         #[arg(long, value_name = "NUMBER", default_value_t = 0)]
         cgroups: usize,
     },
+    /// In a guest with the plugin: let processes and threads live while others are told of it, and
+    /// print JSON
+    Lives {
+        /// Number of rounds in which all have their turn: with none, only those of procmon's
+        /// numbers are measured that hardly differ between two boots
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        rounds: usize,
+
+        /// The directory that BPF programs are pinned to
+        #[arg(long, value_name = "DIR")]
+        programs: Option<PathBuf>,
+    },
     /// In a guest: measure throughput with all CPUs at work, and print JSON
     Scale,
     /// On any machine: time replicas of the walks of a guest, and print JSON
@@ -85,6 +101,10 @@ enum Command {
         /// Another module to compare with, and a directory as above
         #[arg(long, num_args = 2, value_names = ["MODULE", "RESULTS"])]
         compared: Vec<PathBuf>,
+
+        /// A directory with the results of "lives"
+        #[arg(long, value_name = "RESULTS")]
+        lives: Option<PathBuf>,
 
         /// Directories with the results of "grow"
         #[arg(long, num_args = 1.., value_name = "RESULTS")]
@@ -109,10 +129,17 @@ enum Command {
     Check {
         module: PathBuf,
         results: PathBuf,
+        /// A directory with the results of "lives"
+        lives: PathBuf,
         baseline: PathBuf,
     },
     /// Print a baseline for "check"
-    Baseline { module: PathBuf, results: PathBuf },
+    Baseline {
+        module: PathBuf,
+        results: PathBuf,
+        /// A directory with the results of "lives"
+        lives: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -140,6 +167,9 @@ fn run(command: Command) -> Result<ExitCode> {
             print(&Run::measure(&plan)?)?;
         }
         Command::Grow { steps, cgroups } => print(&measure::grow(&steps, cgroups)?)?,
+        Command::Lives { rounds, programs } => {
+            print(&living::Run::measure(&living::Plan { rounds, programs })?)?;
+        }
         Command::Scale => print(&scaling::measure()?)?,
         Command::Replica { results } => {
             print(&replica::Replica::measure(&costs(&results)?)?)?;
@@ -147,6 +177,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Report {
             ours,
             compared,
+            lives,
             growth,
             scaling,
             replica,
@@ -159,6 +190,7 @@ fn run(command: Command) -> Result<ExitCode> {
             };
             let others = Others {
                 compared,
+                lives: lives.map(|path| read_lives(&path)).transpose()?,
                 growth: growth
                     .iter()
                     .map(|path| costs(path))
@@ -177,9 +209,10 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check {
             module: file,
             results,
+            lives,
             baseline,
         } => {
-            let now = module(&file, &results)?.baseline()?;
+            let now = baseline_of(&file, &results, &lives)?;
             let outcomes = baseline::check(&now, &read(&baseline)?);
             print!("{}", baseline::tap(&outcomes));
             if !outcomes.iter().all(baseline::Outcome::passed) {
@@ -189,7 +222,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Baseline {
             module: file,
             results,
-        } => print(&module(&file, &results)?.baseline()?)?,
+            lives,
+        } => print(&baseline_of(&file, &results, &lives)?)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -210,14 +244,30 @@ fn module(file: &Path, results: &Path) -> Result<Module> {
     })
 }
 
-/// Reads the results of a guest: `run` is of the program in it, and `regions` of the plugin.
+fn baseline_of(file: &Path, results: &Path, lives: &Path) -> Result<Baseline> {
+    let mut baseline = module(file, results)?.baseline()?;
+    read_lives(lives)?.add_to(&mut baseline)?;
+    Ok(baseline)
+}
+
 fn costs(results: &Path) -> Result<Costs> {
+    let (run, regions) = read_results(results)?;
+    Costs::join(run, regions)
+}
+
+fn read_lives(results: &Path) -> Result<Results> {
+    let (run, regions) = read_results(results)?;
+    Results::join(run, regions)
+}
+
+/// Reads the results of a guest: `run` is of the program in it, and `regions` of the plugin.
+fn read_results<T: DeserializeOwned>(results: &Path) -> Result<(T, Vec<Region>)> {
     let path = results.join("regions");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let regions =
         Region::parse_all(&text).with_context(|| format!("strange {}", path.display()))?;
-    Costs::join(read(&results.join("run"))?, regions)
+    Ok((read(&results.join("run"))?, regions))
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {

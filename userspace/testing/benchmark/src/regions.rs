@@ -27,7 +27,7 @@ const MANY_ROUNDS: usize = 30;
 
 /// The number of calls that leave work for later in a region, and the time after them for RCU.
 const MANY: u64 = 1000;
-const SETTLE: Duration = Duration::from_millis(100);
+pub const SETTLE: Duration = Duration::from_millis(100);
 
 /// A region.
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,6 +72,12 @@ impl Regions {
     /// Does the same with a list of all lines.
     pub fn list(&mut self, name: &str, work: impl FnOnce() -> Result<usize>) -> Result<()> {
         marks::begin_listed();
+        self.finish(name, work())
+    }
+
+    /// Does the same with a list of the calls of watched functions, and without cache lines.
+    pub fn list_calls(&mut self, name: &str, work: impl FnOnce() -> Result<usize>) -> Result<()> {
+        marks::begin_calls();
         self.finish(name, work())
     }
 
@@ -157,13 +163,14 @@ mod tests {
         let mut regions = Regions::default();
         regions.measure("work", || Ok(7)).unwrap();
         regions.list("list", || Ok(8)).unwrap();
+        regions.list_calls("calls", || Ok(9)).unwrap();
         let open = || Prepared::floor("/dev/null", Call::Open).unwrap();
         regions.call("one", open()).unwrap();
         let labels = regions.into_labels();
         let names: Vec<_> = labels.iter().map(|label| &*label.name).collect();
-        assert_eq!(names[..3], ["work", "list", "one"]);
-        assert_eq!(names.len(), 2 + CALL_ROUNDS);
-        assert_eq!((labels[0].per, labels[2].per), (7, 1));
+        assert_eq!(names[..4], ["work", "list", "calls", "one"]);
+        assert_eq!(names.len(), 3 + CALL_ROUNDS);
+        assert_eq!((labels[0].per, labels[3].per), (7, 1));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::baseline::{BYTES, Baseline, EACH_INSTRUCTIONS, EACH_LINES, INSTRUCTIONS, LINES};
 use crate::costs::{Cost, Costs};
 use crate::growth::Growth;
+use crate::lives::results::Results;
 use crate::owners::{Objects, Owned};
 use crate::replica::Replica;
 use crate::rows::{CALLS, File, SIZE, TURN, WALKS, floor_of, listed};
@@ -53,6 +54,7 @@ impl Module {
 #[derive(Default)]
 pub struct Others {
     pub compared: Option<Module>,
+    pub lives: Option<Results>,
     pub growth: Vec<Costs>,
     pub scaling: Vec<Scaling>,
     pub replica: Option<Replica>,
@@ -71,6 +73,7 @@ pub struct Report {
     owners: Vec<Shares>,
     #[serde(skip)]
     objects: Objects,
+    lives: Option<Results>,
     growth: Growth,
     scaling: Vec<Scaling>,
     replica: Option<Replica>,
@@ -112,6 +115,12 @@ impl Report {
                 "{} and {} were measured on different kernels",
                 ours.name,
                 module.name
+            );
+        }
+        if let Some(lives) = &others.lives {
+            ensure!(
+                lives.kernel == ours.costs.kernel,
+                "lives were measured on another kernel"
             );
         }
         let calls: Result<_> = CALLS
@@ -172,6 +181,7 @@ impl Report {
             owners: owners.collect(),
             walks: walks?,
             objects,
+            lives: others.lives,
             growth: Growth::new(&others.growth)?,
             scaling: others.scaling,
             replica: others.replica,

@@ -11,7 +11,7 @@ use crate::marks::Mark;
 #[derive(Default)]
 pub struct Meter {
     owner: Option<u32>,
-    /// What is listed, beside the counts.
+    /// The list beside the counts.
     list: List,
     counts: Counts,
     data: Pieces,
@@ -24,7 +24,7 @@ pub struct Meter {
     calls: Calls,
 }
 
-/// What is listed of a region.
+/// A list of a region.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum List {
     #[default]

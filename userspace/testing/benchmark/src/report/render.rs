@@ -313,6 +313,9 @@ impl fmt::Display for Report {
             write!(f, "\n{}\n{}", self.owners_table(), self.fields_table())?;
         }
         write!(f, "\n{}\n{}", self.details(), self.rest())?;
+        if let Some(lives) = &self.lives {
+            write!(f, "\n{lives}")?;
+        }
         if let Some(replica) = &self.replica {
             write!(f, "\n{replica}")?;
         }
