@@ -13,7 +13,7 @@ use fixture::child::Child;
 use fixture::memory::{PAGE, Region};
 use fixture::procfs::{self, forks};
 use fixture::raw::bytes_of;
-use fixture::{eventually, is_long, is_own_kernel, loaded, open, raw};
+use fixture::{eventually, is_long, is_own_kernel, is_very_long, loaded, open, raw};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, Signal, signal};
@@ -258,8 +258,9 @@ fn make(processes: u32) {
 #[test]
 fn readers_of_different_speed() {
     let (processes, ring) = match (is_long(), is_own_kernel()) {
-        (true, false) => (200_000, 1024),
-        (true, true) => (20_000, 1024),
+        _ if is_very_long() => (200_000, 1024),
+        (true, false) => (12_000, 64),
+        (true, true) => (1_200, 64),
         (false, false) => (3_000, 64),
         (false, true) => (600, 64),
     };
