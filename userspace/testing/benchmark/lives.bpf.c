@@ -24,16 +24,10 @@
 /* The fields of the kernel's types that are used here: the loader finds the offsets. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct id {
-	__u32 val;
-};
-
-typedef struct id kuid_t;
-typedef struct id kgid_t;
-
 struct cred {
-	kuid_t uid, euid;
-	kgid_t gid, egid;
+	struct {
+		__u32 val;
+	} uid, euid, gid, egid;
 };
 
 struct kernfs_node {

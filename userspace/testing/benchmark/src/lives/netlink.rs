@@ -163,7 +163,7 @@ fn message(kind: u16, body: &[u8]) -> Vec<u8> {
 /// Returns a message to the process connector.
 fn connector(command: u32) -> Vec<u8> {
     let command = command.to_ne_bytes();
-    // The ID of the connector's user, with its value, the sequence number and the acknowledgement.
+    // The ID of the connector's user, with its value, the sequence number and the acknowledgment.
     let words = [CN_IDX_PROC, 1, 0, 0];
     let mut body: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
     body.extend((command.len() as u16).to_ne_bytes());
