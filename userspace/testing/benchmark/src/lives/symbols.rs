@@ -93,6 +93,8 @@ impl Symbol {
                     && name.starts_with("_R")
                     && name.contains("10Tracepoint8function8function")
                     && name.contains(&format!("{}{tracepoint}", tracepoint.len()))
+                    // That of events, and not the one that finds targets.
+                    && name.contains("8Recorder")
             }
         };
         is_it.then(|| u64::from_str_radix(address, 16).ok())?
@@ -110,7 +112,8 @@ mod tests {
             match function.symbol {
                 Symbol::Kernel(name) => format!("{address:x} t {name}"),
                 Symbol::Probe(name) => format!(
-                    "{address:x} t _RINvNvXNtB5_{}{name}NtB7_10Tracepoint8function8functionNtE\t\
+                    "{address:x} t \
+                     _RINvNvXNtB5_{}{name}NtB7_10Tracepoint8function8functionNt8RecorderE\t\
                      [procmon]",
                     name.len()
                 ),
@@ -125,6 +128,8 @@ mod tests {
         lines.push("ffffffffc0100000 t __pfx___bpf_trace_task_newtask".to_owned());
         lines.push("ffffffffc0100000 t taskstats_exit\t[other]".to_owned());
         lines.push("ffffffffc0100000 T _RNvXs4_NtB5_11TaskNewtaskE4call\t[procmon]".to_owned());
+        // Another probe of the same tracepoint.
+        lines.push(lines[0].replace("8Recorder", "7Targets"));
         let symbols = Symbols::parse(&lines.join("\n"), 0xffff_ffff_bfff_fff0).unwrap();
         assert_eq!(symbols.0[1], Place::Module(32));
         assert_eq!(symbols.0[3], Place::Kernel(0xffff_ffff_c000_0030));
