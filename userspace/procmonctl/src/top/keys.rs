@@ -163,8 +163,8 @@ pub fn help() -> String {
     text.push_str(
         "\nThe arrow in the titles is at the column that the rows are sorted by. In the line for a \
          filter or\nsearch, keys edit as in a shell.\n\nProcesses that came and \
-         went started and ended between two refreshes: events tell of\nthem, and no list of \
-         processes has them. procmonctl events shows them with their arguments.",
+         went started and ended between two refreshes. Events tell of\nthem, as no snapshot has \
+         them: procmonctl events shows them with their arguments.",
     );
     text
 }
