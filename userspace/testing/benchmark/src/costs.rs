@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use cost::{Counts, Region, TouchedLine};
 use serde::{Serialize, Serializer};
 
 use crate::measure::{Run, Step};
+use crate::regions;
 use crate::rows::{VIEWER, many, without};
 
 /// The cost of a piece of work, like a call or a look at one process.
@@ -74,16 +75,9 @@ impl Costs {
     /// name the one with the fewest instructions counts, and of several the one with the fewest
     /// lines.
     pub fn join(run: Run, regions: Vec<Region>) -> Result<Self> {
-        ensure!(
-            run.regions.len() == regions.len(),
-            "the guest has named {} regions, and the plugin has measured {}",
-            run.regions.len(),
-            regions.len()
-        );
         let mut costs: BTreeMap<String, Cost> = BTreeMap::new();
         let mut lines = BTreeMap::new();
-        for (label, region) in run.regions.into_iter().zip(regions) {
-            ensure!(label.per > 0, "{} has found nothing", label.name);
+        for (label, region) in regions::join(run.regions, regions)? {
             let cost = Cost {
                 counts: region.counts,
                 per: label.per,

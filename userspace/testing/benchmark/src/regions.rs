@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use cost::marks;
+use cost::{Region, marks};
 use serde::{Deserialize, Serialize};
 
 use crate::calls::{Prepared, Repeat};
@@ -35,6 +35,20 @@ pub struct Label {
     pub name: String,
     /// The number of calls or processes that its cost is divided by.
     pub per: u64,
+}
+
+/// Joins regions with what the plugin has measured of them, which is in the same order.
+pub fn join(labels: Vec<Label>, measured: Vec<Region>) -> Result<Vec<(Label, Region)>> {
+    ensure!(
+        labels.len() == measured.len(),
+        "the guest has named {} regions, and the plugin has measured {}",
+        labels.len(),
+        measured.len()
+    );
+    for label in &labels {
+        ensure!(label.per > 0, "{} has found nothing", label.name);
+    }
+    Ok(labels.into_iter().zip(measured).collect())
 }
 
 /// The regions so far.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::measure::Run;
 use super::{Event, FUNCTIONS, Life, Listener, OF_BUSYBOX, Reading, inside, lives};
 use crate::baseline::{Baseline, INSTRUCTIONS};
+use crate::regions;
 use crate::scaling::median;
 use crate::tables::{Table, number, optional, verdict};
 
@@ -104,15 +105,8 @@ struct ReadingResult {
 impl Results {
     /// Joins a run with the plugin's regions, which are in the same order.
     pub fn join(run: Run, regions: Vec<Region>) -> Result<Self> {
-        ensure!(
-            run.regions.len() == regions.len(),
-            "the guest has named {} regions, and the plugin has measured {}",
-            run.regions.len(),
-            regions.len()
-        );
         let mut by_name = Rounds::new();
-        for (label, region) in run.regions.into_iter().zip(regions) {
-            ensure!(label.per > 0, "{} has found nothing", label.name);
+        for (label, region) in regions::join(run.regions, regions)? {
             by_name
                 .entry(label.name)
                 .or_default()
