@@ -52,7 +52,7 @@ fn rested() -> Child {
     });
     eventually("two threads that sleep", || {
         let tasks = procfs::tids(child.pid());
-        let sleeps = |&tid: &i32| procfs::stat(tid).is_some_and(|stat| stat.state == 'S');
+        let sleeps = |&tid: &i32| procfs::is_in_state(tid, 'S');
         tasks.len() == 2 && tasks.iter().all(sleeps) && {
             // The first thread also sleeps while it waits for the one that ends.
             let wchan = fs::read_to_string(format!("/proc/{}/syscall", child.pid())).unwrap();

@@ -55,7 +55,8 @@ fn all_columns() {
         }
     });
     eventually("a name", || {
-        procfs::stat(child.pid()).is_some_and(|stat| stat.comm == b"a,\"b\" c" && stat.state == 'S')
+        procfs::stat(child.pid()).is_some_and(|stat| stat.comm == b"a,\"b\" c")
+            && procfs::is_in_state(child.pid(), 'S')
     });
     let pid = child.pid().to_string();
     let keys = columns();

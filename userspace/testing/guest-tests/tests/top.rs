@@ -526,9 +526,7 @@ fn top_stopped_and_continued() {
             _ => top.signal(Signal::SIGSTOP),
         }
         let pid = top.pid();
-        top.read_until(stop, |_| {
-            procfs::stat(pid).is_some_and(|stat| stat.state == 'T')
-        });
+        top.read_until(stop, |_| procfs::is_in_state(pid, 'T'));
         if stop != "SIGSTOP" {
             top.read_until(stop, |top| !top.is_alternate() && !top.hides_cursor());
         }

@@ -70,7 +70,7 @@ fn ids_are_those_of_the_initial_namespace() {
             return false;
         };
         found = (init, child);
-        procfs::stat(child).is_some_and(|stat| stat.state == 'T')
+        procfs::is_in_state(child, 'T')
     });
     let (init, child) = found;
     assert_eq!(ids_of(init), Some(vec![init, 1]));

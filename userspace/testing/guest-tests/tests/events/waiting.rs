@@ -37,8 +37,7 @@ fn while_it_waits<T: Send>(body: impl FnOnce() -> T + Send, then: impl FnOnce(i3
         });
         let tid = tids.recv().unwrap();
         eventually("the thread sleeps", || {
-            let is_asleep = procfs::stat(tid).is_some_and(|stat| stat.state == 'S');
-            thread.is_finished() || is_asleep
+            thread.is_finished() || procfs::is_in_state(tid, 'S')
         });
         then(tid);
         thread.join().unwrap()

@@ -71,7 +71,7 @@ fn while_loading_and_unloading(
     }
     let _ = fs::remove_file(REST);
     for child in children {
-        if procfs::stat(child.pid()).is_some_and(|stat| stat.state == 'Z') {
+        if procfs::is_in_state(child.pid(), 'Z') {
             // Tells why it has ended.
             child.join();
         } else {

@@ -307,6 +307,32 @@ fn switches_of_both_kinds() {
     child.kill();
 }
 
+/// Counts of processes that have just gone to sleep. Their CPU has to look for other work before it
+/// counts the switch.
+#[test]
+fn switches_of_processes_that_fall_asleep() {
+    let _kernel = shared();
+    let rivals = [(); 3].map(|()| {
+        Child::spawn(|| {
+            stay_on(0);
+            loop {
+                std::hint::spin_loop();
+            }
+        })
+    });
+    stay_on(0);
+    set_policy(libc::SCHED_FIFO, 1);
+    for _ in 0..100 {
+        let child = at_rest_after(|| {
+            set_policy(libc::SCHED_OTHER, 0);
+            stay_on(1);
+        });
+        same_as_proc(&record_of(child.pid()));
+        child.kill();
+    }
+    kill_all(rivals);
+}
+
 /// Reads 256 KiB of a disk and writes 64.
 pub fn use_disk(disk: &Disk) {
     let file = disk.open();
