@@ -5,6 +5,7 @@
  * Kbuild generates Rust constants and declarations from them, which abstractions/internals.rs
  * includes. It names the functions. This file has no code, and repeats no definition.
  */
+#include <linux/binfmts.h>
 #include <linux/cgroup-defs.h>
 #include <linux/cgroup_namespace.h>
 #include <linux/mm_types.h>
@@ -44,6 +45,8 @@ enum internals {
 	CSS_SET_DFL_CGRP = offsetof(struct css_set, dfl_cgrp),
 	NSPROXY_CGROUP_NS = offsetof(struct nsproxy, cgroup_ns),
 #endif
+	/* The name of the file of a program that is executed. */
+	LINUX_BINPRM_FILENAME = offsetof(struct linux_binprm, filename),
 	MM_FLAGS = offsetof(struct mm_struct, flags),
 	/* A time namespace's offset of CLOCK_BOOTTIME. */
 	TIME_NAMESPACE_BOOTTIME = offsetof(struct time_namespace, offsets.boottime),

@@ -48,11 +48,6 @@ pub(crate) trait MmExt {
     /// Returns the addresses of the arguments of the program.
     #[doc(alias = "arg_start")]
     fn arguments(&self) -> Range<usize>;
-
-    /// Returns the address of the name of the program's file: behind the environment, where
-    /// execve(2) has put it.
-    #[doc(alias = "env_end")]
-    fn file_name(&self) -> usize;
 }
 
 impl MmExt for Mm {
@@ -93,11 +88,6 @@ impl MmExt for Mm {
             read!((*self.as_raw()).__bindgen_anon_1.arg_start)
                 ..read!((*self.as_raw()).__bindgen_anon_1.arg_end)
         }
-    }
-
-    fn file_name(&self) -> usize {
-        // SAFETY: As above.
-        unsafe { read!((*self.as_raw()).__bindgen_anon_1.env_end) }
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) mod pid_namespace;
 pub(crate) mod prefetch;
 pub(crate) mod ptrace;
 pub(crate) mod radix_tree;
+pub(crate) mod str;
 pub(crate) mod sync;
 pub(crate) mod sysfs;
 pub(crate) mod task;

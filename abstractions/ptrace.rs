@@ -51,11 +51,8 @@ pub(crate) fn has_perfmon_capability() -> bool {
 /// and group as the task: the task is not dumpable, has several users or groups, capabilities, or
 /// another user namespace than the initial one.
 #[doc(alias = "__ptrace_may_access")]
-pub(crate) fn is_protected(task: &CurrentTask) -> bool {
-    // TIME: RCU is held for some loads.
-    let guard = rcu::read_lock();
-
-    dumpable(task, &guard) != TASK_DUMPABLE_OWNER || has_privileges(task, &guard)
+pub(crate) fn is_protected(task: &CurrentTask, guard: &rcu::Guard) -> bool {
+    dumpable(task, guard) != TASK_DUMPABLE_OWNER || has_privileges(task, guard)
 }
 
 /// The value of `dumpable` of an ordinary task: what prctl(2) calls `SUID_DUMP_USER`.
@@ -84,6 +81,6 @@ mod tests {
     #[test]
     fn a_task_with_capabilities_is_protected() {
         // That of the tests is a kernel thread, or root's modprobe.
-        assert!(is_protected(kernel::current!()));
+        assert!(is_protected(kernel::current!(), &rcu::read_lock()));
     }
 }

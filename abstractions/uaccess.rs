@@ -2,13 +2,14 @@
 
 //! Single values and slices in user space.
 //!
-//! All functions take any address, may sleep, and may copy a part before they fail. User space may
-//! change the memory at any time, so a value must be read once only.
+//! All functions take any address, and may copy a part before they fail. All but
+//! [`read_user_nofault`] may sleep. User space may change the memory at any time, so a value must
+//! be read once only.
 //!
 //! The `kernel` crate's `UserSlice` requires traits that types from bindgen do not have, and does
 //! not return the number of bytes that were written.
 //!
-//! Does not support strings, nor access without page faults.
+//! Does not support strings, nor writing without page faults.
 //!
 //! # Examples
 //!

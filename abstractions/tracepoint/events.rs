@@ -18,12 +18,15 @@ use kernel::{
     bindings,
     prelude::*,
     task::{
+        CurrentTask,
         Pid,
         Task, //
     }, //
 };
 
 use crate::abstractions::{
+    internals::LINUX_BINPRM_FILENAME,
+    str::CharPtr,
     task::TASK_COMM_LEN,
     tracepoint::{
         Probe,
@@ -78,6 +81,16 @@ macro_rules! task {
     }};
 }
 
+/// Makes a reference of the current task, where it is an argument of a probe.
+macro_rules! current_task {
+    ($task:ident) => {{
+        // SAFETY: The kernel passes the task that runs here, and goes on with it when the probe has
+        // returned.
+        // CAST: A `CurrentTask` is laid out as a `Task`, and that as a `task_struct`.
+        unsafe { &*$task.cast::<CurrentTask>() }
+    }};
+}
+
 /// Makes a slice of at most `max` bytes of a string, without its NUL.
 ///
 /// # Safety
@@ -117,20 +130,30 @@ tracepoint! {
         |
             task: *mut bindings::task_struct,
             old_pid: bindings::pid_t,
-            _bprm: *mut bindings::linux_binprm
+            bprm: *mut bindings::linux_binprm
         | ProcessExec {
-            task: task!(task),
+            task: current_task!(task),
             old_pid,
+            file_name: {
+                // The kernel's bindings lack the fields of the struct.
+                // SAFETY: The kernel passes a valid struct, and the name is at this offset.
+                let name = unsafe { bprm.byte_add(LINUX_BINPRM_FILENAME as usize) };
+
+                // SAFETY: As above; the kernel keeps the name, a string, until the probe returns.
+                unsafe { CharPtr::from_ptr(*name.cast()) }
+            },
         }
 }
 
 /// The event of [`SchedProcessExec`].
 pub(crate) struct ProcessExec<'a> {
-    /// The current task.
-    pub(crate) task: &'a Task,
+    /// The task.
+    pub(crate) task: &'a CurrentTask,
     /// The ID, in the task's PID namespace, that it had before: another one than it has now for a
     /// thread that was not the leader of its group.
     pub(crate) old_pid: Pid,
+    /// The name of the program's file, as the task has given it.
+    pub(crate) file_name: CharPtr<'a>,
 }
 
 tracepoint! {
@@ -140,15 +163,15 @@ tracepoint! {
     /// and its parent has not been told.
     SchedProcessExit = c"sched_process_exit", ProcessExit:
         |task: *mut bindings::task_struct, group_dead: bool| ProcessExit {
-            task: task!(task),
+            task: current_task!(task),
             group_dead,
         }
 }
 
 /// The event of [`SchedProcessExit`].
 pub(crate) struct ProcessExit<'a> {
-    /// The current task.
-    pub(crate) task: &'a Task,
+    /// The task.
+    pub(crate) task: &'a CurrentTask,
     /// Whether this is the last thread of its process to exit. Others may still be on their way to
     /// this tracepoint.
     pub(crate) group_dead: bool,

@@ -6,10 +6,12 @@
 //! - [`filter`]: which events a reader gets, and what of them.
 //! - [`request`]: what a caller asks for, and its rights.
 //! - [`subtree`]: a process and those that descend from it.
-//! - [`recorder`]: the probes, which write events.
+//! - [`probes`]: what is written of an event.
+//! - [`recorder`]: the ring with its lock, and what is to be written there.
 //! - [`ring`]: the ring of events.
 
 mod filter;
+mod probes;
 pub(crate) mod reader;
 mod recorder;
 mod request;
