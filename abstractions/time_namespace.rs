@@ -61,6 +61,12 @@ impl TimeNamespace {
         )
     }
 
+    /// Whether its clock is that of the initial namespace.
+    #[inline(always)]
+    pub(crate) fn is_initial(self) -> bool {
+        self.0 == 0
+    }
+
     /// Translates a time of the initial namespace to this one.
     #[doc(alias = "timens_add_boottime_ns")]
     #[inline(always)]
@@ -77,6 +83,7 @@ mod tests {
     fn kernel_threads_are_in_the_initial_namespace() {
         let namespace = TimeNamespace::of_caller(kernel::current!());
 
+        assert!(namespace.is_initial());
         assert_eq!(namespace.show(5), 5);
         assert_eq!(TimeNamespace(u64::MAX).show(5), 4);
     }

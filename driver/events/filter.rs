@@ -94,7 +94,9 @@ impl Filter {
         if !is_member || !self.wants(kind) || !self.matches(&event, rights) {
             return Ok(None);
         }
-        show_times(kind, bytes, time_ns);
+        if !time_ns.is_initial() {
+            show_times(kind, bytes, time_ns);
+        }
         match kind {
             uapi::PROCMON_EVENT_EXEC => Ok(Some(self.reduce_exec(bytes, rights))),
             uapi::PROCMON_EVENT_EXIT | uapi::PROCMON_EVENT_THREAD_EXIT => {

@@ -150,7 +150,7 @@ impl Reader {
             count: 0,
         };
         let may_wait = file.flags() & flags::O_NONBLOCK == 0;
-        let mut jiffies = match arguments.timeout_ms {
+        let jiffies = match arguments.timeout_ms {
             // CAST: It is not negative.
             ms @ 0.. if may_wait => msecs_to_jiffies(ms as u32),
             _ if may_wait => c_ulong::MAX,
@@ -166,63 +166,29 @@ impl Reader {
 
         state.filter.tidy(before.0.sequence());
 
-        // TIME: Each round waits, which takes from the time that is left, or is the last one.
-        let result = loop {
-            // Only to have events recorded, or to be told of the place.
-            if arguments.capacity == 0 {
-                break Ok(());
-            }
-
-            let mut is_interrupted = false;
-
-            if jiffies > 0 {
-                match wait(events, &state.cursor, arguments.min_bytes as usize, jiffies) {
-                    CondVarTimeoutResult::Signal { .. } => is_interrupted = true,
-                    CondVarTimeoutResult::Timeout => jiffies = 0,
-                    CondVarTimeoutResult::Woken { jiffies: left } => jiffies = left,
+        let min_bytes = arguments.min_bytes as usize;
+        let result = state
+            .collect(events, viewer, min_bytes, jiffies, &mut output)
+            .and_then(|()| {
+                // CAST: It is at most the capacity.
+                arguments.bytes = arguments.capacity.wrapping_sub(output.left as u32);
+                arguments.count = output.count;
+                arguments.sequence = state.cursor.sequence();
+                arguments.lost = state.lost;
+                // TIME: The lock is held for some loads.
+                if let Some(ring) = &events.recorder.shared.lock().ring {
+                    arguments.oldest = ring.oldest();
+                    arguments.newest = ring.newest();
                 }
-            }
-
-            let result = state.deliver(events, viewer, &mut output);
-
-            if result.is_err() || output.count > 0 {
-                break result;
-            }
-            if is_interrupted {
-                break Err(EINTR);
-            }
-            if jiffies == 0 {
-                break Ok(());
-            }
-        };
-
-        self.position.store(state.cursor.position(), Relaxed);
-        if output.count == 0 {
-            result?;
-        }
-        {
-            // TIME: The lock is held for some loads.
-            let shared = events.recorder.shared.lock();
-
-            if let Some(ring) = &shared.ring {
-                arguments.oldest = ring.oldest();
-                arguments.newest = ring.newest();
-            }
-        }
-        // CAST: It is at most the capacity.
-        arguments.bytes = arguments.capacity.wrapping_sub(output.left as u32);
-        arguments.count = output.count;
-        arguments.sequence = state.cursor.sequence();
-        arguments.lost = state.lost;
-
-        let written = write_user_struct(arg, arguments.size as usize, &arguments);
+                write_user_struct(arg, arguments.size as usize, &arguments)
+            });
 
         // Without their number, the caller cannot make use of the events.
-        if written.is_err() {
+        if result.is_err() {
             (state.cursor, state.lost) = before;
         }
         self.position.store(state.cursor.position(), Relaxed);
-        written
+        result
     }
 }
 
@@ -325,6 +291,51 @@ impl State {
         Ok(())
     }
 
+    /// Waits for events if there are none, and writes them to user space.
+    ///
+    /// # Errors
+    ///
+    /// As for [`deliver`](Self::deliver), but only if no event was written.
+    fn collect(
+        &mut self,
+        events: &Events,
+        viewer: Viewer,
+        min_bytes: usize,
+        mut jiffies: c_ulong,
+        output: &mut Output,
+    ) -> Result {
+        // Only to have events recorded, or to be told of the place.
+        if output.left == 0 {
+            return Ok(());
+        }
+
+        // TIME: Each round waits, which takes from the time that is left, or is the last one.
+        loop {
+            let mut is_interrupted = false;
+
+            if jiffies > 0 {
+                match wait(events, &self.cursor, min_bytes, jiffies) {
+                    CondVarTimeoutResult::Signal { .. } => is_interrupted = true,
+                    CondVarTimeoutResult::Timeout => jiffies = 0,
+                    CondVarTimeoutResult::Woken { jiffies: left } => jiffies = left,
+                }
+            }
+
+            let result = self.deliver(events, viewer, output);
+
+            if output.count > 0 {
+                return Ok(());
+            }
+            result?;
+            if is_interrupted {
+                return Err(EINTR);
+            }
+            if jiffies == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     /// Writes events to user space until there are no more of those that were there at first, or
     /// the next one does not fit.
     ///
@@ -335,9 +346,14 @@ impl State {
     fn deliver(&mut self, events: &Events, viewer: Viewer, output: &mut Output) -> Result {
         let end = events.recorder.cursor(Ring::at_next).position();
 
-        // TIME: Each round takes a batch, until those of the beginning are taken.
+        // TIME: Each round goes on in the ring, until those of the beginning are taken.
         while self.cursor.position() < end {
+            let before = self.cursor.position();
+
             self.deliver_batch(events, viewer, output)?;
+            if self.cursor.position() == before {
+                break;
+            }
             if kernel::current!().fatal_signal_pending() {
                 return Err(EINTR);
             }
@@ -366,35 +382,46 @@ impl State {
                 return self.tell(events, &lost, cursor, output);
             }
 
+            let all = self.buffer.len();
             // As many as fit, though the first one may be for another reader, or be cut.
-            let space = output.left.max(ring.next_size(&cursor));
-            let space = space.min(self.buffer.len());
+            let space = if output.left < all {
+                output.left.max(ring.next_size(&cursor)).min(all)
+            } else {
+                all
+            };
             let to = self.buffer.get_mut(..space).unwrap_or_default();
 
-            ring.read(&mut cursor, to)
+            ring.read(&cursor, to)
         };
         // The same goes for the output.
         let mut written = *output;
 
-        self.write_batch(len, viewer, &mut written)?;
+        self.write_batch(len, &mut cursor, viewer, &mut written)?;
         *output = written;
         self.cursor = cursor;
         Ok(())
     }
 
-    /// Writes what is for the reader of some bytes of events in the buffer.
+    /// Writes what is for the reader of the events that some bytes in the buffer begin with, and
+    /// takes a cursor beyond these events.
     ///
     /// # Errors
     ///
     /// As for [`deliver`](Self::deliver).
-    fn write_batch(&mut self, len: usize, viewer: Viewer, output: &mut Output) -> Result {
+    fn write_batch(
+        &mut self,
+        len: usize,
+        cursor: &mut Cursor,
+        viewer: Viewer,
+        output: &mut Output,
+    ) -> Result {
         let mut start = 0usize;
         // Those that are written in one piece.
         let mut first = 0usize;
         let mut count = 0u32;
 
         // TIME: Each round takes one event.
-        while let Some(size) = size_of_event(self.buffer.get(start..len).unwrap_or_default()) {
+        while let Some(size) = cursor.pass(self.buffer.get(start..len).unwrap_or_default()) {
             let next = start.saturating_add(size);
             let event = self.buffer.get_mut(start..next).unwrap_or_default();
             let left = self.filter.apply(event, viewer)?;
@@ -461,11 +488,4 @@ impl State {
         self.cursor = cursor;
         Ok(())
     }
-}
-
-/// Returns the size of the event that bytes begin with.
-fn size_of_event(bytes: &[u8]) -> Option<usize> {
-    let size = u16::from_ne_bytes(*bytes.first_chunk()?);
-
-    Some(usize::from(size)).filter(|size| *size > 0)
 }

@@ -57,6 +57,19 @@ struct Extent {
     kind: u8,
 }
 
+impl Extent {
+    /// Returns those of the record that some bytes begin with.
+    #[inline(always)]
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let [size0, size1, _, _, kind, ..] = *bytes.first_chunk::<ALIGN>()?;
+
+        Some(Self {
+            size: usize::from(u16::from_ne_bytes([size0, size1])),
+            kind,
+        })
+    }
+}
+
 /// A place between two records.
 #[derive(Clone, Copy, Default)]
 struct Mark {
@@ -93,6 +106,24 @@ impl Cursor {
     /// Returns its place, in bytes since the ring was empty.
     pub(crate) fn position(&self) -> u64 {
         self.mark.position
+    }
+
+    /// Takes the cursor beyond the record that is at its place, with which some bytes begin.
+    /// Returns the size of the record; `None` if it is not there as a whole.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Option<usize> {
+        let extent = Extent::of(bytes)?;
+
+        // A pad is the last one of them, and has nothing that would have to be there.
+        if extent.kind == PAD {
+            pass(&mut self.mark, &mut self.passed, extent);
+            return None;
+        }
+        if extent.size > bytes.len() {
+            return None;
+        }
+        pass(&mut self.mark, &mut self.passed, extent);
+        Some(extent.size)
     }
 }
 
@@ -193,13 +224,8 @@ impl Ring {
 
     fn extent(&self, position: u64) -> Option<Extent> {
         let (offset, _) = self.offset(position);
-        let word = self.bytes.get(offset..)?.first_chunk::<ALIGN>()?;
-        let [size0, size1, _, _, kind, ..] = *word;
 
-        Some(Extent {
-            size: usize::from(u16::from_ne_bytes([size0, size1])),
-            kind,
-        })
+        Extent::of(self.bytes.get(offset..)?)
     }
 
     /// Adds a record with the next sequence number: a struct that begins with a header, and a tail
@@ -341,40 +367,16 @@ impl Ring {
         0
     }
 
-    /// Copies records from a cursor on, and takes it beyond them. Returns the number of bytes that
-    /// were copied.
+    /// Copies what follows a cursor: records, of which the last one may be cut off. Returns the
+    /// number of bytes that were copied.
     ///
-    /// There may be more records after that. The cursor must not have lost any.
+    /// There may be more after that. The cursor must not have lost any, and is to be taken beyond
+    /// the records by [`Cursor::pass`].
     ///
-    /// TIME: Looks at each record that fits, and copies them in one piece.
-    pub(crate) fn read(&self, cursor: &mut Cursor, to: &mut [u8]) -> usize {
-        let mut start = cursor.mark.position;
-        let mut len = 0usize;
-
-        while cursor.mark.position < self.end.position {
-            let Some(extent) = self.extent(cursor.mark.position) else {
-                break;
-            };
-
-            if extent.kind == PAD {
-                if len > 0 {
-                    break;
-                }
-                pass(&mut cursor.mark, &mut cursor.passed, extent);
-                start = cursor.mark.position;
-                continue;
-            }
-
-            let longer = len.saturating_add(extent.size);
-
-            if longer > to.len() {
-                break;
-            }
-            pass(&mut cursor.mark, &mut cursor.passed, extent);
-            len = longer;
-        }
-
-        let (offset, _) = self.offset(start);
+    /// TIME: Copies once, and looks at no record.
+    pub(crate) fn read(&self, cursor: &Cursor, to: &mut [u8]) -> usize {
+        let (offset, to_end) = self.offset(cursor.mark.position);
+        let len = self.ahead(cursor).min(to_end).min(to.len());
 
         match (
             to.get_mut(..len),
@@ -439,11 +441,14 @@ mod tests {
         );
     }
 
-    /// Returns the headers of records in a row.
-    fn headers(mut bytes: &[u8]) -> impl Iterator<Item = (Header, &[u8])> {
+    /// Takes a cursor beyond the records that bytes begin with, and returns these.
+    fn take<'a>(
+        cursor: &'a mut Cursor,
+        mut bytes: &'a [u8],
+    ) -> impl Iterator<Item = (Header, &'a [u8])> {
         core::iter::from_fn(move || {
-            let (header, _) = Header::read_from_prefix(bytes).ok()?;
-            let (record, rest) = bytes.split_at_checked(header.size.into())?;
+            let (record, rest) = bytes.split_at_checked(cursor.pass(bytes)?)?;
+            let (header, _) = Header::read_from_prefix(record).ok()?;
 
             bytes = rest;
             Some((header, record))
@@ -465,8 +470,8 @@ mod tests {
         assert_eq!(ring.next_size(&cursor), size_of::<Header>() + 16);
         assert!(ring.catch_up(&mut cursor).is_none());
 
-        let len = ring.read(&mut cursor, &mut buffer);
-        let mut all = headers(&buffer[..len]);
+        let len = ring.read(&cursor, &mut buffer);
+        let mut all = take(&mut cursor, &buffer[..len]);
         let mut next = || all.next().ok_or(EINVAL);
         let (header, record) = next()?;
 
@@ -485,7 +490,7 @@ mod tests {
         assert_eq!(&record[header.tail.into()..], b"short\0\0\0");
         assert!(next().is_err());
         drop(all);
-        assert_eq!(ring.read(&mut cursor, &mut buffer), 0);
+        assert_eq!(ring.read(&cursor, &mut buffer), 0);
         assert_eq!(cursor.sequence(), 4);
         Ok(())
     }
@@ -537,9 +542,9 @@ mod tests {
             assert_eq!(cursor.sequence().max(ring.oldest()), cursor.sequence());
 
             let mut expected = cursor.sequence();
-            let len = ring.read(&mut cursor, &mut buffer);
+            let len = ring.read(&cursor, &mut buffer);
 
-            for (header, record) in headers(&buffer[..len]) {
+            for (header, record) in take(&mut cursor, &buffer[..len]) {
                 let Written {
                     sequence,
                     kind,
@@ -558,7 +563,36 @@ mod tests {
     }
 
     #[test]
-    fn a_small_buffer_gets_whole_records() -> Result {
+    fn a_record_may_end_with_the_ring() -> Result {
+        const RECORDS: usize = SZ_64K / size_of::<Header>();
+        // Before the end and after it.
+        const SIDE: usize = 100;
+
+        let mut ring = Ring::new(SZ_64K)?;
+        let mut buffer = KVVec::<u8>::zeroed(MAX_RECORD, GFP_KERNEL)?;
+        let push = |ring: &mut Ring| ring.push(1, 7, &mut Header::zeroed(), 0, |_, _| 0);
+
+        for _ in SIDE..RECORDS {
+            push(&mut ring);
+        }
+
+        let mut cursor = ring.at_next();
+
+        for _ in 0..2 * SIDE {
+            push(&mut ring);
+        }
+        // Nothing is between them, but they are two pieces.
+        for expected in [SIDE, SIDE, 0] {
+            let len = ring.read(&cursor, &mut buffer);
+
+            assert_eq!(take(&mut cursor, &buffer[..len]).count(), expected);
+        }
+        assert_eq!(cursor.sequence(), ring.newest() + 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_record_that_is_cut_off_is_not_taken() -> Result {
         let mut ring = Ring::new(SZ_64K)?;
         let mut cursor = ring.at_oldest();
         let mut buffer = [0; 200];
@@ -566,10 +600,13 @@ mod tests {
         push(&mut ring, 0, b"");
         push(&mut ring, 0, b"");
         push(&mut ring, 0, &[1; 300]);
-        assert_eq!(ring.read(&mut cursor, &mut buffer), 2 * size_of::<Header>());
-        // The next one does not fit.
-        assert_eq!(ring.read(&mut cursor, &mut buffer), 0);
-        assert_eq!(cursor.sequence(), 3);
+        for records in [2, 0] {
+            let len = ring.read(&cursor, &mut buffer);
+
+            assert_eq!(len, buffer.len());
+            assert_eq!(take(&mut cursor, &buffer).count(), records);
+            assert_eq!(cursor.sequence(), 3);
+        }
         assert!(ring.next_size(&cursor) > buffer.len());
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::process::Command;
 
+use fixture::child::Child;
 use fixture::memory::{PAGE, Ptr, Region, bad_pointers};
 use fixture::raw::{bytes_of, call};
 use fixture::{ia32, open, raw, shared};
@@ -135,6 +136,44 @@ fn buffers_of_all_sizes() {
         }
         assert_eq!(all, [0, 1, 2], "event.size, {capacity}");
     }
+}
+
+/// Of a buffer that ends before its length says so, the part that is there is used. What was not
+/// written comes with the next call.
+#[test]
+fn a_buffer_that_ends_early() {
+    const PROCESSES: usize = 300;
+    // More than two batches.
+    const USABLE: usize = 40_000;
+
+    let _kernel = shared();
+    let region = Region::new(16 * PAGE);
+    let file = listening(&region);
+    for _ in 0..PROCESSES {
+        Child::spawn(|| {}).join();
+    }
+    let mut all = Vec::new();
+    let mut calls = 0;
+    loop {
+        let mut arguments = arguments(&region, region.size());
+        arguments.buffer = region.before_end(USABLE).as_ptr() as u64;
+        assert_eq!(call(&file, &mut arguments), Ok(0));
+        let mut rest = &region.bytes(region.size() - USABLE, arguments.bytes as usize)[..];
+        if rest.is_empty() {
+            break;
+        }
+        calls += 1;
+        while let [size0, size1, _, _, kind, _, _, _, sequence @ ..] = rest {
+            all.push((u64::from_ne_bytes(*sequence.first_chunk().unwrap()), *kind));
+            rest = &rest[usize::from(u16::from_ne_bytes([*size0, *size1]))..];
+        }
+    }
+    assert!(calls > 2, "{calls}");
+    assert!(all.is_sorted_by(|one, next| one.0 < next.0));
+    let count = |kind: u32| all.iter().filter(|(_, of)| u32::from(*of) == kind).count();
+    let counts = [uapi::PROCMON_EVENT_FORK, uapi::PROCMON_EVENT_EXIT].map(count);
+    assert_eq!(counts, [PROCESSES; 2], "event.type");
+    assert_eq!(all.len(), 2 * PROCESSES);
 }
 
 /// 32-bit callers get the same, and callers of later versions may pass more.
