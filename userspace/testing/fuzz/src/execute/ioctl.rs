@@ -3,7 +3,7 @@
 //! ioctl(2) with arguments of a fixed size, and with numbers that may be of no command.
 
 use anyhow::{Context, Result, ensure};
-use fixture::{ia32, procfs, raw};
+use fixture::{ia32, raw};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::prctl;
@@ -40,13 +40,7 @@ impl Caller {
             value = i32::from_ne_bytes(bytes.try_into().expect("the same length"));
         }
         if effect == Effect::SetFilter {
-            // The ID of a thread stands for its process, and one of no process for itself.
-            let ids = [Some(value), procfs::process_of(value)];
-            shared
-                .filters
-                .lock()
-                .unwrap()
-                .extend(ids.into_iter().flatten());
+            shared.note_filter(value);
         }
         // Not after the call, when the other thread may have written one.
         let has_message = shared.has_message();

@@ -102,6 +102,9 @@ impl Caller {
                 text,
                 number,
             } => self.set_parameter(shared, *parameter, text, *number, nth),
+            Call::SetTargets { words, separator } => {
+                self.set_targets(shared, words, *separator, nth)
+            }
             Call::Rename { name } => {
                 let len = name.iter().position(|&byte| byte == 0);
                 let name = CString::new(&name[..len.unwrap_or(name.len())])?;

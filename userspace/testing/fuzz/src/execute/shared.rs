@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use fixture::procfs;
 use nix::fcntl::OFlag;
 use procmon::sysfs::Parameter;
 
@@ -67,6 +68,16 @@ impl Shared {
     pub fn replace(&self, number: usize, file: Option<Arc<File>>) {
         let previous = std::mem::replace(&mut self.files.lock().unwrap()[number], file);
         drop(previous);
+    }
+
+    /// Notes that the filter is being set to a PID, and may be that from now on.
+    pub fn note_filter(&self, pid: i32) {
+        // The ID of a thread stands for its process, and one of no process for itself.
+        let ids = [Some(pid), procfs::process_of(pid)];
+        self.filters
+            .lock()
+            .unwrap()
+            .extend(ids.into_iter().flatten());
     }
 
     /// Notes that a message was written that is not empty.

@@ -8,11 +8,13 @@ use fixture::raw;
 use nix::errno::Errno;
 use nix::fcntl::{self, OFlag};
 use nix::sys::stat::Mode;
-use procmon::sysfs::Parameter;
+use procmon::sysfs::{ATTRIBUTES, Parameter};
+use procmon::uapi;
 
 use super::caller::Caller;
 use super::shared::Shared;
-use crate::model::{check_attribute, judge, reasons};
+use crate::model::{check_attribute, is_target, judge, reasons};
+use crate::program::Word;
 
 impl Caller {
     pub(super) fn read_attribute(&mut self, path: &str, nth: u8) -> Result<()> {
@@ -52,6 +54,53 @@ impl Caller {
             ensure!(len == text.len(), "{len} bytes were taken");
         }
         Ok(())
+    }
+}
+
+/// The ID of the kernel thread that is the parent of all others.
+const KTHREADD: i32 = 2;
+
+impl Caller {
+    pub(super) fn set_targets(
+        &mut self,
+        shared: &Shared,
+        words: &[Word],
+        separator: char,
+        nth: u8,
+    ) -> Result<()> {
+        let path = format!("{ATTRIBUTES}/targets");
+        let texts: Vec<_> = words.iter().map(|word| self.text(*word)).collect();
+        let list = texts.join(separator.encode_utf8(&mut [0; 4]));
+        // The first place is the filter. A name has no process at first.
+        shared.note_filter(0);
+        match words.first() {
+            Some(Word::Pid(value)) => shared.note_filter(self.value(*value)),
+            Some(Word::Kthreadd) => shared.note_filter(KTHREADD),
+            _ => {}
+        }
+        self.memory.fill(0, list.as_bytes());
+        let (result, failed) = self.fail(nth, || {
+            let file = fcntl::open(&*path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+            raw::write(&file, self.memory.start(), list.len())
+        });
+        let is_long = texts.len() > uapi::PROCMON_TARGETS_MAX as usize;
+        let must = reasons(&[
+            (is_long, Errno::E2BIG),
+            (!texts.iter().all(|text| is_target(text)), Errno::EINVAL),
+        ]);
+        let may = reasons(&[(failed, Errno::ENOMEM), (failed, Errno::EFAULT)]);
+        if let Some(len) = judge(result, &must, &may)? {
+            ensure!(len == list.len(), "{len} bytes were taken");
+        }
+        self.read_attribute(&path, 0)
+    }
+
+    fn text(&self, word: Word) -> String {
+        match word {
+            Word::Pid(value) => self.value(value).to_string(),
+            Word::Kthreadd => "kthreadd".to_owned(),
+            Word::Text(text) => text.to_owned(),
+        }
     }
 }
 

@@ -82,9 +82,27 @@ pub fn check_attribute(path: &str, text: &str) -> Result<()> {
     match path.rsplit('/').next() {
         Some("stats") => drop(content.parse::<sysfs::Stats>()?),
         Some("monitor") => drop(content.parse::<sysfs::Monitor>()?),
+        Some("targets") => {
+            let words: Vec<_> = content.split(' ').filter(|word| !word.is_empty()).collect();
+            ensure!(
+                words.len() <= uapi::PROCMON_TARGETS_MAX as usize
+                    && words.iter().all(|word| word.len() <= 15 && is_target(word)),
+                "targets {content:?}"
+            );
+        }
         _ => drop(content.parse::<u32>()?),
     }
     Ok(())
+}
+
+/// Whether a word is a PID or the name of a process.
+pub fn is_target(word: &str) -> bool {
+    let digits = word.strip_prefix('-').unwrap_or(word);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        word.parse::<i32>().is_ok_and(|pid| pid >= 0)
+    } else {
+        word.bytes().all(|byte| byte.is_ascii_graphic())
+    }
 }
 
 /// Checks the state of a process.
@@ -153,5 +171,10 @@ mod tests {
         assert!(check_attribute("/x/buffer_size", "-1\n").is_err());
         assert!(check_attribute("/x/monitor", monitor).is_ok());
         assert!(check_attribute("/x/stats", monitor).is_err());
+        assert!(check_attribute("/x/targets", "\n").is_ok());
+        assert!(check_attribute("/x/targets", "1 0 cron 2147483647\n").is_ok());
+        for bad in ["-1", "2147483648", "a-name-of-more-than-15-bytes", "\u{e9}"] {
+            assert!(check_attribute("/x/targets", &format!("1 {bad}\n")).is_err());
+        }
     }
 }

@@ -15,7 +15,7 @@ use procmon::Groups;
 use procmon::sysfs::{ATTRIBUTES, Parameter};
 use procmon::uapi::{self, procmon_record as Record};
 
-use super::{Buffer, Call, Command, FILES, List, MAX_BUFFER, Place, Step, Value, Way};
+use super::{Buffer, Call, Command, FILES, List, MAX_BUFFER, Place, Step, Value, Way, Word};
 use crate::model::command::COMMANDS;
 use crate::model::list::{EVENTS_FLAGS, ListKind, MAX_SIZE, SNAPSHOT_FLAGS};
 
@@ -57,6 +57,18 @@ const FOREIGN_COMMANDS: [u32; 4] = [0, u32::MAX, 0x5100, 0xc020_5104];
 
 /// Attributes that no process can write.
 const READ_ONLY_ATTRIBUTES: [&str; 3] = ["stats", "buffer_size", "monitor"];
+
+/// Words for targets: names that no process has, and what is neither a name nor a PID.
+const WORDS: [&str; 8] = [
+    "a-name",
+    "a-name-of-more-than-15-bytes",
+    "0x10",
+    "%d",
+    "2147483648",
+    "99999999999999999999",
+    "-1",
+    "\u{e9}t\u{e9}",
+];
 
 /// The paths of all attributes, first of the read-only ones, then of the parameters.
 static PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -125,6 +137,9 @@ impl<'a> Arbitrary<'a> for Call {
                 ends: input.arbitrary()?,
             });
         }
+        if kind >= 250 {
+            return set_targets(input);
+        }
         if kind >= 224 {
             return Ok(Self::List {
                 file: file(input)?,
@@ -177,6 +192,25 @@ impl<'a> Arbitrary<'a> for Call {
             _ => Self::Rename { name: name(input)? },
         };
         Ok(call)
+    }
+}
+
+/// Decodes a list of targets, which may be longer than the module takes.
+fn set_targets(input: &mut Unstructured<'_>) -> Result<Call> {
+    let len = input.int_in_range(0..=uapi::PROCMON_TARGETS_MAX + 1)?;
+    let words = (0..len).map(|_| input.arbitrary()).collect::<Result<_>>()?;
+    let separator = *input.choose(&[' ', ',', '\n', '\t'])?;
+    Ok(Call::SetTargets { words, separator })
+}
+
+impl<'a> Arbitrary<'a> for Word {
+    fn arbitrary(input: &mut Unstructured<'a>) -> Result<Self> {
+        let kind: u8 = input.arbitrary()?;
+        Ok(match kind {
+            0..=127 => Self::Pid(input.arbitrary()?),
+            128..=159 => Self::Kthreadd,
+            _ => Self::Text(input.choose(&WORDS)?),
+        })
     }
 }
 

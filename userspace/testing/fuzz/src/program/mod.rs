@@ -95,6 +95,11 @@ pub enum Call {
         text: String,
         number: Option<u32>,
     },
+    /// Write the attribute `targets`, and read it.
+    SetTargets {
+        words: Vec<Word>,
+        separator: char,
+    },
     /// Rename the thread.
     Rename {
         name: [u8; 15],
@@ -139,6 +144,16 @@ pub struct List {
     pub tgid: Value,
     /// The place of the array.
     pub records: Place,
+}
+
+/// A word of the attribute `targets`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Word {
+    Pid(Value),
+    /// The name of a process that is there.
+    Kthreadd,
+    /// Another name, or a number that is no PID.
+    Text(&'static str),
 }
 
 /// A buffer of the caller.
