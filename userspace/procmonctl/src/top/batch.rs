@@ -105,6 +105,7 @@ pub fn run(
         next = Instant::now() + app.delay;
         let refresh = source.snapshot(&app.options(), buffer)?;
         app.update(&refresh.snapshot, refresh.system, refresh.turnover);
+        app.events_error = refresh.events_error;
         buffer = refresh.snapshot;
         if out.is_json() {
             print_document(&app, out)?;

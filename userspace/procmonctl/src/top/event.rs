@@ -15,6 +15,8 @@ pub struct Refresh {
     pub system: System,
     /// The turnover since the snapshot before, as far as the module tells.
     pub turnover: Option<Turnover>,
+    /// The reason for which events are read no more.
+    pub events_error: Option<String>,
 }
 
 pub type Answer = anyhow::Result<Refresh>;

@@ -140,6 +140,7 @@ impl Live<'_> {
             }
             Event::Answer(answer) => {
                 let refresh = answer?;
+                self.app.events_error = refresh.events_error;
                 let turnover = match (self.skipped.take(), refresh.turnover) {
                     (Some(mut skipped), Some(later)) => {
                         skipped.append(later);

@@ -113,6 +113,8 @@ pub struct App {
     pub turnover: Option<Turnover>,
     /// The turnover since the beginning.
     pub total: Turnover,
+    /// The reason for which events are read no more.
+    pub events_error: Option<String>,
     lines: Vec<Line>,
 }
 
@@ -153,6 +155,7 @@ impl App {
             processes: Processes::default(),
             turnover: None,
             total: Turnover::default(),
+            events_error: None,
             lines: Vec::new(),
         }
     }

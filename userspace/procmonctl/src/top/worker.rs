@@ -25,6 +25,8 @@ pub struct Watched {
     device: Device,
     /// None without events.
     meter: Option<TurnoverMeter>,
+    /// The reason for which events are read no more.
+    error: Option<String>,
 }
 
 impl Watched {
@@ -35,6 +37,7 @@ impl Watched {
         Self {
             device,
             meter: has_events.then(TurnoverMeter::default),
+            error: None,
         }
     }
 
@@ -65,15 +68,17 @@ impl Watched {
 impl Source for Watched {
     fn snapshot(&mut self, options: &SnapshotOptions, mut buffer: Snapshot) -> Answer {
         self.device.snapshot_into(options, &mut buffer)?;
-        let turnover = self.read_events(&buffer).unwrap_or_else(|_| {
+        let turnover = self.read_events(&buffer).unwrap_or_else(|error| {
             // What comes after a gap would be counted as all.
             self.meter = None;
+            self.error = Some(error.to_string());
             None
         });
         Ok(Refresh {
             snapshot: buffer,
             system: System::read(),
             turnover,
+            events_error: self.error.clone(),
         })
     }
 }

@@ -47,6 +47,7 @@ impl Source for Once {
             snapshot: Snapshot::new(records, time),
             system: System::default(),
             turnover: None,
+            events_error: None,
         })
     }
 }

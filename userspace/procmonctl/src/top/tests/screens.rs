@@ -158,6 +158,18 @@ fn losses_are_marked() {
 }
 
 #[test]
+fn events_that_are_read_no_more_are_told_of() {
+    let mut app = after_a_build();
+    app.turnover = None;
+    app.events_error = Some("Out of memory".to_owned());
+    let head = screen(&mut app, 80, 24)[2].clone();
+    assert!(
+        head.ends_with("events are read no more: Out of memory"),
+        "{head:?}"
+    );
+}
+
+#[test]
 fn a_module_without_events_is_told_of() {
     let mut app = shown();
     app.has_events = false;

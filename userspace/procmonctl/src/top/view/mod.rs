@@ -113,6 +113,9 @@ fn header(app: &App) -> [Vec<String>; 3] {
             format!("{} came and went", turnover.transient),
         ]);
     }
+    if let Some(error) = &app.events_error {
+        third.push(format!("events are read no more: {error}"));
+    }
     if !app.processes.has_interval() {
         third.push("CPU% is that of whole lifetimes until the next refresh".to_owned());
     }
