@@ -122,16 +122,19 @@ pub enum Reading {
     Procmon,
     Bpf,
     Connector,
+    /// All that `procmonctl events` takes, from its start to its end.
+    Command,
 }
 
 impl Reading {
-    pub const ALL: [Self; 3] = [Self::Procmon, Self::Bpf, Self::Connector];
+    pub const ALL: [Self; 4] = [Self::Procmon, Self::Bpf, Self::Connector, Self::Command];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Procmon => "PROCMON_EVENTS of 64 KiB, of a full ring",
             Self::Bpf => "BPF ring buffer, mapped",
             Self::Connector => "proc connector, one recv(2) each",
+            Self::Command => "procmonctl events --json >FILE, as a whole",
         }
     }
 }

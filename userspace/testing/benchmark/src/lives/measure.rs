@@ -6,8 +6,9 @@
 //! listeners, so all listeners have their turn in each round, in one order and then in the
 //! other.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread::sleep;
 
 use anyhow::{Context, Result, ensure};
@@ -37,6 +38,9 @@ const WARM_UP: usize = 5;
 
 /// The number of messages that are received in a region.
 const MESSAGES: usize = 64;
+
+/// The number of events that the command shows, of programs and ends: fewer than are in the ring.
+const COMMAND_EVENTS: usize = 600;
 
 /// The number of open files whose memory is measured.
 const READERS: usize = 768;
@@ -74,6 +78,9 @@ impl Run {
         };
         bench.symbols.watch(true)?;
         bench.exact()?;
+        if plan.rounds > 0 {
+            bench.command()?;
+        }
         drop(module);
         if plan.rounds > 0 {
             // The first time that somebody listens is another one.
@@ -127,6 +134,25 @@ impl Bench {
             self.regions.measure(name, || stream.read())?;
             stream.drain()?;
         }
+        Ok(())
+    }
+
+    /// Measures the command, which has to keep up with the most that happens. The ring is full.
+    fn command(&mut self) -> Result<()> {
+        for _ in 0..ROUNDS {
+            let mut command = Command::new("/dist/procmonctl");
+            command
+                .args(["events", "--json", "--since", "all", "--count"])
+                .arg(COMMAND_EVENTS.to_string())
+                .stdout(File::create("/events.json")?);
+            self.regions.measure(Reading::Command.name(), || {
+                let status = command.status()?;
+                ensure!(status.success(), "procmonctl: {status}");
+                Ok(COMMAND_EVENTS)
+            })?;
+        }
+        let text = fs::read_to_string("/events.json")?;
+        ensure!(text.lines().count() == COMMAND_EVENTS, "events are missing");
         Ok(())
     }
 
