@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use fixture::child::Child;
-use fixture::{eventually, is_long, is_own_kernel, loaded, procfs};
+use fixture::{eventually, is_long, is_own_kernel, is_very_long, loaded, procfs};
 use procmon::events::{EventKind, EventOptions, Events};
 use procmon::{Device, ProcessTable};
 
@@ -90,10 +90,11 @@ fn begin_in_a_storm(processes: usize) -> usize {
     losses
 }
 
-/// Returns a number of rounds. On our own kernels, where `/proc` takes long to read, those of a
-/// long run are fewer.
+/// Returns a number of rounds: 1,000 of a very long run. On our own kernels, where `/proc` takes
+/// long to read, those of a long run are fewer.
 fn rounds(few: usize, many: usize) -> usize {
     match (is_long(), is_own_kernel()) {
+        _ if is_very_long() => 1_000,
         (false, _) => few,
         (true, false) => many,
         (true, true) => many / 5,
