@@ -9,10 +9,7 @@
 //! [`include/trace/events/cgroup.h`](srctree/include/trace/events/cgroup.h),
 //! [`include/trace/events/oom.h`](srctree/include/trace/events/oom.h)
 
-use core::{
-    ffi::c_void,
-    slice, //
-};
+use core::ffi::c_void;
 
 use kernel::{
     bindings,
@@ -27,7 +24,6 @@ use kernel::{
 use crate::abstractions::{
     internals::LINUX_BINPRM_FILENAME,
     str::CharPtr,
-    task::TASK_COMM_LEN,
     tracepoint::{
         Probe,
         Tracepoint, //
@@ -89,16 +85,6 @@ macro_rules! current_task {
         // CAST: A `CurrentTask` is laid out as a `Task`, and that as a `task_struct`.
         unsafe { &*$task.cast::<CurrentTask>() }
     }};
-}
-
-/// Makes a slice of at most `max` bytes of a string, without its NUL.
-///
-/// # Safety
-///
-/// `string` must be a string of C that is valid and does not change for `'a`.
-unsafe fn bytes<'a>(string: *const c_char, max: usize) -> &'a [u8] {
-    // SAFETY: By the safety requirements, this number of bytes is there.
-    unsafe { slice::from_raw_parts(string.cast(), bindings::strnlen(string, max)) }
 }
 
 tracepoint! {
@@ -185,7 +171,7 @@ tracepoint! {
         |task: *mut bindings::task_struct, comm: *const c_char| Rename {
             task: task!(task),
             // SAFETY: The kernel passes a string, and keeps it until the probe returns.
-            comm: unsafe { bytes(comm, TASK_COMM_LEN) },
+            comm: unsafe { CharPtr::from_ptr(comm) },
         }
 }
 
@@ -194,7 +180,7 @@ pub(crate) struct Rename<'a> {
     /// The task.
     pub(crate) task: &'a Task,
     /// The new name, of which 15 bytes are kept.
-    pub(crate) comm: &'a [u8],
+    pub(crate) comm: CharPtr<'a>,
 }
 
 #[cfg(CONFIG_CGROUPS)]
@@ -216,7 +202,7 @@ tracepoint! {
                 core::ptr::eq((*cgroup).root, &raw const bindings::cgrp_dfl_root)
             },
             // SAFETY: As for a name.
-            path: unsafe { bytes(path, bindings::PATH_MAX as usize) },
+            path: unsafe { CharPtr::from_ptr(path) },
             task: task!(task),
         }
 }
@@ -228,8 +214,9 @@ pub(crate) struct AttachTask<'a> {
     pub(crate) id: u64,
     /// Whether this is a cgroup of the unified hierarchy.
     pub(crate) is_unified: bool,
-    /// The path of the new cgroup in its hierarchy.
-    pub(crate) path: &'a [u8],
+    /// The path of the new cgroup in its hierarchy, of at most 1,023 bytes.
+    #[doc(alias = "TRACE_CGROUP_PATH_LEN")]
+    pub(crate) path: CharPtr<'a>,
     /// The task, or the leader of the process that is moved.
     pub(crate) task: &'a Task,
 }

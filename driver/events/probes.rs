@@ -77,10 +77,19 @@ use crate::{
 /// The largest size of the name of a program's file that is recorded, with its NUL.
 const NAME_MAX: usize = 256;
 
+/// The largest size of the path of a cgroup, with its NUL: the kernel has one of at most this size.
+#[cfg(CONFIG_CGROUPS)]
+const PATH_MAX: usize = 1024;
+
 /// Returns the header of an event of a task that happens on a CPU, and the user and group IDs, of
-/// which it has two.
+/// which it has two. A task without a parent has been reaped.
 #[inline(always)]
-fn header_and_ids(task: &Task, cpu: u32, guard: &rcu::Guard) -> (Header, Ids) {
+fn header_and_ids(
+    task: &Task,
+    parent: Option<&Task>,
+    cpu: u32,
+    guard: &rcu::Guard,
+) -> (Header, Ids) {
     let pid_ns = PidNamespace::initial();
     let ids = UserNamespace::initial().ids(task, guard);
     let flags = task.flags();
@@ -91,7 +100,7 @@ fn header_and_ids(task: &Task, cpu: u32, guard: &rcu::Guard) -> (Header, Ids) {
         start_time: task.leader(guard).start_boottime(),
         tgid: task.tgid_in_ns(pid_ns, guard),
         pid: task.pid(),
-        ppid: task.ppid_in_ns(pid_ns, guard).unwrap_or(0),
+        ppid: parent.map_or(0, |parent| parent.tgid_in_ns(pid_ns, guard)),
         cpu,
         uid: ids.uid,
         euid: ids.euid,
@@ -105,14 +114,14 @@ fn header_and_ids(task: &Task, cpu: u32, guard: &rcu::Guard) -> (Header, Ids) {
 /// Returns the header of an event of a task, which may be another one than the current.
 #[inline(always)]
 fn header(task: &Task, guard: &rcu::Guard) -> Header {
-    header_and_ids(task, kernel::current!().cpu(), guard).0
+    header_and_ids(task, task.parent(guard), kernel::current!().cpu(), guard).0
 }
 
 /// Returns the header of an event of the current task, which tells whether [`ptrace::is_protected`]
 /// holds for it, and the IDs.
 #[inline(always)]
 fn own_header_and_ids(task: &CurrentTask, guard: &rcu::Guard) -> (Header, Ids) {
-    let (mut header, ids) = header_and_ids(task, task.cpu(), guard);
+    let (mut header, ids) = header_and_ids(task, task.parent(guard), task.cpu(), guard);
 
     if ptrace::is_protected(task, guard) {
         header.flags |= uapi::PROCMON_EVENT_PROTECTED as u16;
@@ -202,12 +211,12 @@ impl Recorder {
         let mut record = {
             // TIME: RCU is held to read one task, its parent and its creator.
             let guard = rcu::read_lock();
+            let parent = task.parent(&guard);
 
             Fork {
-                event: header_and_ids(task, creator.cpu(), &guard).0,
+                event: header_and_ids(task, parent, creator.cpu(), &guard).0,
                 clone_flags: event.clone_flags,
-                parent_start_time: task
-                    .parent(&guard)
+                parent_start_time: parent
                     .map_or(0, |parent| parent.leader(&guard).start_boottime()),
                 creator_start_time: creator.leader(&guard).start_boottime(),
                 creator_tgid: creator.tgid_in_ns(PidNamespace::initial(), &guard),
@@ -334,6 +343,7 @@ fn read_arguments(from: usize, to: &mut [u8]) -> bool {
         Some(short) => {
             let is_read = read_user_nofault(from, short);
 
+            // They are as long as each other, which the compiler does not see.
             if is_read && to.len() == short.len() {
                 to.copy_from_slice(short);
             }
@@ -367,23 +377,15 @@ fn with_usage(
     }
 }
 
-/// Returns as much of a name as a task keeps.
-fn name(comm: &[u8]) -> [c_char; TASK_COMM_LEN] {
-    let mut name = [0; TASK_COMM_LEN];
-    // The last one is the NUL.
-    if let Some((_, places)) = name.split_last_mut() {
-        for (to, from) in places.iter_mut().zip(comm) {
-            *to = *from;
-        }
-    }
-    name
-}
-
 impl Probe<TaskRename> for Recorder {
     fn call(&self, event: Rename<'_>) {
         if !self.wants(uapi::PROCMON_EVENT_COMM) {
             return;
         }
+
+        let mut comm = [0; TASK_COMM_LEN];
+
+        event.comm.copy_to(&mut comm);
 
         let mut record = {
             // TIME: RCU is held to read one task.
@@ -392,7 +394,7 @@ impl Probe<TaskRename> for Recorder {
             Comm {
                 event: header(event.task, &guard),
                 old_comm: event.task.comm(),
-                comm: name(event.comm),
+                comm,
             }
         };
 
@@ -417,27 +419,12 @@ impl Probe<CgroupAttachTask> for Recorder {
                 new_cgroup_id: event.id,
             }
         };
-        let path = event.path;
 
         self.push(
             uapi::PROCMON_EVENT_CGROUP,
             &mut record,
-            path.len().saturating_add(1),
-            |_, tail| {
-                // With its NUL, and cut to what a record takes.
-                let len = path.len().min(tail.len().saturating_sub(1));
-
-                for (to, from) in tail.iter_mut().zip(path) {
-                    *to = *from;
-                }
-                match tail.get_mut(len) {
-                    Some(last) => {
-                        *last = 0;
-                        len.saturating_add(1)
-                    }
-                    None => 0,
-                }
-            },
+            PATH_MAX,
+            |_, tail| event.path.copy_to(tail),
         );
     }
 }
