@@ -221,7 +221,8 @@ impl<'a> Events<'a> {
     /// # Errors
     ///
     /// With [`ErrorKind::WouldBlock`] if another thread waits for events of the same open device,
-    /// and if there is no memory.
+    /// and if there is no memory; with [`ErrorKind::Unexpected`] if the module delivers what is no
+    /// event.
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<Batch<'_>> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let capacity = size_of_val(&*self.buffer);
@@ -237,9 +238,15 @@ impl<'a> Events<'a> {
                 Err(error) => return Err(error),
                 Ok(0) if timeout_ms != 0 => {}
                 Ok(len) => {
-                    return Ok(Batch {
+                    let batch = Batch {
                         bytes: &as_bytes(&self.buffer)[..len],
-                    });
+                    };
+                    // One that is cut off would end the batch, and the rest be lost silently.
+                    if !batch.is_whole() {
+                        let what = format!("{len} bytes that are no events");
+                        return Err(Error::unexpected(self.device.path(), what, None));
+                    }
+                    return Ok(batch);
                 }
             }
         }
@@ -331,6 +338,12 @@ impl<'a> Batch<'a> {
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
+
+    /// Whether nothing is left behind the last event.
+    fn is_whole(mut self) -> bool {
+        self.by_ref().for_each(drop);
+        self.is_empty()
+    }
 }
 
 impl<'a> Iterator for Batch<'a> {
@@ -340,5 +353,45 @@ impl<'a> Iterator for Batch<'a> {
         let (event, rest) = Event::split_first(self.bytes)?;
         self.bytes = rest;
         Some(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_ends_with_an_event() {
+        const HEADER: usize = size_of::<uapi::procmon_event>();
+
+        let batch = |sizes: &[u16]| {
+            sizes
+                .iter()
+                .flat_map(|size| {
+                    let mut bytes = [0; HEADER];
+                    bytes[..2].copy_from_slice(&size.to_ne_bytes());
+                    bytes
+                })
+                .collect::<Vec<u8>>()
+        };
+        let header = u16::try_from(HEADER).unwrap();
+
+        for (sizes, events, is_whole) in [
+            (&[][..], 0, true),
+            (&[header], 1, true),
+            (&[header, header], 2, true),
+            (&[2 * header, 7], 1, true),
+            (&[header, header + 8], 1, false),
+            (&[header, header - 8, header], 1, false),
+            (&[0], 0, false),
+        ] {
+            let bytes = batch(sizes);
+            let batch = Batch { bytes: &bytes };
+
+            assert_eq!(batch.count(), events, "{sizes:?}");
+            assert_eq!(batch.is_whole(), is_whole, "{sizes:?}");
+        }
+        let bytes = &batch(&[header, header])[..HEADER + 4];
+        assert!(!Batch { bytes }.is_whole());
     }
 }
