@@ -258,8 +258,8 @@ impl Ring {
         let (offset, _) = self.offset(self.end.position);
         let Some((head, tail)) = self
             .bytes
-            .get_mut(offset..offset.saturating_add(size))
-            .and_then(|place| place.split_at_mut_checked(size_of::<T>()))
+            .get_mut(offset..)
+            .and_then(|place| place.get_mut(..size)?.split_at_mut_checked(size_of::<T>()))
         else {
             return;
         };
