@@ -79,7 +79,7 @@ const NAME_MAX: usize = 256;
 
 /// The largest size of the path of a cgroup, with its NUL: the kernel has one of at most this size.
 #[cfg(CONFIG_CGROUPS)]
-const PATH_MAX: usize = 1024;
+const CGROUP_PATH_MAX: usize = 1024;
 
 /// Returns the header of an event of a task that happens on a CPU, and the user and group IDs, of
 /// which it has two. A task without a parent has been reaped.
@@ -423,7 +423,7 @@ impl Probe<CgroupAttachTask> for Recorder {
         self.push(
             uapi::PROCMON_EVENT_CGROUP,
             &mut record,
-            PATH_MAX,
+            CGROUP_PATH_MAX,
             |_, tail| event.path.copy_to(tail),
         );
     }
