@@ -132,6 +132,12 @@ struct procmon_query {
 #define PROCMON_GROUP_IO	(1 << 6)	/* Only of tasks that the caller may trace. */
 #define PROCMON_GROUP_CGROUP	(1 << 7)
 #define PROCMON_GROUP_RUNTIME	(1 << 8)	/* Since ABI version 2. */
+/*
+ * The arguments of the program, in the second buffer of a snapshot: set in the records of processes
+ * that have an entry there. Not of kernel threads and zombies, and not while the process executes a
+ * program or changes its memory, nor of arguments that are swapped out. Since ABI version 5.
+ */
+#define PROCMON_GROUP_ARGS	(1 << 9)
 
 /* Flags of PROCMON_SNAPSHOT. */
 #define PROCMON_SNAPSHOT_THREADS	(1 << 0)	/* A record for each thread. */
@@ -215,7 +221,7 @@ struct procmon_info {
 	__u32 events_size;	/* sizeof(struct procmon_events). */
 };
 
-#define PROCMON_ABI_VERSION 4
+#define PROCMON_ABI_VERSION 5
 
 /* Smallest strides: a record of the group BASIC, and a sample of ABI version 1. */
 #define PROCMON_RECORD_STRIDE_MIN	48
@@ -252,6 +258,28 @@ struct procmon_snapshot {
 	__u64 time;		/* Out: beginning of this call, in ns since boot. */
 	/* Since ABI version 3. */
 	__u64 sequence;		/* Out: newest event at that moment, 0 if there is none. */
+	/* Since ABI version 5, for PROCMON_GROUP_ARGS, else 0. */
+	__u64 args;		/* In: address of the second buffer. */
+	__u32 args_capacity;	/* In: its size in bytes: at least that of one longest entry. */
+	__u32 args_max;		/* In: limit of the text of an entry, 1 to PROCMON_ARGS_MAX. */
+	__u32 args_bytes;	/* Out: size of the entries that were written. */
+	__u32 reserved;		/* In: 0. */
+};
+
+/* Largest limit of the text of one process. */
+#define PROCMON_ARGS_MAX	4096
+
+/*
+ * An entry of the second buffer of a snapshot, of the process of a record with PROCMON_GROUP_ARGS:
+ * the beginning of what /proc/PID/cmdline has, with the same rights. Entries are in the order of
+ * their records, without those of threads but the main one. A call ends before a record whose entry
+ * does not fit.
+ */
+struct procmon_args {
+	__u32 size;		/* Of the whole entry in bytes, a multiple of 8. */
+	__s32 pid;		/* The process. */
+	__u32 args_size;	/* Size of all arguments, each with its NUL. */
+	__u32 args_stored;	/* Size of those that follow, padded with NULs. */
 };
 
 /* Bits of procmon_sample.flags. */

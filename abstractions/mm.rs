@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sizes of address spaces.
+//! Address spaces: sizes, and where the arguments of the program are.
 //!
 //! Additions to the `kernel` crate's [`Mm`]. Does not support swap and page-table sizes.
 //!
@@ -22,6 +22,9 @@ use kernel::{
 };
 
 use crate::abstractions::sync::rwonce::read;
+
+pub(crate) mod cmdline;
+pub(crate) mod resident;
 
 /// The resident memory of an address space, in bytes.
 #[derive(Clone, Copy, Default)]
@@ -48,6 +51,10 @@ pub(crate) trait MmExt {
     /// Returns the addresses of the arguments of the program.
     #[doc(alias = "arg_start")]
     fn arguments(&self) -> Range<usize>;
+
+    /// Returns the addresses of its environment.
+    #[doc(alias = "env_start")]
+    fn environment(&self) -> Range<usize>;
 }
 
 impl MmExt for Mm {
@@ -87,6 +94,14 @@ impl MmExt for Mm {
         unsafe {
             read!((*self.as_raw()).__bindgen_anon_1.arg_start)
                 ..read!((*self.as_raw()).__bindgen_anon_1.arg_end)
+        }
+    }
+
+    fn environment(&self) -> Range<usize> {
+        // SAFETY: As in `arguments()`.
+        unsafe {
+            read!((*self.as_raw()).__bindgen_anon_1.env_start)
+                ..read!((*self.as_raw()).__bindgen_anon_1.env_end)
         }
     }
 }

@@ -19,15 +19,24 @@
 //! [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h),
 //! [`include/linux/pid.h`](srctree/include/linux/pid.h)
 
-use core::ptr;
+use core::ptr::{
+    self,
+    NonNull, //
+};
 
 use kernel::{
     bindings,
     container_of,
-    mm::Mm,
+    mm::{
+        Mm,
+        MmWithUserAsync, //
+    },
     pid_namespace::PidNamespace,
     prelude::*,
-    sync::rcu,
+    sync::{
+        aref::ARef,
+        rcu, //
+    },
     task::{
         Pid,
         Task, //
@@ -138,6 +147,12 @@ pub(crate) trait TaskExt {
     /// TIME: The lock of the task is held during the call, so the function has to be short.
     #[doc(alias = "get_task_mm")]
     fn with_mm<R>(&self, f: impl FnOnce(&Mm) -> R) -> Option<R>;
+
+    /// Returns a reference to the address space, unless the task is a kernel thread or has released
+    /// its address space. It may be dropped in atomic context: the last one leaves the work to a
+    /// worker.
+    #[doc(alias = "get_task_mm")]
+    fn get_mm(&self) -> Option<ARef<MmWithUserAsync>>;
 
     /// Returns the flags as of this moment.
     fn flags(&self) -> Flags;
@@ -252,6 +267,16 @@ impl TaskExt for Task {
         Some(f(unsafe { Mm::from_raw(mm) }))
     }
 
+    fn get_mm(&self) -> Option<ARef<MmWithUserAsync>> {
+        // SAFETY: The task is valid.
+        // TIME: This takes the lock of the task, as `TaskLock` does.
+        let mm = NonNull::new(unsafe { bindings::get_task_mm(self.as_ptr()) })?;
+
+        // SAFETY: The function has taken a reference (`mm_users`), which goes to the caller.
+        // CAST: An `MmWithUserAsync` is laid out as an `mm_struct`.
+        Some(unsafe { ARef::from_raw(mm.cast()) })
+    }
+
     #[inline(always)]
     fn flags(&self) -> Flags {
         // SAFETY: The task is valid; the flags change concurrently.
@@ -307,14 +332,9 @@ impl TaskExt for Task {
     }
 
     #[inline(always)]
-    fn parent<'a>(&'a self, _guard: &'a rcu::Guard) -> Option<&'a Task> {
-        let flags = self.flags();
-
-        if flags.is_exiting() && is_reaped(self) {
-            return None;
-        }
-        // SAFETY: As in `parent_in_ns()`.
-        Some(unsafe { &*read!((*self.as_ptr()).real_parent).cast::<Task>() })
+    fn parent<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Task> {
+        // SAFETY: The flags are read here.
+        unsafe { parent_unless_reaped(self, self.flags(), guard) }
     }
 
     fn fatal_signal_pending(&self) -> bool {
@@ -359,7 +379,7 @@ impl TaskExt for Task {
     #[inline(always)]
     fn ppid_in_ns(&self, ns: &PidNamespace, guard: &rcu::Guard) -> Option<Pid> {
         // SAFETY: The flags are read here.
-        unsafe { parent_in_ns(self, self.flags(), ns, guard) }
+        unsafe { ppid_in_ns(self, self.flags(), ns, guard) }
     }
 
     #[inline(always)]
@@ -371,7 +391,7 @@ impl TaskExt for Task {
             flags,
             state: state::reported_state(state, exit_state(self, flags)),
             // SAFETY: The flags were just read.
-            ppid: unsafe { parent_in_ns(self, flags, ns, guard) },
+            ppid: unsafe { ppid_in_ns(self, flags, ns, guard) },
         }
     }
 
@@ -387,7 +407,7 @@ impl TaskExt for Task {
             flags,
             state: state::reported_state(state, 0),
             // SAFETY: The flags were just read.
-            ppid: unsafe { parent_in_ns(self, flags, ns, guard) },
+            ppid: unsafe { ppid_in_ns(self, flags, ns, guard) },
         })
     }
 
@@ -457,18 +477,17 @@ fn exit_state(task: &Task, flags: Flags) -> c_uint {
     })
 }
 
-/// See [`TaskExt::ppid_in_ns`].
+/// See [`TaskExt::parent`].
 ///
 /// # Safety
 ///
 /// The flags must have been read of the task while RCU was held by the guard.
 #[inline(always)]
-unsafe fn parent_in_ns(
-    task: &Task,
+unsafe fn parent_unless_reaped<'a>(
+    task: &'a Task,
     flags: Flags,
-    ns: &PidNamespace,
-    guard: &rcu::Guard,
-) -> Option<Pid> {
+    _guard: &'a rcu::Guard,
+) -> Option<&'a Task> {
     if flags.is_exiting() && is_reaped(task) {
         return None;
     }
@@ -480,7 +499,25 @@ unsafe fn parent_in_ns(
     let parent = unsafe { read!((*task.as_ptr()).real_parent) };
 
     // SAFETY: See above; a `Task` is laid out as a `task_struct`.
-    Some(unsafe { &*parent.cast::<Task>() }.tgid_in_ns(ns, guard))
+    Some(unsafe { &*parent.cast::<Task>() })
+}
+
+/// See [`TaskExt::ppid_in_ns`].
+///
+/// # Safety
+///
+/// As for [`parent_unless_reaped`].
+#[inline(always)]
+unsafe fn ppid_in_ns(
+    task: &Task,
+    flags: Flags,
+    ns: &PidNamespace,
+    guard: &rcu::Guard,
+) -> Option<Pid> {
+    // SAFETY: By the safety requirements.
+    let parent = unsafe { parent_unless_reaped(task, flags, guard) }?;
+
+    Some(parent.tgid_in_ns(ns, guard))
 }
 
 /// Whether a task that is exiting has no ID any more.

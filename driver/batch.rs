@@ -9,11 +9,8 @@ use crate::{
     uapi::procmon_record as Record, //
 };
 
-/// The number of records that are filled in per RCU section, before they are copied to user space.
-const RECORDS: usize = 64;
-
-/// The memory that these take. Fewer records with a longer stride are filled in at a time.
-const SIZE: usize = RECORDS * size_of::<Record>();
+/// The memory that a batch takes. Fewer records with a longer stride are filled in at a time.
+const SIZE: usize = Batch::RECORDS * size_of::<Record>();
 
 /// Memory for some records.
 ///
@@ -33,6 +30,10 @@ const WORD: usize = size_of::<u64>();
 const _: () = assert!(size_of::<Record>() % WORD == 0 && align_of::<Record>() == WORD);
 
 impl Batch {
+    /// The number of records that are filled in per RCU section at most, before they are copied to
+    /// user space.
+    pub(crate) const RECORDS: usize = 64;
+
     /// Creates a batch of records for an array with this stride and capacity.
     ///
     /// # Errors
@@ -42,7 +43,7 @@ impl Batch {
         let capacity = SIZE
             .checked_div(stride as usize)
             .unwrap_or(0)
-            .clamp(1, RECORDS)
+            .clamp(1, Self::RECORDS)
             .min(capacity as usize);
         let stride = (stride as usize).div_ceil(WORD);
 
@@ -83,6 +84,15 @@ impl Batch {
     pub(crate) fn get(&self, index: usize) -> Option<&Record> {
         let start = index.saturating_mul(self.stride);
         let (record, _) = Record::ref_from_prefix(self.words.get(start..)?.as_bytes()).ok()?;
+
+        Some(record)
+    }
+
+    /// Returns a record that was filled in, to be changed.
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Record> {
+        let start = index.saturating_mul(self.stride);
+        let words = self.words.get_mut(start..)?;
+        let (record, _) = Record::mut_from_prefix(words.as_mut_bytes()).ok()?;
 
         Some(record)
     }

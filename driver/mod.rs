@@ -16,6 +16,7 @@
 //! - [`history`]: the samples of the monitor.
 //! - [`events`]: what happens to processes.
 //! - [`record`]: one task as one record; the table of field groups.
+//! - [`arguments`]: arguments of programs, in the second buffer of a snapshot.
 //! - [`batch`]: records at the stride of the caller's array.
 //! - [`backoff`]: bounded retries for processes that execute a program.
 //! - [`user_array`]: arrays in user memory.
@@ -23,6 +24,7 @@
 //!
 //! Each file only uses files that come after it, and never the other way round.
 
+pub(crate) mod arguments;
 pub(crate) mod backoff;
 pub(crate) mod batch;
 #[cfg(CONFIG_COMPAT)]

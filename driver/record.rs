@@ -110,8 +110,13 @@ const _: () = {
     }
 };
 
+/// The mask of all groups that are fields of a record.
+const RECORD_GROUPS: u32 = Group::mask(false);
+
 /// The mask of all groups.
-pub(crate) const ALL_GROUPS: u32 = Group::mask(false);
+pub(crate) const ALL_GROUPS: u32 = RECORD_GROUPS | uapi::PROCMON_GROUP_ARGS;
+
+const _: () = assert!(RECORD_GROUPS & uapi::PROCMON_GROUP_ARGS == 0);
 
 /// The mask of the groups that take a visit of each thread.
 const SUMMED_GROUPS: u32 = Group::mask(true);
@@ -121,7 +126,7 @@ pub(crate) const MIN_SIZE: usize = uapi::PROCMON_RECORD_STRIDE_MIN as usize;
 
 const _: () = assert!(MIN_SIZE == GROUPS[0].end.next_multiple_of(align_of::<Record>()));
 
-/// Returns the mask of the groups that lie within the first `size` bytes of a record.
+/// Returns the mask of the groups whose fields lie within the first `size` bytes of a record.
 pub(crate) fn groups_within(size: usize) -> u32 {
     GROUPS
         .into_iter()
@@ -226,7 +231,7 @@ impl<'a> RecordFiller<'a> {
                 ..Terms::plain()
             },
             time_ns: TimeNamespace::INITIAL,
-            groups: ALL_GROUPS,
+            groups: RECORD_GROUPS,
             may_see_io: true,
         }
     }

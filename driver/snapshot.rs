@@ -40,6 +40,10 @@ use crate::{
         }, //
     },
     driver::{
+        arguments::{
+            AddressSpaces,
+            ArgumentsBuffer, //
+        },
         backoff::Backoff,
         batch::{
             Batch,
@@ -97,7 +101,7 @@ const VISITS: usize = 1024;
 /// A validated request: which tasks to visit, and which field groups to fill in.
 pub(crate) struct Request<'a> {
     filler: RecordFiller<'a>,
-    /// Whether all processes are asked for, in plain terms.
+    /// Whether all processes are asked for, in plain terms, and no arguments.
     is_plain: bool,
     flags: u32,
     uid: u32,
@@ -151,11 +155,12 @@ impl<'a> Request<'a> {
             return Err(EINVAL);
         }
 
+        let has_arguments = groups & uapi::PROCMON_GROUP_ARGS != 0;
         let groups = groups & groups_within(stride as usize) | uapi::PROCMON_GROUP_BASIC;
         let filler = RecordFiller::of_caller(caller, groups)?;
 
         Ok(Self {
-            is_plain: flags & FILTERS == 0 && filler.is_plain(),
+            is_plain: flags & FILTERS == 0 && !has_arguments && filler.is_plain(),
             filler,
             flags,
             uid,
@@ -185,7 +190,7 @@ impl<'a> Request<'a> {
 
         // TIME: As many rounds as `Backoff` has attempts. The last one takes the process as it is.
         loop {
-            let (count, stop) = self.walk(pid, Places::of_one(&mut record), &backoff);
+            let (count, stop) = self.walk(pid, Places::of_one(&mut record), None, &backoff);
 
             // The walk finds the next process if this one is gone.
             match stop {
@@ -200,12 +205,19 @@ impl<'a> Request<'a> {
         self.flags & flag != 0
     }
 
-    /// Fills in records of the tasks from an ID on. Returns their number.
-    fn walk(&self, first: Pid, places: Places<'_>, backoff: &Backoff) -> (usize, Stop) {
+    /// Fills in records of the tasks from an ID on, and adds their address spaces if these are
+    /// wanted. Returns their number.
+    fn walk(
+        &self,
+        first: Pid,
+        places: Places<'_>,
+        spaces: Option<&mut AddressSpaces>,
+        backoff: &Backoff,
+    ) -> (usize, Stop) {
         if self.has(uapi::PROCMON_SNAPSHOT_THREADS) {
-            self.walk_kind::<true>(first, places, backoff)
+            self.walk_kind::<true>(first, places, spaces, backoff)
         } else {
-            self.walk_kind::<false>(first, places, backoff)
+            self.walk_kind::<false>(first, places, spaces, backoff)
         }
     }
 
@@ -214,6 +226,7 @@ impl<'a> Request<'a> {
         &self,
         first: Pid,
         places: Places<'_>,
+        spaces: Option<&mut AddressSpaces>,
         backoff: &Backoff,
     ) -> (usize, Stop) {
         // TIME: RCU is held for one budget of visits, or for one process with more threads.
@@ -222,6 +235,7 @@ impl<'a> Request<'a> {
             request: self,
             exhausted: backoff.exhausted_by(),
             places,
+            spaces,
             guard: &guard,
         };
         let kind = if THREADS {
@@ -273,6 +287,8 @@ struct Visitor<'a> {
     /// The process that is taken as it is, even if it is executing a program.
     exhausted: Option<Pid>,
     places: Places<'a>,
+    /// The address spaces of the records, if they are wanted.
+    spaces: Option<&'a mut AddressSpaces>,
     guard: &'a rcu::Guard,
 }
 
@@ -336,6 +352,9 @@ impl Visitor<'_> {
         }
 
         let liveness = filler.fill::<THREADS>(nr, task, threads, record, self.guard);
+        let spaces = self.spaces.as_deref_mut();
+        // That of the same program as the rest of the record.
+        let mm = spaces.as_ref().and_then(|spaces| spaces.of(task, record));
         let is_consistent =
             matches!(liveness, Liveness::Alive) && exec.is_some_and(|exec| exec.is_still(task));
 
@@ -349,6 +368,9 @@ impl Visitor<'_> {
             record.flags |= uapi::PROCMON_TASK_MIXED;
         }
         self.places.take();
+        if let Some(spaces) = spaces {
+            spaces.add(mm);
+        }
         ControlFlow::Continue(())
     }
 }
@@ -358,7 +380,8 @@ impl Visitor<'_> {
 /// # Errors
 ///
 /// - `E2BIG` if a field is set that this version does not know.
-/// - `EFAULT` if the arguments cannot be read or written, or the first record cannot be written.
+/// - `EFAULT` if the arguments cannot be read or written, or the first record or its entry of the
+///   second buffer cannot be written.
 /// - `EINTR` if a fatal signal arrives before the first record.
 /// - `EINVAL` if an argument is out of range or does not belong to the flags.
 /// - `ENOMEM` if memory is short.
@@ -370,6 +393,7 @@ pub(crate) fn snapshot(events: &Events, arg: UserPtr) -> Result {
     let sequence = events.newest();
     let caller = kernel::current!();
     let request = Request::new(&arguments, caller)?;
+    let mut texts = ArgumentsBuffer::new(&arguments)?;
     let mut batch = Batch::new(arguments.stride, arguments.capacity)?;
     let mut output = UserArray::new(arguments.records, arguments.stride, arguments.capacity)?;
     let mut backoff = Backoff::new();
@@ -379,7 +403,12 @@ pub(crate) fn snapshot(events: &Events, arg: UserPtr) -> Result {
     // limits, or has spent its budget on other IDs, of which there are at most `pid_max`.
     let failed = loop {
         let places = batch.places(output.remaining());
-        let (count, stop) = request.walk(next, places, &backoff);
+        let spaces = texts.as_mut().map(|texts| &mut texts.spaces);
+        let (count, stop) = request.walk(next, places, spaces, &backoff);
+        let unfinished = texts
+            .as_mut()
+            .and_then(|texts| texts.deliver(&mut batch, count));
+        let count = unfinished.as_ref().map_or(count, |stop| stop.count);
         let written = output.write_places(batch.bytes(count));
 
         if written < count {
@@ -387,6 +416,10 @@ pub(crate) fn snapshot(events: &Events, arg: UserPtr) -> Result {
                 next = record.pid;
             }
             break Some(EFAULT);
+        }
+        if let Some(stop) = unfinished {
+            next = stop.pid;
+            break stop.error;
         }
         match stop {
             Stop::End => {
@@ -413,6 +446,10 @@ pub(crate) fn snapshot(events: &Events, arg: UserPtr) -> Result {
         return Err(error);
     }
     arguments.groups = request.filler.groups;
+    if let Some(texts) = texts {
+        arguments.groups |= uapi::PROCMON_GROUP_ARGS;
+        arguments.args_bytes = texts.written;
+    }
     arguments.cursor = next;
     arguments.time = request.filler.time_ns.show(time);
     arguments.sequence = sequence;

@@ -70,6 +70,8 @@ pub struct Info {
     pub abi_version: u32,
     /// The groups of fields that a snapshot can request.
     pub groups: Groups,
+    /// Whether a snapshot can have the arguments of programs.
+    pub arguments: bool,
     /// The size in bytes of a record.
     pub record_size: u32,
     /// The size in bytes of a sample.
@@ -254,6 +256,7 @@ impl Device {
         Ok(Info {
             abi_version: raw.abi_version,
             groups: Groups::from_bits_truncate(raw.groups),
+            arguments: raw.groups & uapi::PROCMON_GROUP_ARGS != 0,
             record_size: raw.record_size,
             sample_size: raw.sample_size,
             event_classes: Classes::from_bits_truncate(raw.event_classes),
@@ -355,6 +358,8 @@ impl Device {
 
         snapshot.clear();
         let records = &mut snapshot.records;
+        let texts = &mut snapshot.arguments;
+        let args_max = options.max_arguments();
         let mut cursor = 0;
         loop {
             if records.len() == records.capacity() {
@@ -369,14 +374,26 @@ impl Device {
                 capacity,
                 ..options.to_raw()
             };
+            if args_max > 0 {
+                let space = texts.space(space.len(), args_max);
+                arguments.args = space.as_mut_ptr() as u64;
+                arguments.args_capacity = u32::try_from(space.len()).unwrap_or(u32::MAX);
+            }
+            let args_capacity = arguments.args_capacity;
             // SAFETY: PROCMON_SNAPSHOT takes and gives a procmon_snapshot, and fills at most this
-            // number of records of this size.
+            // number of records of this size, and this number of bytes with arguments.
             let command = unsafe { Updater::<{ uapi::PROCMON_SNAPSHOT }, _>::new(&mut arguments) };
             self.ioctl("take a snapshot with", command)?;
             let count = self.filled(arguments.count, capacity)?;
             let len = records.len() + count;
             // SAFETY: The kernel has filled `count` elements, which the spare capacity had.
             unsafe { records.set_len(len) };
+            let args_bytes = self.filled(arguments.args_bytes, args_capacity)?;
+            // SAFETY: The kernel has written as many bytes, which the space had.
+            if unsafe { texts.add(args_bytes) }.is_none() {
+                let what = "a second buffer that has other things than arguments";
+                return Err(Error::unexpected(&self.path, what, None));
+            }
             if cursor == 0 {
                 snapshot.time = BootTime::from_nanos(arguments.time);
                 snapshot.sequence = arguments.sequence;

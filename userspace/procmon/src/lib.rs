@@ -44,6 +44,7 @@
 
 #![warn(missing_docs)]
 
+mod arguments;
 mod device;
 mod error;
 pub mod events;
@@ -63,6 +64,7 @@ mod time;
 pub mod uapi;
 mod usage;
 
+pub use arguments::{Arguments, MAX_ARGUMENTS};
 pub use device::{DEVICE_PATH, Device, Info, Stats};
 pub use error::{Error, ErrorKind, Result};
 pub use events::{EventOptions, Events};

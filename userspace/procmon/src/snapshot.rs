@@ -2,6 +2,7 @@
 
 //! Snapshots: records of all processes at once, or of those that match.
 
+use crate::arguments::{self, Arguments, MAX_ARGUMENTS};
 use crate::time::BootTime;
 use crate::uapi;
 
@@ -16,6 +17,8 @@ pub struct SnapshotOptions {
     uid: Option<u32>,
     ppid: Option<i32>,
     tgid: Option<i32>,
+    /// Limit of the arguments of one process in bytes, 0 for none.
+    arguments: u32,
 }
 
 impl SnapshotOptions {
@@ -29,6 +32,20 @@ impl SnapshotOptions {
     pub fn groups(mut self, groups: Groups) -> Self {
         self.groups = groups;
         self
+    }
+
+    /// Sets the number of bytes, up to [`MAX_ARGUMENTS`], of the arguments of each process to
+    /// deliver: see [`Snapshot::arguments`]. With 0, as by default, there are none.
+    ///
+    /// A module whose [`Info`](crate::Info) does not have them refuses them.
+    pub fn arguments(mut self, max: u32) -> Self {
+        self.arguments = max.min(MAX_ARGUMENTS);
+        self
+    }
+
+    /// Returns the limit of the arguments of one process.
+    pub(crate) fn max_arguments(&self) -> u32 {
+        self.arguments
     }
 
     /// Sets whether to deliver a record of each thread, and not of each process.
@@ -83,7 +100,13 @@ impl SnapshotOptions {
         uapi::procmon_snapshot {
             size: size_of::<uapi::procmon_snapshot>() as u32,
             flags,
-            groups: self.groups.bits(),
+            groups: self.groups.bits()
+                | if self.arguments == 0 {
+                    0
+                } else {
+                    uapi::PROCMON_GROUP_ARGS
+                },
+            args_max: self.arguments,
             uid: self.uid.unwrap_or(0),
             ppid: self.ppid.unwrap_or(0),
             tgid: self.tgid.unwrap_or(0),
@@ -107,6 +130,8 @@ pub struct Snapshot {
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) of_threads: bool,
     pub(crate) records: Vec<Record>,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) arguments: arguments::Table,
 }
 
 impl Snapshot {
@@ -132,7 +157,16 @@ impl Snapshot {
             groups: Groups::all(),
             of_threads: false,
             records,
+            arguments: arguments::Table::default(),
         }
+    }
+
+    /// Adds the arguments of a process, each with a NUL, in the order of PIDs.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn with_arguments(mut self, pid: i32, arguments: &[u8]) -> Self {
+        self.arguments.push(pid, arguments);
+        self
     }
 
     /// Sets the sequence number of the newest event when it began.
@@ -154,6 +188,17 @@ impl Snapshot {
     pub fn get(&self, pid: i32) -> Option<&Record> {
         let index = self.records.binary_search_by_key(&pid, Record::pid).ok()?;
         Some(&self.records[index])
+    }
+
+    /// Returns the arguments of the process with this PID, if [options](SnapshotOptions::arguments)
+    /// ask for them: the program is that of its record.
+    ///
+    /// Kernel threads and zombies have none. `None` is also for a process that is executing a
+    /// program or changing its memory, as the module waits for no process, and for arguments that
+    /// are swapped out. /proc/PID/cmdline waits for the last two.
+    #[must_use]
+    pub fn arguments(&self, pid: i32) -> Option<Arguments<'_>> {
+        self.arguments.get(pid)
     }
 
     /// Returns the number of records.
@@ -208,9 +253,12 @@ impl Snapshot {
     /// Empties the snapshot and keeps the memory.
     pub(crate) fn clear(&mut self) {
         let mut records = std::mem::take(&mut self.records);
+        let mut arguments = std::mem::take(&mut self.arguments);
         records.clear();
+        arguments.clear();
         *self = Self {
             records,
+            arguments,
             ..Self::default()
         };
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bitflags::bitflags;
 
 use super::Classes;
+use crate::arguments;
 use crate::record::{Credentials, Faults, Io, Switches};
 use crate::time::BootTime;
 use crate::uapi;
@@ -309,9 +310,13 @@ impl<'a> Exec<'a> {
     /// Iterates over the arguments. The last one may be cut, or be missing, if the event is marked
     /// as [`EventFlags::TRUNCATED`].
     pub fn arguments(&self) -> impl Iterator<Item = &'a OsStr> + use<'a> {
-        let arguments = self.arguments.strip_suffix(b"\0").unwrap_or(self.arguments);
-        let mut split = (!self.arguments.is_empty()).then(|| arguments.split(|byte| *byte == 0));
-        std::iter::from_fn(move || split.as_mut()?.next().map(OsStr::from_bytes))
+        arguments::split(self.arguments)
+    }
+
+    /// Returns the arguments as bytes, each with a NUL, which the last one may lack.
+    #[must_use]
+    pub fn arguments_bytes(&self) -> &'a [u8] {
+        self.arguments
     }
 
     /// Returns the size of all arguments in bytes, each with a NUL.

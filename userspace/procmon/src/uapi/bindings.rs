@@ -38,6 +38,7 @@ pub const PROCMON_GROUP_SCHED: u32 = 32;
 pub const PROCMON_GROUP_IO: u32 = 64;
 pub const PROCMON_GROUP_CGROUP: u32 = 128;
 pub const PROCMON_GROUP_RUNTIME: u32 = 256;
+pub const PROCMON_GROUP_ARGS: u32 = 512;
 pub const PROCMON_SNAPSHOT_THREADS: u32 = 1;
 pub const PROCMON_SNAPSHOT_NO_KTHREADS: u32 = 2;
 pub const PROCMON_SNAPSHOT_BY_UID: u32 = 4;
@@ -46,9 +47,10 @@ pub const PROCMON_SNAPSHOT_BY_TGID: u32 = 16;
 pub const PROCMON_TASK_KTHREAD: u32 = 1;
 pub const PROCMON_TASK_EXITING: u32 = 2;
 pub const PROCMON_TASK_MIXED: u32 = 4;
-pub const PROCMON_ABI_VERSION: u32 = 4;
+pub const PROCMON_ABI_VERSION: u32 = 5;
 pub const PROCMON_RECORD_STRIDE_MIN: u32 = 48;
 pub const PROCMON_SAMPLE_STRIDE_MIN: u32 = 232;
+pub const PROCMON_ARGS_MAX: u32 = 4096;
 pub const PROCMON_SAMPLE_PROCESS: u32 = 1;
 pub const PROCMON_SAMPLE_GONE: u32 = 2;
 pub const PROCMON_EVENT_FORK: u32 = 0;
@@ -79,7 +81,7 @@ pub const PROCMON_SET_FILTER: u32 = 1074024451;
 #[cfg(target_pointer_width = "64")]
 pub const PROCMON_QUERY_PID: u32 = 3223343108;
 pub const PROCMON_INFO: u32 = 2150125573;
-pub const PROCMON_SNAPSHOT: u32 = 3225440262;
+pub const PROCMON_SNAPSHOT: u32 = 3227013126;
 pub const PROCMON_HISTORY: u32 = 3225440263;
 pub const PROCMON_EVENTS: u32 = 3227537416;
 pub const PROCMON_GET_STATS32: u32 = 2148814850;
@@ -286,11 +288,16 @@ pub struct procmon_snapshot {
     pub tgid: __s32,
     pub time: __u64,
     pub sequence: __u64,
+    pub args: __u64,
+    pub args_capacity: __u32,
+    pub args_max: __u32,
+    pub args_bytes: __u32,
+    pub reserved: __u32,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    ["Size of procmon_snapshot"][::std::mem::size_of::<procmon_snapshot>() - 64usize];
+    ["Size of procmon_snapshot"][::std::mem::size_of::<procmon_snapshot>() - 88usize];
     ["Alignment of procmon_snapshot"][::std::mem::align_of::<procmon_snapshot>() - 8usize];
     ["Offset of field: procmon_snapshot::size"]
         [::std::mem::offset_of!(procmon_snapshot, size) - 0usize];
@@ -318,6 +325,36 @@ const _: () = {
         [::std::mem::offset_of!(procmon_snapshot, time) - 48usize];
     ["Offset of field: procmon_snapshot::sequence"]
         [::std::mem::offset_of!(procmon_snapshot, sequence) - 56usize];
+    ["Offset of field: procmon_snapshot::args"]
+        [::std::mem::offset_of!(procmon_snapshot, args) - 64usize];
+    ["Offset of field: procmon_snapshot::args_capacity"]
+        [::std::mem::offset_of!(procmon_snapshot, args_capacity) - 72usize];
+    ["Offset of field: procmon_snapshot::args_max"]
+        [::std::mem::offset_of!(procmon_snapshot, args_max) - 76usize];
+    ["Offset of field: procmon_snapshot::args_bytes"]
+        [::std::mem::offset_of!(procmon_snapshot, args_bytes) - 80usize];
+    ["Offset of field: procmon_snapshot::reserved"]
+        [::std::mem::offset_of!(procmon_snapshot, reserved) - 84usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct procmon_args {
+    pub size: __u32,
+    pub pid: __s32,
+    pub args_size: __u32,
+    pub args_stored: __u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    ["Size of procmon_args"][::std::mem::size_of::<procmon_args>() - 16usize];
+    ["Alignment of procmon_args"][::std::mem::align_of::<procmon_args>() - 4usize];
+    ["Offset of field: procmon_args::size"][::std::mem::offset_of!(procmon_args, size) - 0usize];
+    ["Offset of field: procmon_args::pid"][::std::mem::offset_of!(procmon_args, pid) - 4usize];
+    ["Offset of field: procmon_args::args_size"]
+        [::std::mem::offset_of!(procmon_args, args_size) - 8usize];
+    ["Offset of field: procmon_args::args_stored"]
+        [::std::mem::offset_of!(procmon_args, args_stored) - 12usize];
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, Hash, PartialEq, Eq)]

@@ -50,7 +50,7 @@ mod tests {
             ..Default::default()
         };
         let bytes = snapshot.to_bytes();
-        assert_eq!(bytes.len(), 64);
+        assert_eq!(bytes.len(), 88);
         assert_eq!(bytes[..4], 56u32.to_ne_bytes());
         assert_eq!(Snapshot::read(&bytes), snapshot);
     }

@@ -22,6 +22,8 @@ pub struct Caller {
     faults: Faults,
     /// The memory for buffers.
     pub memory: Region,
+    /// The memory for the second buffer of a list.
+    pub texts: Region,
     /// The memory for the arguments of lists.
     pub arguments: Region,
     /// Memory that the kernel must not write to. It holds a message.
@@ -36,7 +38,7 @@ pub struct Pointee {
     /// The number of bytes up to the next inaccessible one.
     pub size: usize,
     pub writable: bool,
-    /// The offset in [`Caller::memory`], if it is there.
+    /// The offset in the region, if it is there.
     pub offset: usize,
 }
 
@@ -56,6 +58,7 @@ impl Caller {
             second,
             faults: Faults::new().context("cannot set up fault injection")?,
             memory: Region::new_low(MAX_BUFFER + PAGE),
+            texts: Region::new_low(MAX_BUFFER + PAGE),
             arguments: Region::new_low(2 * PAGE),
             read_only: read_only.read_only(),
             child: None,
@@ -76,9 +79,14 @@ impl Caller {
 
     /// Returns the memory at a place.
     pub fn pointee(&self, place: Place) -> Pointee {
+        self.pointee_in(&self.memory, place)
+    }
+
+    /// Returns the memory at a place of a region.
+    pub fn pointee_in(&self, region: &Region, place: Place) -> Pointee {
         let writable = |offset, ptr| Pointee {
             ptr,
-            size: self.memory.size() - offset,
+            size: region.size() - offset,
             writable: true,
             offset,
         };
@@ -89,10 +97,8 @@ impl Caller {
             offset: 0,
         };
         match place {
-            Place::Inside(offset) => writable(offset, self.memory.at(offset)),
-            Place::BeforeEnd(len) => {
-                writable(self.memory.size() - len, self.memory.before_end(len))
-            }
+            Place::Inside(offset) => writable(offset, region.at(offset)),
+            Place::BeforeEnd(len) => writable(region.size() - len, region.before_end(len)),
             Place::ReadOnly => Pointee {
                 ptr: self.read_only.start(),
                 size: self.read_only.size(),
@@ -107,12 +113,19 @@ impl Caller {
 
     /// Fills the memory for buffers.
     pub fn fill_with_canaries(&self) {
-        self.memory.fill(0, &[CANARY; MAX_BUFFER + PAGE]);
+        for region in [&self.memory, &self.texts] {
+            region.fill(0, &[CANARY; MAX_BUFFER + PAGE]);
+        }
     }
 
     /// Checks that the kernel has written to the first `len` bytes of a pointee at most.
     pub fn check_canaries(&self, pointee: &Pointee, len: usize) -> Result<()> {
-        let bytes = self.memory.bytes(0, self.memory.size());
+        Self::check_canaries_in(&self.memory, pointee, len)
+    }
+
+    /// Checks the same of a pointee in a region.
+    pub fn check_canaries_in(region: &Region, pointee: &Pointee, len: usize) -> Result<()> {
+        let bytes = region.bytes(0, region.size());
         let end = (pointee.offset + len).min(bytes.len());
         let outside = bytes[..pointee.offset].iter().chain(&bytes[end..]);
         ensure!(

@@ -17,6 +17,7 @@ use crate::program::{List, Place};
 impl Caller {
     pub(super) fn list(&mut self, file: &File, list: &List, nth: u8) -> Result<()> {
         let array = self.pointee(list.records);
+        let texts = self.pointee_in(&self.texts, list.args.place);
         let arguments = Arguments::new(
             list.kind,
             Snapshot {
@@ -30,6 +31,9 @@ impl Caller {
                 uid: list.uid,
                 ppid: self.value(list.ppid),
                 tgid: self.value(list.tgid),
+                args: texts.ptr.as_ptr() as u64,
+                args_capacity: list.args.capacity,
+                args_max: list.args.max,
                 ..Default::default()
             },
         );
@@ -86,11 +90,13 @@ impl Caller {
         ]);
         let room = arguments.room();
         let reachable = array.writable_size();
+        let texts_reachable = texts.writable_size();
         let may_be = [
             // Arguments that are invalid and have a bad pointer.
             (!is_whole, Errno::EINVAL),
             (!is_whole, Errno::E2BIG),
             (is_list && reachable < room, Errno::EFAULT),
+            (texts_reachable < list.args.capacity as usize, Errno::EFAULT),
             // The bytes behind the arguments cannot be read.
             (is_list && told > size, Errno::EFAULT),
             (failed, Errno::EFAULT),
@@ -107,6 +113,8 @@ impl Caller {
         let success = judge(result, &must, &may)?;
         if success.is_none() {
             // Elements may have been written before the arguments could not be.
+            let touched = texts_reachable.min(list.args.capacity as usize);
+            Self::check_canaries_in(&self.texts, &texts, touched)?;
             return self.check_canaries(&array, room.min(reachable));
         }
         let mut answer = self.arguments.bytes(start, known);
@@ -117,6 +125,18 @@ impl Caller {
         let touched = written.saturating_add(arguments.touched_behind());
         self.check_canaries(&array, touched.min(room).min(reachable))?;
         let elements = self.memory.bytes(array.offset, written);
-        arguments.check(&answer, &elements)
+        let args_written = arguments.args_written(&answer);
+        ensure!(
+            args_written <= texts_reachable,
+            "{args_written} bytes of texts"
+        );
+        // Behind them, as far as one that did not fit was written.
+        let touched = args_written.saturating_add(MAX_SIZE);
+        let touched = touched
+            .min(list.args.capacity as usize)
+            .min(texts_reachable);
+        Self::check_canaries_in(&self.texts, &texts, touched)?;
+        let entries = self.texts.bytes(texts.offset, args_written);
+        arguments.check(&answer, &elements, &entries)
     }
 }

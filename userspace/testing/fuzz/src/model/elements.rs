@@ -7,14 +7,16 @@ use std::ffi::c_char;
 use anyhow::{Result, ensure};
 use procmon::Groups;
 use procmon::uapi::{
-    self, procmon_event as Event, procmon_event_lost as Lost, procmon_record as Record,
-    procmon_sample as Sample,
+    self, procmon_args as Entry, procmon_event as Event, procmon_event_lost as Lost,
+    procmon_record as Record, procmon_sample as Sample,
 };
 
 use super::{check_name, check_state, is_zero};
 use crate::plain::FromBytes;
 
 // SAFETY: All fields are integers.
+unsafe impl FromBytes for Entry {}
+// SAFETY: As above.
 unsafe impl FromBytes for Record {}
 // SAFETY: As above.
 unsafe impl FromBytes for Sample {}
@@ -52,6 +54,38 @@ pub fn check_records(bytes: &[u8], stride: usize, groups: u32) -> Result<()> {
             "bytes behind a record"
         );
     }
+    Ok(())
+}
+
+/// Checks entries of arguments, of which each belongs to a record that says so. Where a record could
+/// not be written, there may be more of them.
+pub fn check_entries(mut entries: &[u8], records: &[u8], stride: usize, max: u32) -> Result<()> {
+    let records = records.chunks_exact(stride.max(1)).map(Record::read);
+    let mut marked = records.filter(|record| record.groups & uapi::PROCMON_GROUP_ARGS != 0);
+    let mut previous = 0;
+    while !entries.is_empty() {
+        ensure!(
+            entries.len() >= size_of::<Entry>(),
+            "{} bytes",
+            entries.len()
+        );
+        let entry = Entry::read(entries);
+        let size = entry.size as usize;
+        let used = size_of::<Entry>() + entry.args_stored as usize;
+        ensure!(
+            size == used.next_multiple_of(8) && size <= entries.len(),
+            "an entry of {size} bytes"
+        );
+        ensure!(entry.args_stored <= max.min(entry.args_size), "{entry:?}");
+        ensure!(is_zero(&entries[used..size]), "bytes behind a text");
+        ensure!(entry.pid > previous, "PID {} after {previous}", entry.pid);
+        previous = entry.pid;
+        if let Some(record) = marked.next() {
+            ensure!(record.pid == entry.pid, "PID {} in {entry:?}", record.pid);
+        }
+        entries = &entries[size..];
+    }
+    ensure!(marked.next().is_none(), "a record without its entry");
     Ok(())
 }
 
@@ -162,6 +196,36 @@ mod tests {
         assert!(check(0b11, &[(stride - 1, 1)]).is_err());
         // A stride that cuts the record.
         assert!(check_records(&records(1, &[])[..48], 48, 1).is_ok());
+    }
+
+    #[test]
+    fn entries_are_checked() {
+        let stride = size_of::<Record>() + 8;
+        let records = |groups: u32| records(groups, &[]);
+        let entry = |pid: u8, stored: u8| {
+            let mut bytes = vec![0; 24];
+            [bytes[0], bytes[4], bytes[8], bytes[12]] = [24, pid, 8, stored];
+            bytes[16] = b'x';
+            bytes
+        };
+        let check = |groups, entries: &[Vec<u8>]| {
+            check_entries(&entries.concat(), &records(groups), stride, 8)
+        };
+        let args = uapi::PROCMON_GROUP_ARGS | 1;
+        assert!(check(1, &[]).is_ok());
+        assert!(check(args, &[entry(1, 1), entry(2, 8)]).is_ok());
+        assert!(check(args, &[entry(1, 1), entry(2, 8), entry(3, 1)]).is_ok());
+        for bad in [
+            vec![],
+            vec![entry(1, 1)],
+            vec![entry(2, 1), entry(1, 1)],
+            vec![entry(1, 1), entry(3, 1)],
+            vec![entry(1, 0), entry(2, 1)],
+            vec![entry(1, 9), entry(2, 1)],
+            vec![entry(1, 1), entry(2, 1)[..16].to_vec()],
+        ] {
+            assert!(check(args, &bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use procmon::uapi::{
     procmon_record as Record, procmon_sample as Sample, procmon_snapshot as Snapshot,
 };
 
-use super::elements::{check_events, check_records, check_samples};
+use super::elements::{check_entries, check_events, check_records, check_samples};
 use crate::plain::{FromBytes, IntoBytes};
 
 /// The largest stride, and the largest size of arguments.
@@ -24,6 +24,9 @@ pub const SNAPSHOT_FLAGS: u32 = uapi::PROCMON_SNAPSHOT_THREADS
     | uapi::PROCMON_SNAPSHOT_BY_UID
     | uapi::PROCMON_SNAPSHOT_BY_PPID
     | uapi::PROCMON_SNAPSHOT_BY_TGID;
+
+/// All groups of PROCMON_SNAPSHOT.
+pub const SNAPSHOT_GROUPS: u32 = Groups::all().bits() | uapi::PROCMON_GROUP_ARGS;
 
 /// All flags of PROCMON_EVENTS.
 pub const EVENTS_FLAGS: u32 = uapi::PROCMON_EVENTS_FROM_OLDEST
@@ -185,7 +188,8 @@ impl Arguments {
             Self::Snapshot(snapshot) => {
                 let is_used = |flag| snapshot.flags & flag != 0;
                 snapshot.flags & !SNAPSHOT_FLAGS == 0
-                    && snapshot.groups & !Groups::all().bits() == 0
+                    && snapshot.groups & !SNAPSHOT_GROUPS == 0
+                    && is_second_buffer_valid(snapshot)
                     && snapshot.capacity > 0
                     && is_stride_valid(snapshot.stride, uapi::PROCMON_RECORD_STRIDE_MIN)
                     && snapshot.cursor >= 0
@@ -250,6 +254,14 @@ impl Arguments {
         }
     }
 
+    /// Returns the number of bytes of the second buffer that an answer tells of.
+    pub fn args_written(&self, answer: &[u8]) -> usize {
+        match self {
+            Self::Snapshot(_) => Snapshot::read(answer).args_bytes as usize,
+            _ => 0,
+        }
+    }
+
     /// Returns how many bytes may be touched behind those that an answer tells of: those of an
     /// element that could not be written whole, or of a batch of events.
     pub fn touched_behind(&self) -> usize {
@@ -265,11 +277,17 @@ impl Arguments {
             if events.flags & uapi::PROCMON_EVENTS_BY_SUBTREE != 0)
     }
 
-    /// Checks the arguments after a success, with the elements that were written.
-    pub fn check(&self, answer: &[u8], elements: &[u8]) -> Result<()> {
+    /// Checks the arguments after a success, with the elements that were written, and the entries
+    /// of the second buffer.
+    pub fn check(&self, answer: &[u8], elements: &[u8], entries: &[u8]) -> Result<()> {
         match self {
             Self::Info(_) => check_info(&Info::read(answer)),
-            Self::Snapshot(Snapshot { groups, stride, .. }) => {
+            Self::Snapshot(Snapshot {
+                groups,
+                stride,
+                args_max,
+                ..
+            }) => {
                 let delivered = Snapshot::read(answer).groups;
                 let allowed = groups | uapi::PROCMON_GROUP_BASIC;
                 ensure!(delivered & !allowed == 0, "groups {delivered:x}");
@@ -277,13 +295,24 @@ impl Arguments {
                     delivered & uapi::PROCMON_GROUP_BASIC != 0,
                     "groups {delivered:x}"
                 );
-                check_records(elements, *stride as usize, delivered)
+                check_records(elements, *stride as usize, delivered)?;
+                check_entries(entries, elements, *stride as usize, *args_max)
             }
             Self::History(history) => check_samples(elements, history.stride as usize),
             Self::Events(events) => {
                 check_events(elements, events.classes, Events::read(answer).count)
             }
         }
+    }
+}
+
+fn is_second_buffer_valid(snapshot: &Snapshot) -> bool {
+    let max = snapshot.args_max;
+    if snapshot.groups & uapi::PROCMON_GROUP_ARGS == 0 {
+        snapshot.args == 0 && snapshot.args_capacity == 0 && max == 0
+    } else {
+        let entry = || size_of::<uapi::procmon_args>() + (max as usize).next_multiple_of(8);
+        (1..=uapi::PROCMON_ARGS_MAX).contains(&max) && snapshot.args_capacity as usize >= entry()
     }
 }
 
@@ -295,7 +324,7 @@ fn is_stride_valid(stride: u32, least: u32) -> bool {
 fn check_info(info: &Info) -> Result<()> {
     let expected = Info {
         abi_version: uapi::PROCMON_ABI_VERSION,
-        groups: Groups::all().bits(),
+        groups: SNAPSHOT_GROUPS,
         snapshot_flags: SNAPSHOT_FLAGS,
         snapshot_size: size_of::<Snapshot>() as u32,
         record_size: size_of::<Record>() as u32,
@@ -379,8 +408,10 @@ mod tests {
             change(&mut arguments);
             Arguments::new(kind, arguments).are_valid()
         };
-        let good: [fn(&mut Snapshot); 5] = [
+        let good: [fn(&mut Snapshot); 7] = [
             |_| (),
+            |it| (it.groups, it.args_max, it.args_capacity) = (512, 57, 80),
+            |it| (it.groups, it.args_max, it.args_capacity) = (512, 4096, 4112),
             |it| it.stride = 48,
             |it| it.stride = 4096,
             |it| it.groups = Groups::all().bits(),
@@ -389,9 +420,15 @@ mod tests {
         for change in good {
             assert!(is_valid(change, ListKind::Snapshot));
         }
-        let bad: [fn(&mut Snapshot); 10] = [
+        let bad: [fn(&mut Snapshot); 16] = [
             |it| it.flags = 32,
-            |it| it.groups = Groups::all().bits() + 1,
+            |it| it.groups = SNAPSHOT_GROUPS + 1,
+            |it| (it.groups, it.args_capacity) = (512, 4112),
+            |it| (it.groups, it.args_max, it.args_capacity) = (512, 4097, 8192),
+            |it| (it.groups, it.args_max, it.args_capacity) = (512, 57, 79),
+            |it| it.args_max = 1,
+            |it| it.args = 1,
+            |it| it.args_capacity = 1,
             |it| it.cursor = -1,
             |it| it.capacity = 0,
             |it| it.stride = 40,
@@ -445,10 +482,10 @@ mod tests {
             .to_bytes()
         };
         assert_eq!(asked.written(&answer(1, 2)), 2 * size_of::<Record>());
-        assert!(asked.check(&answer(1, 0), &[]).is_ok());
-        assert!(asked.check(&answer(0, 0), &[]).is_err());
-        assert!(asked.check(&answer(3, 0), &[]).is_err());
+        assert!(asked.check(&answer(1, 0), &[], &[]).is_ok());
+        assert!(asked.check(&answer(0, 0), &[], &[]).is_err());
+        assert!(asked.check(&answer(3, 0), &[], &[]).is_err());
         let info = Arguments::new(ListKind::Info, snapshot());
-        assert!(info.check(&[0; size_of::<Info>()], &[]).is_err());
+        assert!(info.check(&[0; size_of::<Info>()], &[], &[]).is_err());
     }
 }

@@ -15,7 +15,7 @@ use procmon::Groups;
 use procmon::sysfs::{ATTRIBUTES, Parameter};
 use procmon::uapi::{self, procmon_record as Record};
 
-use super::{Buffer, Call, Command, FILES, List, MAX_BUFFER, Place, Step, Value, Way, Word};
+use super::{Buffer, Call, Command, FILES, List, MAX_BUFFER, Place, Step, Texts, Value, Way, Word};
 use crate::model::command::COMMANDS;
 use crate::model::list::{EVENTS_FLAGS, ListKind, MAX_SIZE, SNAPSHOT_FLAGS};
 
@@ -288,6 +288,12 @@ const STRIDES: [u32; 14] = [
 
 const CAPACITIES: [u32; 8] = [64, 1, 2, 65, 20, 1000, 0, u32::MAX];
 
+/// Sizes of the second buffer, among them those of one longest entry, and too small ones.
+const TEXT_CAPACITIES: [u32; 8] = [16 << 10, 80, 200, 4112, 79, 24, 0, u32::MAX];
+
+/// Limits of the arguments of a process, most of which are valid.
+const TEXT_LIMITS: [u32; 8] = [64, 1, 40, 4095, uapi::PROCMON_ARGS_MAX, 4097, 0, u32::MAX];
+
 impl<'a> Arbitrary<'a> for List {
     fn arbitrary(input: &mut Unstructured<'a>) -> Result<Self> {
         // Zeroes are valid, and so are most other bytes.
@@ -311,8 +317,14 @@ impl<'a> Arbitrary<'a> for List {
             ppid: Value::Number(0),
             tgid: Value::Number(0),
             records: input.arbitrary()?,
+            args: Texts::NONE,
         };
         if kind == ListKind::Snapshot {
+            // Another spare bit.
+            if flavour & 32 != 0 {
+                list.groups |= uapi::PROCMON_GROUP_ARGS;
+                list.args = input.arbitrary()?;
+            }
             list.flags = u32::from(input.arbitrary::<u8>()?) & SNAPSHOT_FLAGS;
             if list.flags & uapi::PROCMON_SNAPSHOT_BY_UID != 0 {
                 list.uid = input.int_in_range(0..=1)?;
@@ -346,6 +358,16 @@ impl<'a> Arbitrary<'a> for List {
             list.groups ^= 1 << input.int_in_range(0..=31)?;
         }
         Ok(list)
+    }
+}
+
+impl<'a> Arbitrary<'a> for Texts {
+    fn arbitrary(input: &mut Unstructured<'a>) -> Result<Self> {
+        Ok(Self {
+            place: input.arbitrary()?,
+            capacity: *input.choose(&TEXT_CAPACITIES)?,
+            max: *input.choose(&TEXT_LIMITS)?,
+        })
     }
 }
 

@@ -144,6 +144,25 @@ pub struct List {
     pub tgid: Value,
     /// The place of the array.
     pub records: Place,
+    /// The second buffer, for arguments of programs.
+    pub args: Texts,
+}
+
+/// The second buffer of a snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Texts {
+    pub place: Place,
+    pub capacity: u32,
+    pub max: u32,
+}
+
+impl Texts {
+    /// No buffer.
+    pub const NONE: Self = Self {
+        place: Place::Null,
+        capacity: 0,
+        max: 0,
+    };
 }
 
 /// A word of the attribute `targets`.

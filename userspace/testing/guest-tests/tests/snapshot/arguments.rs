@@ -35,7 +35,7 @@ fn info_has_the_limits_of_the_header() {
         | uapi::PROCMON_SNAPSHOT_BY_TGID;
     let expected = [
         ("abi_version", uapi::PROCMON_ABI_VERSION),
-        ("groups", Groups::all().bits()),
+        ("groups", Groups::all().bits() | uapi::PROCMON_GROUP_ARGS),
         ("snapshot_flags", flags),
         ("snapshot_size", size_of::<uapi::procmon_snapshot>() as u32),
         ("record_size", RECORD as u32),
@@ -75,7 +75,7 @@ fn info_has_the_limits_of_the_header() {
 fn snapshot_refuses_bad_arguments() {
     let _kernel = shared();
     let region = Region::new(10 * RECORD);
-    const UNKNOWN: u32 = Groups::all().bits() + 1;
+    const UNKNOWN: u32 = uapi::PROCMON_GROUP_ARGS << 1;
     type Change = fn(&mut uapi::procmon_snapshot);
     let cases: [(&str, Change, Errno); 17] = [
         ("size 0", |a| a.size = 0, Errno::EINVAL),
