@@ -18,7 +18,7 @@ use crate::calls::Prepared;
 use crate::cpu::pin;
 use crate::regions::{Label, ROUNDS, Regions};
 use crate::rows::{
-    CALLS, CallRow, PROC, RECORD_SIZE, SOME, TURN, WALKS, floor_of, listed, many, without,
+    CALLS, CallRow, RECORD_SIZE, SOME, TURN, WALKS, floor_of, listed, many, without,
 };
 use crate::tasks::{Cgroups, Sleepers};
 use crate::viewers;
@@ -96,12 +96,11 @@ impl Run {
                     "{} does not find all processes",
                     row.name
                 );
-                // One of /proc takes long, and always has ticks in it.
-                let rounds = if row.name == PROC { 2 } else { ROUNDS };
+                let rounds = if row.walk.is_long() { 2 } else { ROUNDS };
                 for _ in 0..rounds {
                     regions.measure(row.name, &mut walk)?;
                 }
-                if objects.is_some() && row.name != PROC {
+                if objects.is_some() && !row.walk.is_long() {
                     for _ in 0..LISTED_ROUNDS {
                         regions.list(&listed(row.name), &mut walk)?;
                     }

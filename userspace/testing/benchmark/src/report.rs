@@ -272,7 +272,7 @@ pub mod tests {
         assert_eq!(baseline.rows[SNAPSHOT_ALL][EACH_LINES], 23.0);
         assert_eq!(baseline.rows[TURN][INSTRUCTIONS], 100.0);
         assert_eq!(baseline.rows[SIZE][BYTES], 1000.0);
-        // All calls but the one of the kernel's own file, four snapshots, the turn and the size.
-        assert_eq!(baseline.rows.len(), CALLS.len() - 1 + 4 + 2);
+        // All calls but the one of the kernel's own file, five snapshots, the turn and the size.
+        assert_eq!(baseline.rows.len(), CALLS.len() - 1 + 5 + 2);
     }
 }

@@ -135,12 +135,14 @@ pub struct WalkRow {
 pub enum Walk {
     /// A snapshot with these groups and this stride.
     Snapshot { groups: u32, stride: usize },
+    /// A snapshot with the arguments of programs, up to this number of bytes each.
+    Arguments(u32),
     /// An ioctl of the floor module.
     Floor(u32),
     /// The output of the BPF iterator.
     Bpf,
-    /// open(2), read(2) and close(2) of /proc/PID/stat for each entry of /proc.
-    Proc,
+    /// open(2), read(2) and close(2) of this file for each process in /proc.
+    Proc(&'static str),
 }
 
 /// The largest costs for each process.
@@ -183,6 +185,8 @@ pub const C_SOME: &str = "C, fields as by BPF";
 pub const C_ALL: &str = "C, all of procmon's fields";
 pub const BPF: &str = "BPF task iterator";
 pub const PROC: &str = "scan of /proc/PID/stat";
+pub const SNAPSHOT_ARGUMENTS: &str = "snapshot, BASIC and arguments";
+pub const PROC_ARGUMENTS: &str = "scan of /proc/PID/cmdline";
 
 /// The longest record.
 pub const RECORD_SIZE: usize = size_of::<procmon_record>();
@@ -216,7 +220,7 @@ const fn other(name: &'static str, short: &'static str, walk: Walk) -> WalkRow {
     }
 }
 
-pub const WALKS: [WalkRow; 8] = [
+pub const WALKS: [WalkRow; 10] = [
     snapshot(
         SNAPSHOT_SOME,
         "as by BPF",
@@ -272,13 +276,27 @@ pub const WALKS: [WalkRow; 8] = [
     other(C_SOME, "C as BPF", Walk::Floor(FLOOR_SOME)),
     other(C_ALL, "C all", Walk::Floor(FLOOR_ALL)),
     other(BPF, "BPF", Walk::Bpf),
-    other(PROC, "/proc", Walk::Proc),
+    other(PROC, "/proc", Walk::Proc("stat")),
+    WalkRow {
+        floor: Some(PROC_ARGUMENTS),
+        target: WalkTarget {
+            ratios: Some((0.2, 0.5)),
+            ..NO_TARGET
+        },
+        ..other(SNAPSHOT_ARGUMENTS, "arguments", Walk::Arguments(256))
+    },
+    other(PROC_ARGUMENTS, "cmdline", Walk::Proc("cmdline")),
 ];
 
 impl Walk {
     /// Returns whether procmon does it.
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Snapshot { .. })
+        matches!(self, Self::Snapshot { .. } | Self::Arguments(_))
+    }
+
+    /// Returns whether it takes long, and always has ticks of the clock in it.
+    pub fn is_long(self) -> bool {
+        matches!(self, Self::Proc(_))
     }
 }
 

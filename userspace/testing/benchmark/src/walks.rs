@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use procmon::Device;
 use procmon::snapshot::Groups;
-use procmon::uapi::{PROCMON_SNAPSHOT, PROCMON_SNAPSHOT_THREADS, procmon_snapshot};
+use procmon::uapi::{
+    PROCMON_GROUP_ARGS, PROCMON_SNAPSHOT, PROCMON_SNAPSHOT_THREADS, procmon_args, procmon_record,
+    procmon_snapshot,
+};
 
 use crate::calls::syscall;
 use crate::rows::Walk;
@@ -32,6 +35,8 @@ pub struct Walker {
     floor: Option<File>,
     iterator: Option<PathBuf>,
     records: Vec<Page>,
+    /// The memory for the arguments of programs.
+    texts: Vec<Page>,
 }
 
 impl Walker {
@@ -50,16 +55,17 @@ impl Walker {
             iterator: iterator.map(Path::to_owned),
             // Written, so that the memory is there.
             records: vec![Page([1; 4096]); bytes.div_ceil(4096)],
+            texts: vec![Page([1; 4096]); bytes.div_ceil(4096)],
         })
     }
 
     /// Returns whether there is what this walk needs.
     pub fn can(&self, walk: Walk) -> bool {
         match walk {
-            Walk::Snapshot { .. } => true,
+            Walk::Snapshot { .. } | Walk::Arguments(_) => true,
             Walk::Floor(_) => self.floor.is_some(),
-            // A scan of /proc takes long, and is only to compare with.
-            Walk::Bpf | Walk::Proc => self.iterator.is_some(),
+            // Scans of /proc take long, and are only to compare with.
+            Walk::Bpf | Walk::Proc(_) => self.iterator.is_some(),
         }
     }
 
@@ -71,7 +77,8 @@ impl Walker {
                 .0),
             Walk::Floor(command) => self.floor(command),
             Walk::Bpf => self.bpf(),
-            Walk::Proc => proc(),
+            Walk::Arguments(max) => self.arguments(max),
+            Walk::Proc(file) => proc(file),
         }
     }
 
@@ -80,6 +87,39 @@ impl Walker {
         Ok(self
             .snapshot(groups, stride, PROCMON_SNAPSHOT_THREADS, usize::MAX)?
             .0)
+    }
+
+    /// Takes a snapshot with the arguments of all programs. Returns the number of processes.
+    fn arguments(&mut self, max: u32) -> Result<usize> {
+        let size = |pages: &[Page]| u32::try_from(size_of_val(pages));
+        let stride = size_of::<procmon_record>();
+        let mut arguments = procmon_snapshot {
+            size: u32::try_from(size_of::<procmon_snapshot>())?,
+            groups: PROCMON_GROUP_ARGS,
+            records: self.records.as_mut_ptr() as u64,
+            stride: u32::try_from(stride)?,
+            capacity: size(&self.records)? / u32::try_from(stride)?,
+            args: self.texts.as_mut_ptr() as u64,
+            args_capacity: size(&self.texts)?,
+            args_max: max,
+            ..procmon_snapshot::default()
+        };
+        self.call(&mut arguments)?;
+        ensure!(arguments.cursor == 0, "the arguments do not fit");
+        // Most processes are those of the benchmark, which have some.
+        let least = arguments.count * u32::try_from(size_of::<procmon_args>())? / 2;
+        ensure!(arguments.args_bytes > least, "few processes have arguments");
+        Ok(arguments.count as usize)
+    }
+
+    fn call(&self, arguments: &mut procmon_snapshot) -> Result<()> {
+        let fd = self.device.as_raw_fd() as usize;
+        let pointer = &raw mut *arguments as usize;
+        // SAFETY: The command takes such an argument, and writes to the buffers that it has.
+        let result =
+            unsafe { syscall(libc::SYS_ioctl, [fd, PROCMON_SNAPSHOT as usize, pointer, 0]) };
+        ensure!(result == 0, "a snapshot returns {result}");
+        Ok(())
     }
 
     /// Takes a snapshot by calls with space for at most `capacity` records. Returns the number of
@@ -107,12 +147,7 @@ impl Walker {
             // SAFETY: Only computes an address within the memory.
             let to = unsafe { self.records.as_mut_ptr().cast::<u8>().add(found * stride) };
             arguments.records = to as u64;
-            let fd = self.device.as_raw_fd() as usize;
-            let pointer = &raw mut arguments as usize;
-            // SAFETY: The command takes such an argument, and writes to this number of records.
-            let result =
-                unsafe { syscall(libc::SYS_ioctl, [fd, PROCMON_SNAPSHOT as usize, pointer, 0]) };
-            ensure!(result == 0, "a snapshot returns {result}");
+            self.call(&mut arguments)?;
             found += arguments.count as usize;
             calls += 1;
             if arguments.cursor == 0 {
@@ -158,21 +193,21 @@ impl Walker {
     }
 }
 
-/// Reads /proc/PID/stat of all processes, as programs without procmon do.
-fn proc() -> Result<usize> {
+/// Reads this file of all processes in /proc, as programs without procmon do.
+fn proc(name: &str) -> Result<usize> {
     let mut processes = 0;
     let mut text = [0; 1024];
     for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let is_process = name
-            .to_str()
-            .is_some_and(|name| name.parse::<u32>().is_ok());
+        let pid = entry?.file_name();
+        let is_process = pid.to_str().is_some_and(|name| name.parse::<u32>().is_ok());
         if !is_process {
             continue;
         }
-        match File::open(Path::new("/proc").join(name).join("stat")) {
+        match File::open(Path::new("/proc").join(pid).join(name)) {
             Ok(mut file) => {
-                ensure!(file.read(&mut text)? > 0, "an empty file");
+                let read = file.read(&mut text)?;
+                // Kernel threads have no arguments.
+                ensure!(read > 0 || name == "cmdline", "an empty file");
                 processes += 1;
             }
             // The process may have ended.
@@ -192,6 +227,7 @@ mod tests {
 
     #[test]
     fn proc_has_processes() {
-        assert!(proc().unwrap() > 0);
+        assert!(proc("stat").unwrap() > 0);
+        assert!(proc("cmdline").unwrap() > 0);
     }
 }
