@@ -53,6 +53,7 @@ pub mod names;
 mod open;
 mod process;
 mod process_table;
+mod rates;
 mod record;
 mod sample_events;
 #[cfg(feature = "serde")]
@@ -72,6 +73,7 @@ pub use history::{History, Sample};
 pub use open::OpenOptions;
 pub use process::{Process, State};
 pub use process_table::{Change, ProcessTable, Program, TableProcess};
+pub use rates::Rates;
 pub use sample_events::SampleEvents;
 pub use snapshot::{Groups, Record, Snapshot, SnapshotOptions};
 pub use time::{BootClock, BootTime};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anstyle::Style;
 use anyhow::bail;
 use procmon::snapshot::Groups;
-use procmon::{CpuUsage, Device, SnapshotOptions};
+use procmon::{CpuUsage, Device, MAX_ARGUMENTS, Rates, SnapshotOptions};
 
 use crate::exit::Exit;
 use crate::output::{Output, complain, terminal_width};
@@ -61,12 +61,15 @@ impl Args {
         let names = Names::read();
         let has_filters = !filters.is_empty();
         let selection = Selection::new(filters, threads, &names)?;
-        let groups = groups_of(&columns) | sort.column.groups;
-        check_columns(
-            columns.iter().copied().chain([sort.column]),
-            device.info()?.groups,
-        )?;
-        let snapshot = device.snapshot(&selection.options(groups))?;
+        let used = || columns.iter().copied().chain([sort.column]);
+        let info = device.info()?;
+        check_columns(used(), info.groups)?;
+        let groups = used().fold(Groups::BASIC, |groups, column| groups | column.groups);
+        let mut options = selection.options(groups);
+        if info.arguments && used().any(|column| column.needs_arguments) {
+            options = options.arguments(MAX_ARGUMENTS);
+        }
+        let snapshot = device.snapshot(&options)?;
         let context = Context::new(snapshot.time().since_boot(), names);
         let mut rows: Vec<_> = snapshot
             .records()
@@ -75,6 +78,8 @@ impl Args {
             .map(|record| Row {
                 record,
                 cpu: CpuUsage::of_life(record, &snapshot).map(CpuUsage::percent),
+                rates: Rates::of_life(record, &snapshot),
+                arguments: snapshot.arguments(record.pid()).map(|it| it.as_bytes()),
             })
             .collect();
         sort.sort(&mut rows, &context);
@@ -177,13 +182,6 @@ fn check_columns<'a>(
         }
     }
     Ok(())
-}
-
-/// Returns the field groups that columns need.
-fn groups_of(columns: &[&Column]) -> Groups {
-    columns
-        .iter()
-        .fold(Groups::BASIC, |groups, column| groups | column.groups)
 }
 
 #[cfg(test)]

@@ -59,13 +59,14 @@ Examples:
 impl Args {
     pub fn run(self, session: &Session) -> anyhow::Result<()> {
         let device = session.open_to_read()?;
-        let groups = device.info()?.groups;
+        let info = device.info()?;
         let source = Watched::new(device);
         let names = Names::read();
         let selection = Selection::new(self.table.filters, self.table.threads, &names)?;
         let settings = Settings {
             selection,
-            groups,
+            groups: info.groups,
+            has_arguments: info.arguments,
             columns: self.table.columns,
             order: self.table.sort,
             is_tree: self.table.tree,

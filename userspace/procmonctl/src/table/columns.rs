@@ -18,6 +18,8 @@ pub struct Column {
     pub help: &'static str,
     /// Field groups that the value needs.
     pub groups: Groups,
+    /// Whether the value needs the arguments of programs.
+    pub needs_arguments: bool,
     /// Alignment.
     pub side: Side,
     value: fn(&Row, &Context) -> Option<Value>,
@@ -38,7 +40,7 @@ impl Column {
     pub fn cell(&self, row: &Row, prefix: &str, context: &Context) -> String {
         let text = self.value(row, context).text();
         match self.key {
-            "comm" => format!("{prefix}{text}{}", row.mark()),
+            "comm" | "args" => format!("{prefix}{text}{}", row.mark()),
             _ => text,
         }
     }
@@ -69,6 +71,7 @@ macro_rules! column {
             title: $title,
             help: $help,
             groups: $groups,
+            needs_arguments: false,
             side: Side::$side,
             value: $value,
         }
@@ -142,6 +145,8 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Bytes(row.record.memory()?.virtual_size))),
     column!("rss", "RSS", Right, MEMORY, "Resident memory",
         |row, _| Some(Value::Bytes(row.record.memory()?.resident()))),
+    column!("mem", "MEM%", Right, MEMORY, "Resident memory in percent of the system's",
+        |row, context| row.memory_percent(context).map(Value::Percent)),
     column!("rss-anon", "ANON", Right, MEMORY, "Resident anonymous memory",
         |row, _| Some(Value::Bytes(row.record.memory()?.anonymous))),
     column!("rss-file", "FILE", Right, MEMORY, "Resident memory of files",
@@ -160,10 +165,33 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Bytes(row.record.io()?.read))),
     column!("write", "WRITE", Right, IO, "Bytes written to block devices",
         |row, _| Some(Value::Bytes(row.record.io()?.written))),
+    column!("minflt-rate", "MINFLT/S", Right, CPU.union(FAULTS),
+        "Page faults without I/O, per second; in top since the last refresh, as other rates",
+        |row, _| row.rates?.minor_faults.map(Value::Rate)),
+    column!("majflt-rate", "MAJFLT/S", Right, CPU.union(FAULTS), "Page faults with I/O, per second",
+        |row, _| row.rates?.major_faults.map(Value::Rate)),
+    column!("vcs-rate", "VCS/S", Right, CPU.union(SWITCHES),
+        "Voluntary context switches, per second",
+        |row, _| row.rates?.voluntary_switches.map(Value::Rate)),
+    column!("ics-rate", "ICS/S", Right, CPU.union(SWITCHES),
+        "Involuntary context switches, per second",
+        |row, _| row.rates?.involuntary_switches.map(Value::Rate)),
+    column!("read-rate", "READ/S", Right, CPU.union(IO),
+        "Bytes read from block devices, per second",
+        |row, _| row.rates?.read.map(Value::BytesRate)),
+    column!("write-rate", "WRITE/S", Right, CPU.union(IO),
+        "Bytes written to block devices, per second",
+        |row, _| row.rates?.written.map(Value::BytesRate)),
     column!("cgroup", "CGROUP", Right, CGROUP, "ID of the cgroup: inode number of its directory",
         |row, _| Some(Value::Count(row.record.cgroup_id()?))),
-    column!("comm", "COMMAND", Left, BASIC, "Name",
+    column!("comm", "COMMAND", Left, BASIC, "Name, of up to 15 bytes",
         |row, context| Some(Value::Name(context.kernel_names.name(row.record)))),
+    Column {
+        needs_arguments: true,
+        ..column!("args", "COMMAND", Left, BASIC,
+            "Command line; where there is none, the name in brackets",
+            |row, context| Some(row.command_line(context)))
+    },
 ];
 
 /// The default columns of `ps`.
@@ -207,6 +235,8 @@ mod tests {
         check(&Row {
             record: &record,
             cpu: None,
+            rates: None,
+            arguments: None,
         });
     }
 

@@ -3,7 +3,8 @@
 //! Tables in JSON.
 //!
 //! A name is a string, or null if it is not UTF-8. The name of a process, and each other name that
-//! is not UTF-8, is also there in base64, under its key with `_base64` appended.
+//! is not UTF-8, is also there in base64, under its key with `_base64` appended. Arguments are an
+//! array of such strings, and are there in base64, all of them, if one is not UTF-8.
 
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -74,11 +75,16 @@ impl Serialize for Process<'_> {
         for column in self.columns {
             let value = column.value(self.row, self.context);
             map.serialize_entry(column.key, &value)?;
-            if let Value::Name(name) = value
-                && (column.key == "comm" || std::str::from_utf8(&name).is_err())
-            {
-                let key = format!("{}_base64", column.key);
-                map.serialize_entry(&key, &base64(&name))?;
+            let key = || format!("{}_base64", column.key);
+            match value {
+                Value::Name(name) if column.key == "comm" || str::from_utf8(&name).is_err() => {
+                    map.serialize_entry(&key(), &base64(&name))?;
+                }
+                Value::Arguments(list) if list.iter().any(|one| str::from_utf8(one).is_err()) => {
+                    let list: Vec<_> = list.iter().map(|one| base64(one)).collect();
+                    map.serialize_entry(&key(), &list)?;
+                }
+                _ => {}
             }
         }
         map.end()

@@ -93,7 +93,12 @@ mod tests {
         let records = [record(30, b'b'), record(10, b'a'), record(20, b'a')];
         let mut rows: Vec<_> = records
             .iter()
-            .map(|record| Row { record, cpu: None })
+            .map(|record| Row {
+                record,
+                cpu: None,
+                rates: None,
+                arguments: None,
+            })
             .collect();
         let mut sorted = |order: &str| -> Vec<i32> {
             let order = Order::parse(order).unwrap();

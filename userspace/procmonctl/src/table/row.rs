@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
-use procmon::State;
 use procmon::snapshot::Record;
+use procmon::{Rates, State};
 
 use super::kernel_threads::KernelNames;
 use super::names::Names;
+use super::value::Value;
 use crate::clock::Clock;
 
 /// The data that values need beyond the record.
@@ -22,6 +23,8 @@ pub struct Context {
     pub kernel_names: KernelNames,
     /// The wall clock at that time.
     pub clock: Clock,
+    /// Bytes of the system's memory.
+    pub memory: u64,
 }
 
 impl Context {
@@ -32,6 +35,7 @@ impl Context {
             names,
             kernel_names: KernelNames::default(),
             clock: Clock::read(),
+            memory: memory(),
         }
     }
 
@@ -41,6 +45,7 @@ impl Context {
         self.names.refresh();
         self.kernel_names.clear();
         self.clock = Clock::read();
+        self.memory = memory();
     }
 }
 
@@ -51,6 +56,10 @@ pub struct Row<'a> {
     pub record: &'a Record,
     /// CPU use since the last snapshot, or else since the start, in percent of one CPU.
     pub cpu: Option<f64>,
+    /// Rates since the last snapshot, or else since the start.
+    pub rates: Option<Rates>,
+    /// Arguments of the program, each with its NUL, if the snapshot has them.
+    pub arguments: Option<&'a [u8]>,
 }
 
 impl Row<'_> {
@@ -68,6 +77,11 @@ impl Row<'_> {
         }
     }
 
+    /// Returns the arguments of the program, or else the name.
+    pub fn command_line(&self, context: &Context) -> Value {
+        command_line(self.arguments, || context.kernel_names.name(self.record))
+    }
+
     /// Returns a letter for each flag.
     pub fn flags(&self) -> String {
         let record = self.record;
@@ -83,8 +97,30 @@ impl Row<'_> {
             .collect()
     }
 
+    /// Returns the resident memory in percent of the system's.
+    pub fn memory_percent(&self, context: &Context) -> Option<f64> {
+        let resident = self.record.memory()?.resident() as f64;
+        (context.memory > 0).then(|| resident / context.memory as f64 * 100.0)
+    }
+
     /// Returns the sum of user and system time.
     pub fn cpu_time(&self) -> Option<Duration> {
         self.record.cpu().map(|cpu| cpu.user + cpu.system)
     }
+}
+
+/// Returns arguments, each of which ends with a NUL that the last one may lack, or else the name.
+pub fn command_line(arguments: Option<&[u8]>, name: impl FnOnce() -> Vec<u8>) -> Value {
+    let Some(bytes) = arguments else {
+        return Value::NoArguments(name());
+    };
+    let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    Value::Arguments(bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect())
+}
+
+/// Returns the number of bytes of the system's memory.
+fn memory() -> u64 {
+    let system = rustix::system::sysinfo();
+    // The unit is a byte, but for sizes that do not fit a word.
+    u64::from(system.mem_unit).saturating_mul(system.totalram)
 }

@@ -104,7 +104,12 @@ mod tests {
             .collect();
         let mut rows = records
             .iter()
-            .map(|record| Row { record, cpu: None })
+            .map(|record| Row {
+                record,
+                cpu: None,
+                rates: None,
+                arguments: None,
+            })
             .collect();
         let prefixes = arrange(&mut rows);
         let lines = rows.iter().zip(prefixes);

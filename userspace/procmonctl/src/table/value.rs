@@ -25,6 +25,10 @@ pub enum Value {
     Bytes(u64),
     /// A percentage.
     Percent(f64),
+    /// A number per second.
+    Rate(f64),
+    /// A number of bytes per second.
+    BytesRate(f64),
     /// An amount of time.
     Time(Duration),
     /// A point in time.
@@ -33,6 +37,10 @@ pub enum Value {
     Word(String),
     /// A name of a user's choice, which may have any bytes.
     Name(Vec<u8>),
+    /// The arguments of a program.
+    Arguments(Vec<Vec<u8>>),
+    /// The name of a process without arguments.
+    NoArguments(Vec<u8>),
 }
 
 impl Value {
@@ -43,11 +51,14 @@ impl Value {
             Self::Number(number) => number.to_string(),
             Self::Count(count) => count.to_string(),
             Self::Bytes(bytes) => bytes_text(*bytes),
-            Self::Percent(percent) => format!("{percent:.1}"),
+            Self::Percent(number) | Self::Rate(number) => format!("{number:.1}"),
+            Self::BytesRate(bytes) => bytes_text(*bytes as u64),
             Self::Time(time) => time_text(*time),
             Self::Moment(moment) => moment.local(),
             Self::Word(word) => word.clone(),
             Self::Name(name) => printable(name),
+            Self::Arguments(arguments) => printable(&arguments.join(&b' ')),
+            Self::NoArguments(name) => format!("[{}]", printable(name)),
         }
     }
 
@@ -56,7 +67,9 @@ impl Value {
         match self {
             Self::Absent => String::new(),
             Self::Bytes(bytes) => bytes.to_string(),
-            Self::Percent(percent) => format!("{percent:.3}"),
+            Self::Percent(number) | Self::Rate(number) | Self::BytesRate(number) => {
+                format!("{number:.3}")
+            }
             Self::Time(time) => format!("{}.{:09}", time.as_secs(), time.subsec_nanos()),
             Self::Moment(moment) => moment.to_string(),
             _ => self.text(),
@@ -68,28 +81,43 @@ impl Value {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) => a.cmp(b),
             (Self::Count(a), Self::Count(b)) | (Self::Bytes(a), Self::Bytes(b)) => a.cmp(b),
-            (Self::Percent(a), Self::Percent(b)) => a.total_cmp(b),
+            (Self::Percent(a), Self::Percent(b))
+            | (Self::Rate(a), Self::Rate(b))
+            | (Self::BytesRate(a), Self::BytesRate(b)) => a.total_cmp(b),
             (Self::Time(a), Self::Time(b)) => a.cmp(b),
             (Self::Moment(a), Self::Moment(b)) => a.cmp(b),
             (Self::Word(a), Self::Word(b)) => a.cmp(b),
             (Self::Name(a), Self::Name(b)) => a.cmp(b),
+            (Self::Arguments(a), Self::Arguments(b)) => a.cmp(b),
+            (Self::NoArguments(a), Self::NoArguments(b)) => a.cmp(b),
+            // Kernel threads, and others without arguments, stand together.
+            (Self::NoArguments(_), Self::Arguments(_)) => Ordering::Less,
+            (Self::Arguments(_), Self::NoArguments(_)) => Ordering::Greater,
             _ => (*self != Self::Absent).cmp(&(*other != Self::Absent)),
         }
     }
 }
 
-/// Times are numbers of nanoseconds. A name that is not UTF-8 is null.
+/// Times are numbers of nanoseconds. A name, or argument, that is not UTF-8 is null.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Absent => serializer.serialize_none(),
+            Self::Absent | Self::NoArguments(_) => serializer.serialize_none(),
             Self::Number(number) => serializer.serialize_i64(*number),
             Self::Count(count) | Self::Bytes(count) => serializer.serialize_u64(*count),
-            Self::Percent(percent) => serializer.serialize_f64(*percent),
+            Self::Percent(number) | Self::Rate(number) | Self::BytesRate(number) => {
+                serializer.serialize_f64(*number)
+            }
             Self::Time(time) => serializer.serialize_u64(clock::nanoseconds(*time)),
             Self::Moment(moment) => serializer.collect_str(moment),
             Self::Word(word) => serializer.serialize_str(word),
             Self::Name(name) => std::str::from_utf8(name).ok().serialize(serializer),
+            Self::Arguments(arguments) => {
+                let texts = arguments
+                    .iter()
+                    .map(|bytes| std::str::from_utf8(bytes).ok());
+                serializer.collect_seq(texts)
+            }
         }
     }
 }
@@ -194,6 +222,12 @@ mod tests {
             Value::Time(Duration::from_nanos(1_000_000_001)).plain(),
             "1.000000001"
         );
+        assert_eq!(Value::BytesRate(1_572_864.5).plain(), "1572864.500");
+        assert_eq!(Value::BytesRate(1_572_864.5).text(), "1.5M");
+        assert_eq!(
+            (Value::Rate(0.25).text(), Value::Rate(0.25).plain()),
+            ("0.2".into(), "0.250".into())
+        );
         assert_eq!(Value::Absent.plain(), "");
         assert_eq!(Value::Absent.text(), "-");
         let json = |value| serde_json::to_string(&value).unwrap();
@@ -203,6 +237,16 @@ mod tests {
         assert_eq!(json(Value::Name(b"a\n".to_vec())), "\"a\\n\"");
         assert_eq!(json(Value::Name(b"\xff".to_vec())), "null");
         assert_eq!(Value::Name(b"a\n\xff".to_vec()).plain(), "a\\n\\xff");
+        let arguments = Value::Arguments(vec![b"sh".to_vec(), b"\xff".to_vec()]);
+        assert_eq!(
+            (json(arguments.clone()), arguments.plain()),
+            ("[\"sh\",null]".into(), "sh \\xff".into())
+        );
+        let none = Value::NoArguments(b"kthreadd".to_vec());
+        assert_eq!(
+            (json(none.clone()), none.plain()),
+            ("null".into(), "[kthreadd]".into())
+        );
     }
 
     #[test]

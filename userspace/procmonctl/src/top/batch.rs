@@ -17,6 +17,7 @@ use super::worker::Source;
 use crate::clock::nanoseconds;
 use crate::output::Output;
 use crate::table::document::Document as TableDocument;
+use crate::table::value::Value;
 use crate::text::base64;
 
 /// The JSON of a refresh: the document of `ps`, with the system.
@@ -59,6 +60,8 @@ struct Ended<'a> {
     lasted: u64,
     comm: Option<&'a str>,
     comm_base64: String,
+    /// Null if it has executed no program.
+    args: Value,
     /// Null for a signal, and if the caller may not see the status, as are the others.
     exit_code: Option<i32>,
     signal: Option<i32>,
@@ -77,6 +80,7 @@ impl<'a> From<&'a Transient> for Ended<'a> {
             lasted: nanoseconds(process.lasted()),
             comm: process.comm().to_str(),
             comm_base64: base64(process.comm().as_encoded_bytes()),
+            args: process.command_line(),
             exit_code: status.and_then(|status| status.code()),
             signal: status.and_then(|status| status.signal()),
             runtime: nanoseconds(process.exit.runtime()),

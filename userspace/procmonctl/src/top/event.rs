@@ -31,5 +31,5 @@ pub enum Event {
     /// A signal was received.
     Signal(Signal),
     /// A snapshot was taken, or failed.
-    Answer(Answer),
+    Answer(Box<Answer>),
 }

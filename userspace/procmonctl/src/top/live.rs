@@ -139,7 +139,7 @@ impl Live<'_> {
                 Ok(Flow::Continue)
             }
             Event::Answer(answer) => {
-                let refresh = answer?;
+                let refresh = (*answer)?;
                 self.app.events_error = refresh.events_error;
                 let turnover = match (self.skipped.take(), refresh.turnover) {
                     (Some(mut skipped), Some(later)) => {

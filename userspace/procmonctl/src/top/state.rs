@@ -26,6 +26,9 @@ pub const COLUMNS: [&str; 9] = [
     "pid", "user", "nice", "state", "threads", "cpu", "rss", "time", "comm",
 ];
 
+/// The number of bytes of a command line that is shown and searched.
+const ARGUMENTS: u32 = 512;
+
 /// The message where processes that came and went cannot be listed.
 pub const NO_EVENTS: &str = "the module does not tell what came and went";
 
@@ -52,6 +55,8 @@ pub struct Settings {
     pub selection: Selection,
     /// Field groups that the module knows.
     pub groups: Groups,
+    /// Whether the module delivers the arguments of programs.
+    pub has_arguments: bool,
     pub columns: Vec<&'static Column>,
     pub order: Order,
     pub is_tree: bool,
@@ -65,6 +70,7 @@ pub struct Settings {
 pub struct App {
     pub(super) selection: Selection,
     groups: Groups,
+    has_arguments: bool,
     columns: Vec<&'static Column>,
     pub order: Order,
     pub is_tree: bool,
@@ -123,6 +129,7 @@ impl App {
         Self {
             selection: settings.selection,
             groups: settings.groups,
+            has_arguments: settings.has_arguments,
             columns: settings.columns,
             order: settings.order,
             is_tree: settings.is_tree,
@@ -163,7 +170,8 @@ impl App {
     /// Returns the options of the next snapshot. It has all fields, as the user may look at any of
     /// them before the next refresh.
     pub fn options(&self) -> SnapshotOptions {
-        self.selection.options(self.groups)
+        let arguments = if self.has_arguments { ARGUMENTS } else { 0 };
+        self.selection.options(self.groups).arguments(arguments)
     }
 
     /// Returns the columns of the table. The one that rows are sorted by is always among them.
@@ -234,13 +242,14 @@ impl App {
             && (self.filter.is_empty() || self.has_text(row, &self.filter))
     }
 
-    /// Returns whether the name of a process contains a text, or its ID equals the text.
+    /// Returns whether the name or the command line of a process contains a text, or its ID equals
+    /// the text.
     fn has_text(&self, row: &Row, text: &str) -> bool {
-        let Some(name) = Column::by_key("comm") else {
-            return false;
-        };
-        let name = name.value(row, &self.context).text();
-        is_named(&name, row.record.pid(), text)
+        let pid = row.record.pid();
+        ["comm", "args"]
+            .iter()
+            .filter_map(|key| Column::by_key(key))
+            .any(|column| is_named(&column.value(row, &self.context).text(), pid, text))
     }
 
     /// Returns the transient processes that pass the filters, in the order of their ends.
@@ -249,7 +258,11 @@ impl App {
         turnover: &'a Turnover,
     ) -> impl DoubleEndedIterator<Item = &'a Transient> {
         turnover.latest.iter().filter(|process| {
-            let name = || printable(process.comm().as_encoded_bytes());
+            let texts = || {
+                let name = printable(process.comm().as_encoded_bytes());
+                [name, process.command_line().text()]
+            };
+            let has_text = |text: &String| is_named(text, process.pid, &self.filter);
             self.selection.matches_ended(
                 process.pid,
                 process.ppid,
@@ -257,7 +270,7 @@ impl App {
                 process.comm(),
                 process.is_kernel_thread(),
             ) && self.user.is_none_or(|user| user == process.uid)
-                && (self.filter.is_empty() || is_named(&name(), process.pid, &self.filter))
+                && (self.filter.is_empty() || texts().iter().any(has_text))
         })
     }
 

@@ -15,15 +15,23 @@ use procmon::events::{Classes, Event, EventFlags, EventKind, EventOptions, Exit}
 use procmon::{BootTime, Snapshot};
 
 use super::usage::Identity;
+use crate::table::row::command_line;
+use crate::table::value::Value;
 
 /// The number of transient processes that are kept, those that ended last.
 pub const LATEST: usize = 1000;
 
-const CLASSES: Classes = Classes::FORK.union(Classes::EXIT);
+/// The number of bytes of a command line that are kept.
+const ARGUMENTS: u32 = 256;
+
+/// The classes whose losses make the numbers too small.
+const COUNTED: Classes = Classes::FORK.union(Classes::EXIT);
 
 /// Returns the options of the events that a [`TurnoverMeter`] needs.
 pub fn options() -> EventOptions {
-    EventOptions::new().classes(CLASSES).max_arguments(0)
+    EventOptions::new()
+        .classes(COUNTED | Classes::EXEC)
+        .max_arguments(ARGUMENTS)
 }
 
 /// A process that came and went between two refreshes: it is in no snapshot.
@@ -36,6 +44,8 @@ pub struct Transient {
     end: BootTime,
     flags: EventFlags,
     pub exit: Exit,
+    /// Arguments of the last program that it has executed, each with its NUL.
+    arguments: Option<Box<[u8]>>,
 }
 
 impl Transient {
@@ -48,6 +58,7 @@ impl Transient {
             end: event.time(),
             flags: event.flags(),
             exit,
+            arguments: None,
         }
     }
 
@@ -58,6 +69,13 @@ impl Transient {
     /// Returns the name at the end.
     pub fn comm(&self) -> &OsStr {
         self.exit.comm()
+    }
+
+    /// Returns the arguments of its program, or else the name.
+    pub fn command_line(&self) -> Value {
+        command_line(self.arguments.as_deref(), || {
+            self.comm().as_encoded_bytes().to_vec()
+        })
     }
 
     /// Returns the time from start to end.
@@ -143,8 +161,18 @@ impl Seen {
 )]
 enum Life {
     Started(Identity),
+    Executed(Identity, Box<[u8]>),
     Ended(Transient),
     Lost(u64),
+}
+
+/// A process that is in no snapshot so far.
+#[derive(Debug)]
+struct Young {
+    /// The number of its first event.
+    first: u64,
+    /// Arguments of its program, once it has executed one.
+    arguments: Option<Box<[u8]>>,
 }
 
 /// Counts what happens between snapshots.
@@ -158,8 +186,8 @@ pub struct TurnoverMeter {
     is_begun: bool,
     last: Seen,
     current: Seen,
-    /// Processes that are in no snapshot so far, with the number of their first event.
-    young: HashMap<Identity, u64>,
+    /// Processes that are in no snapshot so far.
+    young: HashMap<Identity, Young>,
     turnover: Turnover,
     /// Events after the current snapshot: at most those of one batch.
     later: Vec<(u64, Life)>,
@@ -180,8 +208,12 @@ impl TurnoverMeter {
     pub fn apply(&mut self, event: &Event<'_>) {
         let life = match event.kind() {
             EventKind::Fork(_) => Life::Started((event.pid(), event.start())),
+            EventKind::Exec(exec) => {
+                let process = (event.pid(), event.start());
+                Life::Executed(process, exec.arguments_bytes().into())
+            }
             EventKind::Exit(exit) => Life::Ended(Transient::new(event, exit)),
-            EventKind::Lost(lost) => Life::Lost(lost.count(CLASSES)),
+            EventKind::Lost(lost) => Life::Lost(lost.count(COUNTED)),
             _ => return,
         };
         self.sort(event.sequence(), life);
@@ -195,11 +227,23 @@ impl TurnoverMeter {
         match life {
             Life::Started(process) => {
                 self.turnover.started += 1;
-                self.young.insert(process, sequence);
+                let young = Young {
+                    first: sequence,
+                    arguments: None,
+                };
+                self.young.insert(process, young);
             }
-            Life::Ended(process) => {
+            Life::Executed(process, arguments) => {
+                // Of the others a snapshot has told.
+                if let Some(young) = self.young.get_mut(&process) {
+                    young.arguments = Some(arguments);
+                }
+            }
+            Life::Ended(mut process) => {
                 self.turnover.ended += 1;
-                if self.is_unseen(&process) {
+                let young = self.young.remove(&process.identity());
+                if let Some(young) = young.filter(|young| self.is_unseen(&process, young.first)) {
+                    process.arguments = young.arguments;
                     self.turnover.transient += 1;
                     self.turnover.keep(process);
                 }
@@ -208,12 +252,9 @@ impl TurnoverMeter {
         }
     }
 
-    /// Whether a process that has ended is in no snapshot.
-    fn is_unseen(&mut self, ended: &Transient) -> bool {
+    /// Whether a process that has ended is in no snapshot, by the number of its first event.
+    fn is_unseen(&self, ended: &Transient, first: u64) -> bool {
         let process = ended.identity();
-        let Some(first) = self.young.remove(&process) else {
-            return false;
-        };
         // The last snapshot may have missed one that was there when it began and ended before it
         // was complete. Any other one it has left out.
         let is_between = first > self.last.sequence || ended.end <= self.last.end;
@@ -229,7 +270,7 @@ impl TurnoverMeter {
             young,
             ..
         } = self;
-        young.retain(|process, first| *first > last.sequence && !current.has(*process));
+        young.retain(|process, young| young.first > last.sequence && !current.has(*process));
         let turnover = std::mem::take(&mut self.turnover);
         std::mem::replace(&mut self.is_begun, true).then_some(turnover)
     }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use procmon::snapshot::Record;
-use procmon::{BootTime, CpuMeter, CpuUsage, Snapshot};
+use procmon::{Arguments, BootTime, CpuMeter, CpuUsage, Rates, Snapshot};
 
 use crate::table::row::Row;
 
@@ -23,6 +23,10 @@ pub struct Process {
     pub cpu: Option<f64>,
     /// CPU use since the start, if `cpu` is `None`.
     life: Option<f64>,
+    /// Rates since the previous refresh, or else since the start.
+    rates: Option<Rates>,
+    /// Arguments of the program, each with its NUL.
+    arguments: Option<Box<[u8]>>,
     /// CPU use at all refreshes, oldest first.
     pub past: VecDeque<f64>,
 }
@@ -38,6 +42,8 @@ impl Process {
         Row {
             record: &self.record,
             cpu: self.cpu.or(self.life),
+            rates: self.rates,
+            arguments: self.arguments.as_deref(),
         }
     }
 }
@@ -79,16 +85,27 @@ impl Processes {
                 record,
                 cpu: None,
                 life: None,
+                rates: None,
+                arguments: None,
                 past: VecDeque::new(),
             };
+            let arguments = snapshot.arguments(record.pid());
             if self.has_interval {
                 process.cpu = usage.map(CpuUsage::percent);
             }
+            process.rates = match &known {
+                _ if !self.has_interval => None,
+                Some(known) => Rates::between((&known.record, last), (&record, self.time)),
+                None => Rates::of_young(&record, last, self.time),
+            }
+            .or_else(|| Rates::of_life(&record, snapshot));
             if process.cpu.is_none() {
                 process.life = CpuUsage::of_life(&record, snapshot).map(CpuUsage::percent);
             }
+            let mut last_arguments = None;
             if let Some(known) = known {
                 process.past = known.past;
+                last_arguments = known.arguments;
                 if let Some(cpu) = process.cpu {
                     if process.past.len() == PAST {
                         process.past.pop_front();
@@ -96,6 +113,7 @@ impl Processes {
                     process.past.push_back(cpu);
                 }
             }
+            process.arguments = latest(last_arguments, arguments);
             self.all.push(process);
         }
     }
@@ -124,6 +142,15 @@ impl Processes {
     /// Returns whether CPU use is that since the previous refresh, and not since each start.
     pub fn has_interval(&self) -> bool {
         self.has_interval
+    }
+}
+
+/// Returns the arguments of a snapshot. The same bytes stay in their memory. Where the module could
+/// not look at them, they are those of the last time.
+fn latest(last: Option<Box<[u8]>>, now: Option<Arguments<'_>>) -> Option<Box<[u8]>> {
+    match now.map(|now| now.as_bytes()) {
+        Some(now) if last.as_deref() != Some(now) => Some(now.into()),
+        _ => last,
     }
 }
 

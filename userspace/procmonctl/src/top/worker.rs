@@ -89,7 +89,7 @@ struct End(Sender<Event>);
 impl Drop for End {
     fn drop(&mut self) {
         let end = anyhow!("the thread that takes snapshots has ended");
-        let _ = self.0.send(Event::Answer(Err(end)));
+        let _ = self.0.send(Event::Answer(Box::new(Err(end))));
     }
 }
 
@@ -108,7 +108,7 @@ impl Worker {
                 let _end = End(events.clone());
                 for (options, buffer) in receiver {
                     let answer = source.snapshot(&options, buffer);
-                    if events.send(Event::Answer(answer)).is_err() {
+                    if events.send(Event::Answer(Box::new(answer))).is_err() {
                         return;
                     }
                 }

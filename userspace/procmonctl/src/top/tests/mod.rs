@@ -46,6 +46,7 @@ pub fn empty_app() -> App {
     let settings = Settings {
         selection: Selection::new(Filters::default(), false, &Names::default()).unwrap(),
         groups: Groups::all(),
+        has_arguments: true,
         columns: COLUMNS
             .iter()
             .map(|key| Column::by_key(key).unwrap())

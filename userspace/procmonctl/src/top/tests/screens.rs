@@ -11,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use termina::event::KeyCode;
 
-use super::turnover::{exit, fork, lost, measure, redacted};
+use super::turnover::{exec, exit, fork, lost, measure, redacted};
 use super::{app, press, process, select_column, show, type_text};
 use crate::table::columns::COLUMNS;
 use crate::top::state::App;
@@ -59,14 +59,16 @@ fn after_a_build() -> App {
     measure(&mut meter, 0, 60, &[(1, 1), (9, 9)], &[]);
     let events = [
         fork(1, (100, 60 * SECOND)),
-        fork(2, (101, 60 * SECOND)),
-        exit(3, (101, 60 * SECOND), 61 * SECOND, "cc1", 1 << 8),
-        exit(4, (100, 60 * SECOND), 62 * SECOND, "make", 2 << 8),
-        fork(5, (102, 61 * SECOND)),
-        redacted(exit(6, (102, 61 * SECOND), 62 * SECOND, "su", 0)),
-        exit(7, (9, 9), 62 * SECOND, "gone", 9),
+        exec(2, (100, 60 * SECOND), b"make\0-j2\0"),
+        fork(3, (101, 60 * SECOND)),
+        exec(4, (101, 60 * SECOND), b"cc1\0-O2\0"),
+        exit(5, (101, 60 * SECOND), 61 * SECOND, "cc1", 1 << 8),
+        exit(6, (100, 60 * SECOND), 62 * SECOND, "make", 2 << 8),
+        fork(7, (102, 61 * SECOND)),
+        redacted(exit(8, (102, 61 * SECOND), 62 * SECOND, "su", 0)),
+        exit(9, (9, 9), 62 * SECOND, "gone", 9),
     ];
-    let turnover = measure(&mut meter, 7, 62, &[(1, 1)], &events);
+    let turnover = measure(&mut meter, 9, 62, &[(1, 1)], &events);
     let mut app = shown();
     let snapshot = Snapshot::new(vec![process(1, 0, "init", 0)], Duration::from_secs(63));
     app.update(&snapshot, System::default(), turnover);
@@ -101,9 +103,9 @@ fn what_came_and_went_is_listed() {
         list[1..5],
         [
             "    PID    PPID USER     STATUS      LASTED     TIME   RSS COMMAND",
-            "    102       1 0        ?          0:01.00  0:01.23  2.0M su",
-            "    100       1 0        2          0:02.00  0:01.23  2.0M make",
-            "    101       1 0        1          0:01.00  0:01.23  2.0M cc1",
+            "    102       1 0        ?          0:01.00  0:01.23  2.0M [su]",
+            "    100       1 0        2          0:02.00  0:01.23  2.0M make -j2",
+            "    101       1 0        1          0:01.00  0:01.23  2.0M cc1 -O2",
         ]
     );
     // The process that is left is above.
@@ -116,7 +118,7 @@ fn what_came_and_went_is_listed() {
     show(&mut app, &[process(1, 0, "init", 0)], 64);
     assert!(screen(&mut app, 80, 24).join("\n").contains("cc1"));
     press(&mut app, &[KeyCode::Char('\\')]);
-    type_text(&mut app, "ma");
+    type_text(&mut app, "-j");
     press(&mut app, &[KeyCode::Enter]);
     let text = screen(&mut app, 80, 24).join("\n");
     assert!(text.contains("make") && !text.contains("cc1"), "{text}");
@@ -131,7 +133,7 @@ fn the_list_fits_all_screens() {
     press(&mut app, &[KeyCode::Char('E'), KeyCode::Enter]);
     for (width, height) in [(80, 24), (200, 60), (40, 16), (120, 30)] {
         let text = screen(&mut app, width, height).join("\n");
-        for part in ["init", "Came and went", "102", " su", "cpu"] {
+        for part in ["init", "Came and went", "102", "[su]", "cpu"] {
             assert!(text.contains(part), "{part}, {width}x{height}\n{text}");
         }
     }
@@ -490,5 +492,5 @@ fn text_has_all_rows() {
     assert_eq!(lines[0], "3 came and went");
     let names = lines[1..].iter().map(|line| line.rsplit(' ').next());
     let names: Vec<_> = names.map(Option::unwrap).collect();
-    assert_eq!(names, ["COMMAND", "cc1", "make", "su"]);
+    assert_eq!(names, ["COMMAND", "-O2", "-j2", "[su]"]);
 }

@@ -41,6 +41,25 @@ pub fn fork(sequence: u64, process: Named) -> Vec<u8> {
     })
 }
 
+/// Returns the execution of a program with these arguments, each with its NUL.
+pub fn exec(sequence: u64, process: Named, arguments: &[u8]) -> Vec<u8> {
+    type Exec = uapi::procmon_event_exec;
+    let tail = [b"/bin/sh\0", arguments].concat();
+    let size = (size_of::<Exec>() + tail.len()).next_multiple_of(8);
+    let mut exec = Exec {
+        event: header::<Exec>(uapi::PROCMON_EVENT_EXEC, sequence, process),
+        name_size: 8,
+        args_size: u32::try_from(arguments.len()).unwrap(),
+        args_stored: u32::try_from(arguments.len()).unwrap(),
+        ..Default::default()
+    };
+    exec.event.size = u16::try_from(size).unwrap();
+    let mut bytes = bytes_of(&exec);
+    bytes.extend(tail);
+    bytes.resize(size, 0);
+    bytes
+}
+
 /// Returns the end of a process at a time, with a status as wait(2) has it.
 pub fn exit(sequence: u64, process: Named, time: u64, comm: &str, status: i32) -> Vec<u8> {
     type Exit = uapi::procmon_event_exit;
@@ -125,6 +144,24 @@ fn numbers(turnover: Option<Turnover>) -> ([u64; 4], Vec<Named>) {
         )
     });
     ([started, ended, transient, lost], latest.collect())
+}
+
+#[test]
+fn the_command_line_is_that_of_the_last_program() {
+    let mut meter = begun(&[(1, 1)], &[]);
+    let events = [
+        fork(11, (20, 120)),
+        exec(12, (20, 120), b"sh\0-c\0:\0"),
+        exec(13, (20, 120), b"cc1\0-O2\0"),
+        fork(14, (21, 121)),
+        // Of this one a snapshot tells.
+        exec(15, (1, 1), b"init\0"),
+        exit(16, (20, 120), 130, "cc1", 0),
+        exit(17, (21, 121), 131, "forked", 0),
+    ];
+    let turnover = measure(&mut meter, 20, 200, &[(1, 1)], &events).unwrap();
+    let lines = turnover.latest.iter().map(|it| it.command_line().text());
+    assert_eq!(lines.collect::<Vec<_>>(), ["cc1 -O2", "[forked]"]);
 }
 
 #[test]

@@ -46,7 +46,7 @@ const COLUMNS: [Column; 8] = [
         bytes_text(process.exit.max_resident())
     }),
     column("COMMAND", Side::Left, |_, process| {
-        printable(process.comm().as_encoded_bytes())
+        process.command_line().text()
     }),
 ];
 

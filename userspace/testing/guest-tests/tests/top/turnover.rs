@@ -72,7 +72,7 @@ fn top_shows_what_came_and_went() {
     gnatling.kill();
     top.press("\x12");
     top.wait_for("the list", |lines| {
-        let inside = |line: &String| line.trim_matches(['│', ' ']).ends_with(" gnat");
+        let inside = |line: &String| line.trim_matches(['│', ' ']).ends_with(" [gnat]");
         lines.iter().filter(|line| inside(line)).count() == pids.len()
     });
     let lines = top.lines();
