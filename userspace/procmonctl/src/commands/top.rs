@@ -13,6 +13,7 @@ use crate::session::Session;
 use crate::table::args::TableArgs;
 use crate::table::filter::Selection;
 use crate::table::names::Names;
+use crate::table::row::Context;
 use crate::top::state::{self, App, NO_EVENTS, Settings};
 use crate::top::worker::Watched;
 use crate::top::{batch, keys, live};
@@ -75,7 +76,7 @@ impl Args {
             shows_transients: self.transient && source.has_events(),
         };
         let is_in_vain = self.transient && !source.has_events();
-        let mut app = App::new(settings, names);
+        let mut app = App::new(settings, Context::new(Duration::ZERO, names));
         if self.batch {
             if is_in_vain {
                 complain(NO_EVENTS);

@@ -97,6 +97,18 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Number(row.record.tgid().into()))),
     column!("ppid", "PPID", Right, BASIC, "Process ID of the parent",
         |row, _| Some(Value::Number(row.record.ppid().into()))),
+    column!("pgid", "PGID", Right, CPU, "ID of the process group",
+        |row, context| number(context.proc_files.process_group(row.record))),
+    column!("sid", "SID", Right, CPU, "ID of the session",
+        |row, context| number(context.proc_files.session(row.record))),
+    column!("tty", "TTY", Left, CPU, "Controlling terminal, ? for none",
+        |row, context| context.proc_files.terminal(row.record).map(Value::Name)),
+    column!("tpgid", "TPGID", Right, CPU,
+        "ID of the process group in the foreground of the terminal",
+        |row, context| number(context.proc_files.foreground_group(row.record))),
+    column!("pidns-level", "PIDNS", Right, CPU,
+        "Depth of the PID namespace below that of /proc",
+        |row, context| Some(Value::Count(context.proc_files.pid_namespace_level(row.record)?))),
     column!("user", "USER", Left, CREDENTIALS, "Real user",
         |row, context| Some(Value::Name(context.names.user(row.record.credentials()?.uid)))),
     column!("euser", "EUSER", Left, CREDENTIALS, "Effective user",
@@ -198,6 +210,10 @@ pub static COLUMNS: &[Column] = &[
 pub const DEFAULT: [&str; 8] = [
     "pid", "user", "state", "threads", "cpu", "rss", "time", "comm",
 ];
+
+fn number(value: Option<i32>) -> Option<Value> {
+    value.map(|number| Value::Number(number.into()))
+}
 
 /// Returns the name of a scheduling policy as in sched(7), without "SCHED_".
 fn policy_name(policy: u32) -> String {

@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use procmon::snapshot::Record;
-use procmon::{Rates, State};
+use procmon::{Rates, Snapshot, State};
 
 use super::kernel_threads::KernelNames;
 use super::names::Names;
+use super::proc_files::ProcFiles;
 use super::value::Value;
 use crate::clock::Clock;
 
@@ -21,6 +22,8 @@ pub struct Context {
     pub names: Names,
     /// The whole names of kernel threads.
     pub kernel_names: KernelNames,
+    /// The files of processes in `/proc`.
+    pub proc_files: ProcFiles,
     /// The wall clock at that time.
     pub clock: Clock,
     /// Bytes of the system's memory.
@@ -34,16 +37,18 @@ impl Context {
             now,
             names,
             kernel_names: KernelNames::default(),
+            proc_files: ProcFiles::of_system(),
             clock: Clock::read(),
             memory: memory(),
         }
     }
 
     /// Adapts the context to another snapshot.
-    pub fn refresh(&mut self, now: Duration) {
-        self.now = now;
+    pub fn refresh(&mut self, snapshot: &Snapshot) {
+        self.now = snapshot.time().since_boot();
         self.names.refresh();
         self.kernel_names.clear();
+        self.proc_files.refresh(snapshot.records());
         self.clock = Clock::read();
         self.memory = memory();
     }

@@ -15,7 +15,6 @@ use super::turnover::{Transient, Turnover};
 use super::usage::{Identity, Process, Processes};
 use crate::table::columns::Column;
 use crate::table::filter::Selection;
-use crate::table::names::Names;
 use crate::table::order::Order;
 use crate::table::row::{Context, Row};
 use crate::table::tree;
@@ -125,7 +124,7 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(settings: Settings, names: Names) -> Self {
+    pub fn new(settings: Settings, context: Context) -> Self {
         Self {
             selection: settings.selection,
             groups: settings.groups,
@@ -153,10 +152,7 @@ impl App {
             height: 0,
             shift: 0,
             widths: HashMap::new(),
-            context: Context {
-                names,
-                ..Context::default()
-            },
+            context,
             system: System::default(),
             busy: 0.0,
             processes: Processes::default(),
@@ -191,7 +187,7 @@ impl App {
         }
         self.turnover = turnover;
         self.processes.update(snapshot);
-        self.context.refresh(snapshot.time().since_boot());
+        self.context.refresh(snapshot);
         self.busy = system.busy_since(&self.system);
         self.system = system;
         let tagged = std::mem::take(&mut self.tagged);

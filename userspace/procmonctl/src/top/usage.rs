@@ -7,13 +7,12 @@ use std::collections::VecDeque;
 use procmon::snapshot::Record;
 use procmon::{Arguments, BootTime, CpuMeter, CpuUsage, Rates, Snapshot};
 
+pub use crate::table::identity::Identity;
+use crate::table::identity::identity;
 use crate::table::row::Row;
 
 /// The number of refreshes for which the CPU use of a process is kept.
 pub const PAST: usize = 240;
-
-/// The identity of a process or thread, as IDs are reused.
-pub type Identity = (i32, BootTime);
 
 /// A process, or thread, at the last refresh.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ pub struct Process {
 impl Process {
     /// Returns the identity, which is unknown without the start time.
     pub fn identity(&self) -> Option<Identity> {
-        Some((self.record.pid(), self.record.cpu()?.start))
+        identity(&self.record)
     }
 
     /// Returns the row for a table.

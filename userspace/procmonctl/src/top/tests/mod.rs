@@ -20,6 +20,7 @@ use crate::table::columns::{self, Column};
 use crate::table::filter::{Filters, Selection};
 use crate::table::names::Names;
 use crate::table::order::Order;
+use crate::table::row::Context;
 
 /// Returns a process with its CPU time so far, in ms.
 pub fn process(pid: i32, ppid: i32, comm: &str, cpu_ms: u64) -> Record {
@@ -57,7 +58,7 @@ pub fn empty_app() -> App {
         has_events: true,
         shows_transients: false,
     };
-    App::new(settings, Names::default())
+    App::new(settings, Context::default())
 }
 
 pub fn app(records: &[Record], seconds: u64) -> App {
