@@ -6,8 +6,9 @@
 //! them, [`Device::snapshot`] returns records of all processes in one system call, and
 //! [`Device::history`] the samples of the monitor. [`CpuMeter`] computes CPU usages from two
 //! snapshots, and [`BootTime`] is a moment on the kernel's clock. [`Device::events`] tells what
-//! happens to processes, and [`ProcessTable`] knows by that which ones there are. [`sysfs`] has the
-//! files of the module under `/sys`: statistics, the monitor's last sample, and the parameters.
+//! happens to processes, and [`ProcessTable`] knows by that which ones there are. [`cgroup`] tells
+//! the unit, session and container that a process belongs to. [`sysfs`] has the files of the module
+//! under `/sys`: statistics, the monitor's last sample, and the parameters.
 //!
 //! ```no_run
 //! use procmon::{Device, Groups, SnapshotOptions, State, sysfs};
@@ -45,6 +46,7 @@
 #![warn(missing_docs)]
 
 mod arguments;
+pub mod cgroup;
 mod device;
 mod error;
 pub mod events;
@@ -66,6 +68,7 @@ pub mod uapi;
 mod usage;
 
 pub use arguments::{Arguments, MAX_ARGUMENTS};
+pub use cgroup::{CgroupPath, Cgroups};
 pub use device::{DEVICE_PATH, Device, Info, Stats};
 pub use error::{Error, ErrorKind, Result};
 pub use events::{EventOptions, Events};
@@ -85,6 +88,7 @@ const _: () = {
 
     is_send_and_sync::<Device>();
     is_send_and_sync::<Error>();
+    is_send_and_sync::<Cgroups>();
     is_send_and_sync::<Snapshot>();
     is_send_and_sync::<History>();
     is_send_and_sync::<Events<'static>>();

@@ -4,14 +4,11 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::bail;
-use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
-
-/// Where the unified hierarchy is mounted: alone, or beside those of the first version.
-const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+use procmon::cgroup::{MOUNTS, is_unified, mount};
 
 /// A cgroup, as a user names it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,19 +41,15 @@ impl Cgroup {
             Self::Id(id) => return Ok(*id),
             Self::Path(path) => path,
         };
-        let mounts: Vec<_> = MOUNTS
-            .iter()
-            .map(Path::new)
-            .filter(|mount| is_unified(mount))
-            .collect();
+        let mount = mount();
         let below = path.strip_prefix("/").unwrap_or(path);
-        let in_mounts = mounts.iter().map(|mount| mount.join(below));
+        let in_mount = mount.map(|mount| mount.join(below));
         let directory = std::iter::once(path.clone())
-            .chain(in_mounts)
+            .chain(in_mount)
             .find(|path| path.is_dir() && is_unified(path));
         match directory {
             Some(directory) => Ok(fs::metadata(directory)?.ino()),
-            None if mounts.is_empty() => bail!(
+            None if mount.is_none() => bail!(
                 "{} is no directory of the unified hierarchy of cgroups, which is not mounted at {}",
                 path.display(),
                 MOUNTS.join(" or ")
@@ -67,11 +60,6 @@ impl Cgroup {
             ),
         }
     }
-}
-
-/// Whether a path is in the unified hierarchy.
-fn is_unified(path: &Path) -> bool {
-    statfs(path).is_ok_and(|system| system.filesystem_type() == CGROUP2_SUPER_MAGIC)
 }
 
 #[cfg(test)]
