@@ -2,6 +2,8 @@
 
 //! The columns of processes. [`COLUMNS`] is the only place that a new one needs.
 
+use std::ffi::OsStr;
+
 use procmon::snapshot::Groups;
 
 use super::render::{Head, Side};
@@ -196,6 +198,21 @@ pub static COLUMNS: &[Column] = &[
         |row, _| row.rates?.written.map(Value::BytesRate)),
     column!("cgroup", "CGROUP", Right, CGROUP, "ID of the cgroup: inode number of its directory",
         |row, _| Some(Value::Count(row.record.cgroup_id()?))),
+    column!("cgroup-path", "CGROUP PATH", Left, CGROUP, "Path of the cgroup",
+        |row, context| name(context.cgroup(row.record)?.as_os_str())),
+    column!("unit", "UNIT", Left, CGROUP, "Unit of systemd",
+        |row, context| name(context.cgroup(row.record)?.unit()?)),
+    column!("user-unit", "USER UNIT", Left, CGROUP, "Unit of the user's systemd",
+        |row, context| name(context.cgroup(row.record)?.user_unit()?)),
+    column!("slice", "SLICE", Left, CGROUP, "Slice of systemd",
+        |row, context| name(context.cgroup(row.record)?.slice())),
+    column!("session", "SESSION", Left, CGROUP, "Login session of systemd",
+        |row, context| name(context.cgroup(row.record)?.session()?)),
+    column!("container", "CONTAINER", Left, CGROUP,
+        "Container or virtual machine, by its name or the first digits of its ID",
+        |row, context| name(context.cgroup(row.record)?.container()?.short_name())),
+    column!("engine", "ENGINE", Left, CGROUP, "Program that made the container",
+        |row, context| name(context.cgroup(row.record)?.container()?.engine.name())),
     column!("comm", "COMMAND", Left, BASIC, "Name, of up to 15 bytes",
         |row, context| Some(Value::Name(context.kernel_names.name(row.record)))),
     Column {
@@ -210,6 +227,10 @@ pub static COLUMNS: &[Column] = &[
 pub const DEFAULT: [&str; 8] = [
     "pid", "user", "state", "threads", "cpu", "rss", "time", "comm",
 ];
+
+fn name(text: impl AsRef<OsStr>) -> Option<Value> {
+    Some(Value::Name(text.as_ref().as_encoded_bytes().to_vec()))
+}
 
 fn number(value: Option<i32>) -> Option<Value> {
     value.map(|number| Value::Number(number.into()))

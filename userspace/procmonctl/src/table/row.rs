@@ -2,10 +2,11 @@
 
 //! Rows: processes or threads, and the context in which they are shown.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use procmon::snapshot::Record;
-use procmon::{Rates, Snapshot, State};
+use procmon::{CgroupPath, Cgroups, Rates, Snapshot, State};
 
 use super::kernel_threads::KernelNames;
 use super::names::Names;
@@ -24,6 +25,8 @@ pub struct Context {
     pub kernel_names: KernelNames,
     /// The files of processes in `/proc`.
     pub proc_files: ProcFiles,
+    /// The paths of cgroups.
+    pub cgroups: RefCell<Cgroups>,
     /// The wall clock at that time.
     pub clock: Clock,
     /// Bytes of the system's memory.
@@ -38,6 +41,7 @@ impl Context {
             names,
             kernel_names: KernelNames::default(),
             proc_files: ProcFiles::of_system(),
+            cgroups: Cgroups::mounted().into(),
             clock: Clock::read(),
             memory: memory(),
         }
@@ -49,8 +53,14 @@ impl Context {
         self.names.refresh();
         self.kernel_names.clear();
         self.proc_files.refresh(snapshot.records());
+        self.cgroups.get_mut().refresh();
         self.clock = Clock::read();
         self.memory = memory();
+    }
+
+    /// Returns the path of the cgroup of a process or thread.
+    pub fn cgroup(&self, record: &Record) -> Option<CgroupPath> {
+        self.cgroups.borrow_mut().path_of(record).cloned()
     }
 }
 
