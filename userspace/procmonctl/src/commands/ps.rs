@@ -45,6 +45,7 @@ Examples:
   procmonctl ps -u www-data --sort -cpu
   procmonctl ps --tree --command '^(ssh|ba)'
   procmonctl ps -s D -o pid,state,time,comm
+  procmonctl ps --unit nginx -o pid,user,container,tty,comm
   procmonctl ps --json -o pid,comm,started | jq .processes";
 
 impl Args {
@@ -74,7 +75,7 @@ impl Args {
         let mut rows: Vec<_> = snapshot
             .records()
             .iter()
-            .filter(|record| selection.matches(record))
+            .filter(|record| selection.matches(record, &context))
             .map(|record| Row {
                 record,
                 cpu: CpuUsage::of_life(record, &snapshot).map(CpuUsage::percent),

@@ -10,6 +10,8 @@ use procmon::{SnapshotOptions, State};
 use regex::bytes::Regex;
 
 use super::names::Names;
+use super::places::Places;
+use super::row::Context;
 use crate::values::{parse_parent, parse_pid};
 
 /// The letters of states. Capitals and small letters differ.
@@ -38,6 +40,9 @@ pub struct Filters {
     /// X dead, Z zombie, P parked, I idle
     #[arg(short, long, value_name = "LETTERS", value_parser = parse_states)]
     pub state: Option<States>,
+
+    #[command(flatten)]
+    pub places: Places,
 
     /// No kernel threads
     #[arg(short = 'K', long)]
@@ -78,10 +83,15 @@ impl Filters {
             user,
             command,
             state,
+            places,
             no_kernel_threads,
         } = self;
         let lists_are_empty = pid.is_empty() && ppid.is_empty() && user.is_empty();
-        lists_are_empty && command.is_none() && state.is_none() && !no_kernel_threads
+        lists_are_empty
+            && command.is_none()
+            && state.is_none()
+            && places.is_empty()
+            && !no_kernel_threads
     }
 }
 
@@ -119,6 +129,9 @@ impl Selection {
             .threads(self.threads)
             .kernel_threads(!self.filters.no_kernel_threads);
         let mut groups = groups;
+        if !self.filters.places.is_empty() {
+            groups |= Groups::CGROUP;
+        }
         match self.uids[..] {
             [] => {}
             [uid] => options = options.uid(uid),
@@ -144,17 +157,21 @@ impl Selection {
     }
 
     /// Returns whether a process of the snapshot passes the filters.
-    pub fn matches(&self, record: &Record) -> bool {
+    pub fn matches(&self, record: &Record, context: &Context) -> bool {
         // A single user is matched by the kernel, and the record may have no credentials.
         let is_users = self.uids.len() < 2
             || record
                 .credentials()
                 .is_some_and(|ids| self.uids.contains(&ids.uid));
         let is_match = |regex: &Regex| regex.is_match(record.whole_comm().as_encoded_bytes());
-        is_users && self.passes(record.tgid(), record.ppid(), record.state(), is_match)
+        let places = &self.filters.places;
+        is_users
+            && self.passes(record.tgid(), record.ppid(), record.state(), is_match)
+            && (places.is_empty() || places.contain(context.cgroup(record).as_ref()))
     }
 
-    /// Returns whether a process that is in no snapshot, since it has ended, passes the filters.
+    /// Returns whether a process that is in no snapshot, since it has ended, passes the filters. Of
+    /// its cgroup nothing is known.
     pub fn matches_ended(
         &self,
         pid: i32,
@@ -166,6 +183,7 @@ impl Selection {
         let is_match = |regex: &Regex| regex.is_match(comm.as_encoded_bytes());
         is_one(&self.uids, &uid)
             && !(self.filters.no_kernel_threads && is_kernel_thread)
+            && self.filters.places.contain(None)
             && self.passes(pid, ppid, State::Dead, is_match)
     }
 
@@ -194,7 +212,7 @@ fn is_one<T: PartialEq>(wanted: &[T], value: &T) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use procmon::uapi;
+    use procmon::{CgroupPath, uapi};
 
     use super::*;
 
@@ -206,6 +224,7 @@ mod tests {
             state,
             groups: Groups::all().bits(),
             uid: pid as u32 % 3,
+            cgroup_id: pid as u64,
             rss_anon: 100 - pid as u64,
             ..Default::default()
         };
@@ -222,7 +241,11 @@ mod tests {
             record(13, "sshd", uapi::PROCMON_STATE_SLEEPING),
         ];
         let selection = Selection::new(filters, false, &Names::default()).unwrap();
-        let matches = records.iter().filter(|record| selection.matches(record));
+        let context = Context::default();
+        let web = CgroupPath::new("/system.slice/web.service");
+        context.cgroups.borrow_mut().insert(12, web);
+        let matches = records.iter();
+        let matches = matches.filter(|record| selection.matches(record, &context));
         matches.map(Record::pid).collect()
     }
 
@@ -240,6 +263,11 @@ mod tests {
         assert_eq!(selected(Filters { command, ..none() }), [12, 13]);
         let state = Some(parse_states("R,Z").unwrap());
         assert_eq!(selected(Filters { state, ..none() }), [12]);
+        let places = Places {
+            unit: vec!["web".to_owned()],
+            ..Places::default()
+        };
+        assert_eq!(selected(Filters { places, ..none() }), [12]);
     }
 
     #[test]
@@ -253,6 +281,11 @@ mod tests {
         };
         let none = Filters::default;
         assert_eq!(is_selected(none()), [true, true]);
+        let places = Places {
+            unit: vec!["web".to_owned()],
+            ..Places::default()
+        };
+        assert_eq!(is_selected(Filters { places, ..none() }), [false, false]);
         let no_kernel_threads = Filters {
             no_kernel_threads: true,
             ..none()

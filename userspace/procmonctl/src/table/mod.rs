@@ -10,6 +10,7 @@ pub mod identity;
 pub mod kernel_threads;
 pub mod names;
 pub mod order;
+pub mod places;
 pub mod proc_files;
 pub mod render;
 pub mod row;

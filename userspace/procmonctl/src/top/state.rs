@@ -233,7 +233,7 @@ impl App {
             let credentials = row.record.credentials();
             credentials.is_some_and(|credentials| credentials.uid == uid)
         };
-        self.selection.matches(row.record)
+        self.selection.matches(row.record, &self.context)
             && self.user.is_none_or(is_users)
             && (self.filter.is_empty() || self.has_text(row, &self.filter))
     }
