@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use procmon::Snapshot;
+use procmon::{CgroupPath, Snapshot};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -305,6 +305,29 @@ fn large_screens_show_all_details_at_once() {
         let text = scrolled_details(&mut app, width, height);
         assert!(!text.contains("scroll"), "{text}");
         assert!(text.contains("CPU, up to 50.0 %"), "{text}");
+    }
+}
+
+/// A long value is complete, and the other fields stay beside each other.
+#[test]
+fn long_values_have_lines_of_their_own() {
+    let path = format!("/user.slice/{}", "x".repeat(100));
+    for width in [80, 120, 200] {
+        let mut app = shown();
+        let path = CgroupPath::new(&path);
+        app.context.cgroups.borrow_mut().insert(0, path.clone());
+        press(&mut app, &[KeyCode::Enter]);
+        let lines = screen(&mut app, width, 60);
+        let fields = lines.iter().filter_map(|line| line.strip_prefix('│'));
+        let fields: Vec<_> = fields
+            .map(|line| line.trim_end_matches(['│', ' ']))
+            .collect();
+        let first = fields[0].split_whitespace().count();
+        assert!(first >= 6, "{lines:#?}");
+        if width < 110 {
+            // No graph is beside them.
+            assert!(fields.concat().contains(&path.to_string()), "{lines:#?}");
+        }
     }
 }
 

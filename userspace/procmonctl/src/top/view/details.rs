@@ -10,7 +10,7 @@ use ratatui::widgets::{Block, Paragraph, Sparkline};
 use unicode_width::UnicodeWidthStr;
 
 use crate::table::columns::{COLUMNS, Column};
-use crate::table::render::{Side, pad};
+use crate::table::render::{Side, cut, pad};
 use crate::top::state::App;
 use crate::top::usage::Process;
 
@@ -18,6 +18,9 @@ use crate::top::usage::Process;
 const FIRST: [&str; 10] = [
     "cpu", "rss", "time", "state", "user", "threads", "read", "write", "cgroup", "ppid",
 ];
+
+/// The longest value that may stand beside others, as all fields are as wide as the widest one.
+const MAX_BESIDE: usize = 24;
 
 /// The height of the graph below the fields, with its title.
 const GRAPH: u16 = 3;
@@ -36,24 +39,44 @@ fn fields(app: &App, process: &Process) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// Arranges fields in lines, as many beside each other as fit.
+/// Arranges fields in lines, as many beside each other as fit. Long ones follow, in lines of their
+/// own.
 fn lines(fields: &[(&str, String)], width: usize) -> Vec<String> {
     let name = fields.iter().map(|(key, _)| key.width()).max().unwrap_or(0);
+    let (fields, long): (Vec<_>, Vec<_>) = fields
+        .iter()
+        .partition(|(_, value)| value.width() <= MAX_BESIDE);
     let value = fields.iter().map(|(_, value)| value.width()).max();
     // Wide enough for most, so that it rarely changes.
     let field = name + 1 + value.unwrap_or(0).max(12) + 2;
     let per_line = (width / field).max(1);
     let height = fields.len().div_ceil(per_line);
-    (0..height)
-        .map(|line| {
-            let cells = fields.iter().skip(line).step_by(height);
-            let texts = cells.map(|(key, value)| {
-                let text = format!("{} {value}", pad(key, name, Side::Right));
-                pad(&text, field, Side::Left)
-            });
-            texts.collect::<String>().trim_end().to_owned()
-        })
-        .collect()
+    let text = |(key, value): &(&str, String)| format!("{} {value}", pad(key, name, Side::Right));
+    let beside = (0..height).map(|line| {
+        let cells = fields.iter().skip(line).step_by(height);
+        let texts = cells.map(|cell| pad(&text(cell), field, Side::Left));
+        texts.collect::<String>().trim_end().to_owned()
+    });
+    let alone = long
+        .into_iter()
+        .flat_map(|field| folded(&text(field), width));
+    beside.chain(alone).collect()
+}
+
+/// Returns the lines that a text takes on a terminal of this width.
+fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let line = cut(rest, width);
+        if line.is_empty() {
+            // The character is wider than the terminal.
+            break;
+        }
+        lines.push(line.to_owned());
+        rest = &rest[line.len()..];
+    }
+    lines
 }
 
 fn has_graph_beside(width: u16) -> bool {
