@@ -18,6 +18,7 @@ mod names;
 mod namespaces;
 mod open;
 mod passes;
+mod places;
 mod processes;
 mod query;
 mod read;

@@ -18,7 +18,8 @@ use procmon::Device;
 use procmon::history::Target;
 use serde_json::Value;
 
-fn json(arguments: &[&str]) -> Value {
+/// Runs the command, and returns its JSON.
+pub fn json(arguments: &[&str]) -> Value {
     let text = output_of(&[arguments, &["--json"]].concat());
     assert_eq!(text.lines().count(), 1, "{text}");
     serde_json::from_str(&text).unwrap()

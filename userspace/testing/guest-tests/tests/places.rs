@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where processes belong, as `procmonctl ps` shows it: cgroups, terminals, sessions, namespaces.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fixture::child::{Child, at_rest_after, in_pid_namespace, kill_all, paused};
+use fixture::command::PROGRAM;
+use fixture::terminal::Terminal;
+use fixture::{eventually, procfs, shared, skip};
+use nix::mount::{MsFlags, mount, umount};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::setsid;
+use serde_json::{Value, json};
+
+use crate::processes::json as document;
+
+const ROOT: &str = "/sys/fs/cgroup";
+
+const ID: &str = "3f1c7e0b9d2a4c6e8f0a1b2c3d4e5f60718293a4b5c6d7e8f901a2b3c4d5e6f7";
+
+/// The unified hierarchy with cgroups that are removed at the end, the inner ones first.
+struct Hierarchy(Vec<PathBuf>);
+
+impl Hierarchy {
+    fn mount() -> Option<Self> {
+        let flags = MsFlags::empty();
+        if let Err(errno) = mount(Some("none"), ROOT, Some("cgroup2"), flags, None::<&str>) {
+            skip(format!("cgroup2: {errno}"));
+            return None;
+        }
+        Some(Self(Vec::new()))
+    }
+
+    /// Starts a process in a new cgroup.
+    fn process_in(&mut self, path: &str) -> Child {
+        let mut directory = PathBuf::from(ROOT);
+        for name in Path::new(path).strip_prefix("/").unwrap() {
+            directory.push(name);
+            if fs::create_dir(&directory).is_ok() {
+                self.0.push(directory.clone());
+            }
+        }
+        let child = paused();
+        let pid = child.pid().to_string();
+        fs::write(directory.join("cgroup.procs"), pid).unwrap();
+        child
+    }
+}
+
+impl Drop for Hierarchy {
+    fn drop(&mut self) {
+        for directory in self.0.iter().rev() {
+            eventually("the cgroup is empty", || fs::remove_dir(directory).is_ok());
+        }
+        umount(ROOT).unwrap();
+    }
+}
+
+/// Returns columns of a process.
+fn columns(pid: i32, columns: &str) -> Value {
+    let mut found = document(&["ps", "-o", columns, "--pid", &pid.to_string()]);
+    found["processes"][0].take()
+}
+
+/// Returns the PIDs of the processes that pass filters.
+fn pids(filters: &[&str]) -> Vec<i32> {
+    let found = document(&[&["ps", "-o", "pid"], filters].concat());
+    let processes = found["processes"].as_array().unwrap().iter();
+    let pids = processes.map(|process| process["pid"].as_i64().unwrap());
+    pids.map(|pid| pid.try_into().unwrap()).collect()
+}
+
+/// Paths of cgroups are those of `/proc`, and have units, sessions and containers.
+#[test]
+fn cgroups_tell_the_place_of_a_process() {
+    const COLUMNS: &str = "cgroup-path,unit,user-unit,slice,session,container,engine";
+
+    let _kernel = shared();
+    let Some(mut hierarchy) = Hierarchy::mount() else {
+        return;
+    };
+    let docker = format!("/docker/{ID}");
+    let user = "/user.slice/user-1000.slice";
+    let rows = [
+        (
+            "/system.slice/web.service",
+            ["web.service", "", "system.slice", "", "", ""],
+        ),
+        (
+            &format!("{user}/session-3.scope"),
+            ["session-3.scope", "", "user-1000.slice", "3", "", ""],
+        ),
+        (
+            &format!("{user}/user@1000.service/app.slice/mail.service"),
+            [
+                "user@1000.service",
+                "mail.service",
+                "user-1000.slice",
+                "",
+                "",
+                "",
+            ],
+        ),
+        (&docker, ["", "", "-.slice", "", &ID[..12], "docker"]),
+        (
+            "/lxc/a \u{1b}[2Jb",
+            ["", "", "-.slice", "", "a \u{1b}[2Jb", "lxc"],
+        ),
+    ];
+    let mut children = Vec::new();
+    for (path, places) in rows {
+        let child = hierarchy.process_in(path);
+        let cgroups = fs::read_to_string(format!("/proc/{}/cgroup", child.pid())).unwrap();
+        assert!(
+            cgroups.lines().any(|line| line == format!("0::{path}")),
+            "{cgroups}"
+        );
+        let mut expected = json!({"cgroup-path": path});
+        for (key, place) in COLUMNS.split(',').skip(1).zip(places) {
+            expected[key] = if place.is_empty() {
+                Value::Null
+            } else {
+                place.into()
+            };
+        }
+        assert_eq!(columns(child.pid(), COLUMNS), expected);
+        children.push(child);
+    }
+    let own = columns(std::process::id().try_into().unwrap(), COLUMNS);
+    assert_eq!(
+        (&own["cgroup-path"], &own["unit"]),
+        (&"/".into(), &Value::Null)
+    );
+
+    let [web, login, mail, docker, lxc] = [0, 1, 2, 3, 4].map(|index| children[index].pid());
+    for (filter, value, expected) in [
+        ("--unit", "web", &[web][..]),
+        ("--unit", "mail,session-3.scope", &[login, mail]),
+        ("--cgroup", "/user.slice", &[login, mail]),
+        ("--cgroup", "/sys/fs/cgroup/docker", &[docker]),
+        ("--container", &ID[..12], &[docker]),
+        ("--container", "a \u{1b}[2Jb", &[lxc]),
+    ] {
+        assert_eq!(pids(&[filter, value]), expected, "{filter} {value}");
+    }
+    let sorted = pids(&["--cgroup", "/user.slice", "--sort", "-unit"]);
+    assert_eq!(sorted, [mail, login]);
+    kill_all(children);
+}
+
+/// Paths are known only where the hierarchy is mounted.
+#[test]
+fn cgroups_without_a_mount_have_no_path() {
+    let _kernel = shared();
+    let child = paused();
+    let found = columns(child.pid(), "cgroup-path,slice");
+    assert_eq!(found, json!({"cgroup-path": null, "slice": null}));
+    child.kill();
+}
+
+/// Terminal, session and groups are those of `/proc/PID/stat`.
+#[test]
+fn sessions_and_terminals() {
+    let _kernel = shared();
+    let job = Terminal::start_as_job(&["/bin/sleep", "1000"], 24, 80);
+    let pid = job.pid();
+    eventually("the program", || {
+        procfs::stat(pid).is_some_and(|stat| stat.comm == b"sleep")
+    });
+    let terminal = fs::read_link(format!("/proc/{pid}/fd/0")).unwrap();
+    let [group, session, foreground] = [5, 6, 8].map(|field| procfs::number(pid, field).unwrap());
+    let [group, session, foreground]: [i32; 3] = [group, session, foreground];
+    assert!(group == pid && foreground == pid && session != pid);
+    let found = columns(pid, "pgid,sid,tpgid,tty");
+    let expected = json!({
+        "pgid": group,
+        "sid": session,
+        "tpgid": foreground,
+        "tty": terminal.strip_prefix("/dev").unwrap(),
+    });
+    assert_eq!(found, expected);
+    drop(job);
+
+    let leader = at_rest_after(|| {
+        setsid().unwrap();
+    });
+    let pid = leader.pid();
+    let found = columns(pid, "pgid,sid,tpgid,tty");
+    assert_eq!(
+        found,
+        json!({"pgid": pid, "sid": pid, "tpgid": null, "tty": "?"})
+    );
+    leader.kill();
+}
+
+/// The level of a PID namespace is that of the caller's `/proc`.
+#[test]
+fn levels_of_pid_namespaces() {
+    let _kernel = shared();
+    let maker = at_rest_after(|| {
+        unshare(CloneFlags::CLONE_NEWPID).unwrap();
+        std::mem::forget(paused());
+    });
+    let mut pids = procfs::pids().into_iter();
+    let inner = pids
+        .find(|&pid| procfs::parent(pid) == Some(maker.pid()))
+        .unwrap();
+    for (pid, level) in [(maker.pid(), 0), (inner, 1)] {
+        let numbers = procfs::numbers_in::<i32>(pid, "status", "NSpid:").unwrap();
+        assert_eq!(numbers.len(), level + 1);
+        assert_eq!(columns(pid, "pidns-level"), json!({"pidns-level": level}));
+    }
+    maker.kill();
+}
+
+/// A `/proc` of another PID namespace has no values, rather than those of other processes.
+#[test]
+fn the_proc_of_another_namespace() {
+    let _kernel = shared();
+    in_pid_namespace(|| {
+        let found = document(&["ps", "-o", "pid,sid,tty,pidns-level"]);
+        let processes = found["processes"].as_array().unwrap();
+        assert_eq!(processes.len(), 2, "this one and {PROGRAM}");
+        for (process, pid) in processes.iter().zip(1..) {
+            let expected = json!({"pid": pid, "sid": null, "tty": null, "pidns-level": null});
+            assert_eq!(*process, expected);
+        }
+    });
+}
