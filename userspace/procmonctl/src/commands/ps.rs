@@ -67,7 +67,9 @@ impl Args {
         check_columns(used(), info.groups)?;
         let groups = used().fold(Groups::BASIC, |groups, column| groups | column.groups);
         let mut options = selection.options(groups);
-        if info.arguments && used().any(|column| column.needs_arguments) {
+        let needs_arguments =
+            selection.needs_arguments() || used().any(|column| column.needs_arguments);
+        if info.arguments && needs_arguments {
             options = options.arguments(MAX_ARGUMENTS);
         }
         let snapshot = device.snapshot(&options)?;
@@ -75,13 +77,17 @@ impl Args {
         let mut rows: Vec<_> = snapshot
             .records()
             .iter()
-            .filter(|record| selection.matches(record, &context))
             .map(|record| Row {
-                record,
                 cpu: CpuUsage::of_life(record, &snapshot).map(CpuUsage::percent),
                 rates: Rates::of_life(record, &snapshot),
-                arguments: snapshot.arguments(record.pid()).map(|it| it.as_bytes()),
+                // Of long ones /proc has the rest.
+                arguments: snapshot
+                    .arguments(record.pid())
+                    .filter(|arguments| !arguments.is_cut())
+                    .map(|arguments| arguments.as_bytes()),
+                ..Row::of(record)
             })
+            .filter(|row| selection.matches(row, &context))
             .collect();
         sort.sort(&mut rows, &context);
         let prefixes = if tree {

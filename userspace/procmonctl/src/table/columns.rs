@@ -153,6 +153,11 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Number(row.record.cpu()?.nice.into()))),
     column!("policy", "POLICY", Left, CPU, "Scheduling policy",
         |row, _| Some(Value::Word(policy_name(row.record.cpu()?.policy)))),
+    column!("cpu-wait", "CPUWAIT", Right, CPU, "Time for which the main thread has waited for a CPU",
+        |row, context| context.proc_files.cpu_delay(row.record).map(Value::Time)),
+    column!("io-wait", "IOWAIT", Right, CPU,
+        "Time for which the main thread has waited for block I/O, 0 where that is not counted",
+        |row, context| context.proc_files.io_delay(row.record).map(Value::Time)),
     column!("last-cpu", "LAST", Right, CPU, "Current or last CPU",
         |row, _| Some(Value::Count(row.record.cpu()?.last.into()))),
     column!("vsize", "VSIZE", Right, MEMORY, "Size of the address space",
@@ -167,6 +172,15 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Bytes(row.record.memory()?.file))),
     column!("rss-shmem", "SHMEM", Right, MEMORY, "Resident shared memory",
         |row, _| Some(Value::Bytes(row.record.memory()?.shared))),
+    column!("swap", "SWAP", Right, CPU, "Memory in swap space",
+        |row, context| context.proc_files.swap(row.record).map(Value::Bytes)),
+    column!("pss", "PSS", Right, CPU,
+        "Resident memory, each page divided by the number of processes that have it",
+        |row, context| Some(Value::Bytes(context.proc_files.memory(row.record)?.proportional))),
+    column!("uss", "USS", Right, CPU, "Resident memory that no other process has",
+        |row, context| Some(Value::Bytes(context.proc_files.memory(row.record)?.unique))),
+    column!("oom-score", "OOM", Right, CPU, "Score by which the kernel chooses what to kill",
+        |row, context| context.proc_files.oom_score(row.record).map(Value::Number)),
     column!("minflt", "MINFLT", Right, FAULTS, "Page faults without I/O",
         |row, _| Some(Value::Count(row.record.faults()?.minor))),
     column!("majflt", "MAJFLT", Right, FAULTS, "Page faults with I/O",
@@ -215,9 +229,11 @@ pub static COLUMNS: &[Column] = &[
         |row, context| name(context.cgroup(row.record)?.container()?.engine.name())),
     column!("comm", "COMMAND", Left, BASIC, "Name, of up to 15 bytes",
         |row, context| Some(Value::Name(context.kernel_names.name(row.record)))),
+    column!("exe", "EXE", Left, CPU, "Path of the program's file",
+        |row, context| context.proc_files.executable(row.record).map(Value::Name)),
     Column {
         needs_arguments: true,
-        ..column!("args", "COMMAND", Left, BASIC,
+        ..column!("args", "COMMAND", Left, CPU,
             "Command line; where there is none, the name in brackets",
             |row, context| Some(row.command_line(context)))
     },
@@ -269,12 +285,7 @@ mod tests {
 
     fn row_of(raw: procmon::uapi::procmon_record, check: impl Fn(&Row)) {
         let record = raw.into();
-        check(&Row {
-            record: &record,
-            cpu: None,
-            rates: None,
-            arguments: None,
-        });
+        check(&Row::of(&record));
     }
 
     #[test]

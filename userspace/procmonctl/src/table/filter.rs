@@ -5,13 +5,14 @@
 use std::ffi::OsStr;
 
 use clap::Args;
-use procmon::snapshot::{Groups, Record};
+use procmon::snapshot::Groups;
 use procmon::{SnapshotOptions, State};
 use regex::bytes::Regex;
 
 use super::names::Names;
 use super::places::Places;
-use super::row::Context;
+use super::row::{Context, Row};
+use super::value::Value;
 use crate::values::{parse_parent, parse_pid};
 
 /// The letters of states. Capitals and small letters differ.
@@ -32,7 +33,8 @@ pub struct Filters {
     #[arg(short, long, value_name = "USER,...", value_delimiter = ',')]
     pub user: Vec<String>,
 
-    /// Only processes whose name matches a regular expression; kernel threads by their whole name
+    /// Only processes whose name or command line matches a regular expression; kernel threads by
+    /// their whole name
     #[arg(short, long, value_name = "REGEX")]
     pub command: Option<Regex>,
 
@@ -137,6 +139,10 @@ impl Selection {
             [uid] => options = options.uid(uid),
             _ => groups |= Groups::CREDENTIALS,
         }
+        // By the start, a process is found in /proc.
+        if self.needs_arguments() {
+            groups |= Groups::CPU;
+        }
         if let [ppid] = self.filters.ppid[..] {
             options = options.ppid(ppid);
         }
@@ -151,19 +157,28 @@ impl Selection {
         self.filters.no_kernel_threads = !self.filters.no_kernel_threads;
     }
 
+    /// Returns whether the filters look at command lines.
+    pub fn needs_arguments(&self) -> bool {
+        self.filters.command.is_some()
+    }
+
     /// Returns the processes that the filters name by their IDs.
     pub fn pids(&self) -> &[i32] {
         &self.filters.pid
     }
 
     /// Returns whether a process of the snapshot passes the filters.
-    pub fn matches(&self, record: &Record, context: &Context) -> bool {
+    pub fn matches(&self, row: &Row, context: &Context) -> bool {
+        let record = row.record;
         // A single user is matched by the kernel, and the record may have no credentials.
         let is_users = self.uids.len() < 2
             || record
                 .credentials()
                 .is_some_and(|ids| self.uids.contains(&ids.uid));
-        let is_match = |regex: &Regex| regex.is_match(record.whole_comm().as_encoded_bytes());
+        let is_match = |regex: &Regex| {
+            let name = record.whole_comm();
+            has_match(regex, &name, &row.command_line(context))
+        };
         let places = &self.filters.places;
         is_users
             && self.passes(record.tgid(), record.ppid(), record.state(), is_match)
@@ -178,9 +193,10 @@ impl Selection {
         ppid: i32,
         uid: u32,
         comm: &OsStr,
+        command_line: &Value,
         is_kernel_thread: bool,
     ) -> bool {
-        let is_match = |regex: &Regex| regex.is_match(comm.as_encoded_bytes());
+        let is_match = |regex: &Regex| has_match(regex, comm, command_line);
         is_one(&self.uids, &uid)
             && !(self.filters.no_kernel_threads && is_kernel_thread)
             && self.filters.places.contain(None)
@@ -205,6 +221,12 @@ impl Selection {
     }
 }
 
+/// Returns whether a name or a command line matches a regular expression.
+fn has_match(regex: &Regex, comm: &OsStr, command_line: &Value) -> bool {
+    regex.is_match(comm.as_encoded_bytes())
+        || matches!(command_line, Value::Arguments(list) if regex.is_match(&list.join(&b' ')))
+}
+
 /// Returns whether a value is one of those wanted, if there are any.
 fn is_one<T: PartialEq>(wanted: &[T], value: &T) -> bool {
     wanted.is_empty() || wanted.contains(value)
@@ -212,6 +234,7 @@ fn is_one<T: PartialEq>(wanted: &[T], value: &T) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use procmon::snapshot::Record;
     use procmon::{CgroupPath, uapi};
 
     use super::*;
@@ -245,7 +268,7 @@ mod tests {
         let web = CgroupPath::new("/system.slice/web.service");
         context.cgroups.borrow_mut().insert(12, web);
         let matches = records.iter();
-        let matches = matches.filter(|record| selection.matches(record, &context));
+        let matches = matches.filter(|record| selection.matches(&Row::of(record), &context));
         matches.map(Record::pid).collect()
     }
 
@@ -274,8 +297,9 @@ mod tests {
     fn filters_select_processes_that_have_ended() {
         let is_selected = |filters| {
             let selection = Selection::new(filters, false, &Names::default()).unwrap();
+            let line = Value::Arguments(vec![b"sshd".to_vec(), b"-D".to_vec()]);
             let is_match = |is_kernel_thread| {
-                selection.matches_ended(13, 1, 2, OsStr::new("sshd"), is_kernel_thread)
+                selection.matches_ended(13, 1, 2, OsStr::new("sshd"), &line, is_kernel_thread)
             };
             [is_match(false), is_match(true)]
         };
@@ -298,8 +322,10 @@ mod tests {
             assert_eq!(is_selected(Filters { ppid, ..none() })[0], is_one);
             let user = vec![(value - 11).to_string()];
             assert_eq!(is_selected(Filters { user, ..none() })[0], is_one);
-            let command = Some(Regex::new(if is_one { "^s" } else { "^t" }).unwrap());
-            assert_eq!(is_selected(Filters { command, ..none() })[0], is_one);
+            for (match_, other) in [("^s", "^t"), ("sshd -D$", "sshd-D")] {
+                let command = Some(Regex::new(if is_one { match_ } else { other }).unwrap());
+                assert_eq!(is_selected(Filters { command, ..none() })[0], is_one);
+            }
             let state = Some(parse_states(if is_one { "RX" } else { "RS" }).unwrap());
             assert_eq!(is_selected(Filters { state, ..none() })[0], is_one);
         }

@@ -91,15 +91,7 @@ mod tests {
     #[test]
     fn rows_are_sorted_by_a_column_and_then_by_their_ids() {
         let records = [record(30, b'b'), record(10, b'a'), record(20, b'a')];
-        let mut rows: Vec<_> = records
-            .iter()
-            .map(|record| Row {
-                record,
-                cpu: None,
-                rates: None,
-                arguments: None,
-            })
-            .collect();
+        let mut rows: Vec<_> = records.iter().map(Row::of).collect();
         let mut sorted = |order: &str| -> Vec<i32> {
             let order = Order::parse(order).unwrap();
             order.sort(&mut rows, &Context::default());

@@ -77,7 +77,17 @@ pub struct Row<'a> {
     pub arguments: Option<&'a [u8]>,
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    /// Creates the row of a record alone.
+    pub fn of(record: &'a Record) -> Self {
+        Self {
+            record,
+            cpu: None,
+            rates: None,
+            arguments: None,
+        }
+    }
+
     /// Returns the mark after the name in a table.
     pub fn mark(&self) -> &'static str {
         let record = self.record;
@@ -92,9 +102,15 @@ impl Row<'_> {
         }
     }
 
-    /// Returns the arguments of the program, or else the name.
+    /// Returns the arguments of the program, or else the name. What the snapshot lacks is looked for
+    /// in `/proc`, where a process without memory has none either.
     pub fn command_line(&self, context: &Context) -> Value {
-        command_line(self.arguments, || context.kernel_names.name(self.record))
+        let name = || context.kernel_names.name(self.record);
+        if self.arguments.is_some() || self.record.is_kernel_thread() {
+            return command_line(self.arguments, name);
+        }
+        let read = context.proc_files.command_line(self.record);
+        command_line(read.as_deref(), name)
     }
 
     /// Returns a letter for each flag.

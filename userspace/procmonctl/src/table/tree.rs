@@ -102,15 +102,7 @@ mod tests {
                 raw.into()
             })
             .collect();
-        let mut rows = records
-            .iter()
-            .map(|record| Row {
-                record,
-                cpu: None,
-                rates: None,
-                arguments: None,
-            })
-            .collect();
+        let mut rows = records.iter().map(Row::of).collect();
         let prefixes = arrange(&mut rows);
         let lines = rows.iter().zip(prefixes);
         lines

@@ -233,7 +233,7 @@ impl App {
             let credentials = row.record.credentials();
             credentials.is_some_and(|credentials| credentials.uid == uid)
         };
-        self.selection.matches(row.record, &self.context)
+        self.selection.matches(row, &self.context)
             && self.user.is_none_or(is_users)
             && (self.filter.is_empty() || self.has_text(row, &self.filter))
     }
@@ -264,6 +264,7 @@ impl App {
                 process.ppid,
                 process.uid,
                 process.comm(),
+                &process.command_line(),
                 process.is_kernel_thread(),
             ) && self.user.is_none_or(|user| user == process.uid)
                 && (self.filter.is_empty() || texts().iter().any(has_text))

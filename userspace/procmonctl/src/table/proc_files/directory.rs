@@ -6,9 +6,10 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 use procmon::BootTime;
-use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::fs::{Mode, OFlags, open, openat, readlinkat};
 use rustix::param::clock_ticks_per_second;
 
 use super::stat::Stat;
@@ -49,6 +50,17 @@ impl Directory {
         self.stat
     }
 
+    /// Returns the contents of a file, up to a limit.
+    pub fn contents(&self, file: &str) -> Option<Vec<u8>> {
+        read(&self.fd, file)
+    }
+
+    /// Returns the path that a symbolic link leads to.
+    pub fn link(&self, file: &str) -> Option<Vec<u8>> {
+        let target = readlinkat(&self.fd, file, Vec::new()).ok()?;
+        Some(target.into_bytes())
+    }
+
     /// Returns the rest of the first line with this beginning in a file.
     pub fn line(&self, file: &str, beginning: &str) -> Option<String> {
         let bytes = read(&self.fd, file)?;
@@ -68,6 +80,11 @@ fn read(directory: &OwnedFd, file: &str) -> Option<Vec<u8>> {
         .read_to_end(&mut bytes)
         .ok()?;
     Some(bytes)
+}
+
+/// Returns the time of a number of clock ticks.
+pub fn time_of(ticks: u64) -> Duration {
+    Duration::from_secs(ticks) / u32::try_from(clock_ticks_per_second()).unwrap_or(u32::MAX)
 }
 
 /// Returns a start time as `stat` has it: in whole clock ticks since boot.

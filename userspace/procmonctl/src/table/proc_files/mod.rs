@@ -6,16 +6,19 @@
 //! it needs the group `CPU`, as a record without a start belongs to no known process.
 
 mod directory;
+mod memory;
 mod stat;
 mod terminal;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use procmon::snapshot::Record;
 
-use self::directory::Directory;
+use self::directory::{Directory, time_of};
+use self::memory::Memory;
 use self::stat::Stat;
 use super::identity::{Identity, identity};
 
@@ -44,6 +47,12 @@ type Cell<T> = OnceCell<Option<T>>;
 #[derive(Debug, Default)]
 struct Entry {
     stat: Cell<Stat>,
+    command_line: Cell<Vec<u8>>,
+    executable: Cell<Vec<u8>>,
+    swap: Cell<u64>,
+    memory: Cell<Memory>,
+    oom_score: Cell<i64>,
+    cpu_delay: Cell<u64>,
     pid_namespace_level: Cell<u64>,
 }
 
@@ -126,6 +135,73 @@ impl ProcFiles {
         )
     }
 
+    /// Returns the arguments, each with its NUL, of a process that has some.
+    pub fn command_line(&self, record: &Record) -> Option<Vec<u8>> {
+        self.value(
+            record,
+            |entry| &entry.command_line,
+            |directory| {
+                let bytes = directory.contents("cmdline")?;
+                (!bytes.is_empty()).then_some(bytes)
+            },
+        )
+    }
+
+    /// Returns the path of the program's file.
+    pub fn executable(&self, record: &Record) -> Option<Vec<u8>> {
+        self.value(
+            record,
+            |entry| &entry.executable,
+            |directory| directory.link("exe"),
+        )
+    }
+
+    /// Returns the number of bytes in swap space.
+    pub fn swap(&self, record: &Record) -> Option<u64> {
+        self.value(
+            record,
+            |entry| &entry.swap,
+            |directory| memory::bytes(&directory.line("status", "VmSwap:")?),
+        )
+    }
+
+    /// Returns the resident memory, as shares of what several processes have.
+    pub fn memory(&self, record: &Record) -> Option<Memory> {
+        self.value(
+            record,
+            |entry| &entry.memory,
+            |directory| Memory::parse(&directory.contents("smaps_rollup")?),
+        )
+    }
+
+    /// Returns the score by which the kernel chooses what to kill when memory is short.
+    pub fn oom_score(&self, record: &Record) -> Option<i64> {
+        self.value(
+            record,
+            |entry| &entry.oom_score,
+            |directory| directory.line("oom_score", "")?.trim().parse().ok(),
+        )
+    }
+
+    /// Returns the time for which the main thread has waited for a CPU.
+    pub fn cpu_delay(&self, record: &Record) -> Option<Duration> {
+        let nanoseconds = self.value(
+            record,
+            |entry| &entry.cpu_delay,
+            |directory| {
+                let line = directory.line("schedstat", "")?;
+                line.split_ascii_whitespace().nth(1)?.parse().ok()
+            },
+        );
+        nanoseconds.map(Duration::from_nanos)
+    }
+
+    /// Returns the time for which the main thread has waited for block I/O. It is 0 where the
+    /// kernel does not count it.
+    pub fn io_delay(&self, record: &Record) -> Option<Duration> {
+        self.stat(record).map(|stat| time_of(stat.block_io_delay))
+    }
+
     fn stat(&self, record: &Record) -> Option<Stat> {
         let read = |directory: &Directory| Some(directory.stat());
         self.value(record, |entry| &entry.stat, read)
@@ -193,6 +269,43 @@ mod tests {
         fs::write(directory.join("stat"), stat).unwrap();
         let status = format!("Name:\ta) b\nNStgid:\t7\t1\nNSpid:\t{pid}\t9\t1\nThreads:\t1\n");
         fs::write(directory.join("status"), status).unwrap();
+    }
+
+    #[test]
+    fn values_come_from_their_files() {
+        let mount = tempfile::tempdir().unwrap();
+        write(mount.path(), 7, 5, 300);
+        let directory = mount.path().join("7");
+        let files = ProcFiles::at(mount.path());
+        let process = record(7, 300 * TICK, Groups::CPU);
+        assert_eq!(files.swap(&process), None, "as of a kernel thread");
+        for (file, text) in [
+            ("cmdline", &b"sh\0-c\0\xff\0"[..]),
+            ("schedstat", b"123456 7000000 8\n"),
+            ("oom_score", b"667\n"),
+            (
+                "smaps_rollup",
+                b"5581 [rollup]\nRss: 100 kB\nPss: 40 kB\nPss_Dirty: 1 kB\n\
+                  Private_Clean: 8 kB\nPrivate_Dirty: 4 kB\n",
+            ),
+            ("status", b"Name:\tsh\nVmSwap:\t  12 kB\nNSpid:\t7\n"),
+        ] {
+            fs::write(directory.join(file), text).unwrap();
+        }
+        std::os::unix::fs::symlink("/bin/a b (deleted)", directory.join("exe")).unwrap();
+        // What was absent stays so until the next snapshot.
+        let mut files = files;
+        files.refresh(&[process]);
+        let line = files.command_line(&process);
+        assert_eq!(line.as_deref(), Some(&b"sh\0-c\0\xff\0"[..]));
+        let executable = files.executable(&process);
+        assert_eq!(executable.as_deref(), Some(&b"/bin/a b (deleted)"[..]));
+        assert_eq!(files.swap(&process), Some(12 << 10));
+        let memory = files.memory(&process).unwrap();
+        assert_eq!((memory.proportional, memory.unique), (40 << 10, 12 << 10));
+        assert_eq!(files.oom_score(&process), Some(667));
+        assert_eq!(files.cpu_delay(&process), Some(Duration::from_millis(7)));
+        assert_eq!(files.io_delay(&process), Some(Duration::ZERO));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Stat {
     pub foreground_group: i32,
     /// Start in clock ticks since boot.
     pub start: u128,
+    /// Time of waiting for block I/O, in clock ticks.
+    pub block_io_delay: u64,
 }
 
 impl Stat {
@@ -31,6 +33,7 @@ impl Stat {
             terminal: field::<i32>(&fields, 7)?.cast_unsigned(),
             foreground_group: field(&fields, 8)?,
             start: field(&fields, 22)?,
+            block_io_delay: field(&fields, 42).unwrap_or(0),
         })
     }
 }
@@ -55,9 +58,18 @@ mod tests {
                 terminal: 34817,
                 foreground_group: 26400,
                 start: 79634,
+                block_io_delay: 0,
             };
             assert_eq!(Stat::parse(&stat), Some(expected), "{name:?}");
         }
+    }
+
+    #[test]
+    fn later_fields_may_be_missing() {
+        let begin = "7 (cat) S 0 1 1 0 -1 1 0 0 0 0 0 0 0 0 0 0 1 0 9".to_owned();
+        let rest = " 0".repeat(19);
+        let stat = Stat::parse(format!("{begin}{rest} 250 0 0").as_bytes()).unwrap();
+        assert_eq!((stat.start, stat.block_io_delay), (9, 250));
     }
 
     #[test]
