@@ -5,6 +5,7 @@
 
 mod accounting;
 mod client;
+mod columns;
 mod events;
 mod exec;
 mod fault;

@@ -170,8 +170,8 @@ fn sessions_and_terminals() {
         procfs::stat(pid).is_some_and(|stat| stat.comm == b"sleep")
     });
     let terminal = fs::read_link(format!("/proc/{pid}/fd/0")).unwrap();
-    let [group, session, foreground] = [5, 6, 8].map(|field| procfs::number(pid, field).unwrap());
-    let [group, session, foreground]: [i32; 3] = [group, session, foreground];
+    let number = |field| procfs::number::<i32>(pid, field).unwrap();
+    let [group, session, foreground] = [5, 6, 8].map(number);
     assert!(group == pid && foreground == pid && session != pid);
     let found = columns(pid, "pgid,sid,tpgid,tty");
     let expected = json!({

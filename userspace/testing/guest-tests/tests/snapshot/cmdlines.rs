@@ -181,8 +181,8 @@ fn move_arguments(start: usize, end: usize) {
     assert_eq!((now_start, now_end), (start, end));
 }
 
-/// Maps a page for the arguments of this process, of a file or without one.
-fn map_arguments(file: Option<&fs::File>) -> usize {
+/// Maps a page of 16 bytes of arguments of this process, of a file or without one.
+pub fn map_arguments(file: Option<&fs::File>) -> usize {
     let length = PAGE.try_into().unwrap();
     // SAFETY: A new mapping, which lives as long as the process.
     let page = unsafe {

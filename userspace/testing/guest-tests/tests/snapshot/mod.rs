@@ -3,7 +3,7 @@
 //! The command `PROCMON_SNAPSHOT`: records of many processes at once.
 
 mod arguments;
-mod cmdlines;
+pub mod cmdlines;
 mod fields;
 mod rights;
 mod storm;

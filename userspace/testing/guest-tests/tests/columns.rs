@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Command lines, rates and what else `procmonctl ps` and `top` show beside the records, against
+//! `/proc`.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use fixture::child::{Child, as_nobody, at_rest_after};
+use fixture::command::output_of;
+use fixture::memory::{PAGE, Region};
+use fixture::{procfs, shared};
+use serde_json::{Value, json};
+
+use crate::processes::json as document;
+use crate::snapshot::cmdlines::map_arguments;
+
+/// Starts a program with these arguments after its own that stops itself.
+fn stopped_with(arguments: &[&OsStr]) -> Child {
+    let arguments = arguments.to_vec();
+    let child = Child::spawn(move || {
+        let mut shell = Command::new("/bin/sh");
+        shell.arg0("sh").args(["-c", "kill -STOP $$"]);
+        panic!("{}", shell.args(arguments).exec());
+    });
+    procfs::wait_for_state(child.pid(), 'T');
+    child
+}
+
+/// Returns columns of a process.
+fn columns(pid: i32, columns: &str) -> Value {
+    let mut found = document(&["ps", "-o", columns, "--pid", &pid.to_string()]);
+    found["processes"][0].take()
+}
+
+/// Returns the PIDs that a command line of `ps` prints.
+fn pids(arguments: &[&str]) -> Vec<i32> {
+    let text = output_of(&[&["ps", "-o", "pid"], arguments].concat());
+    let lines = text.lines().skip(1);
+    lines.map(|line| line.trim().parse().unwrap()).collect()
+}
+
+/// Command lines are shown whole and harmless, and are searched.
+#[test]
+fn command_lines() {
+    let _kernel = shared();
+    let long = "7".repeat(10_000);
+    let odd = stopped_with(&[
+        OsStr::from_bytes(b"a\x1b[2J\xff"),
+        OsStr::new("b c"),
+        OsStr::new(""),
+    ]);
+    let whole = stopped_with(&[OsStr::new(&long), OsStr::new("needle")]);
+
+    let row = columns(odd.pid(), "args,comm,exe");
+    assert_eq!(
+        row["args"],
+        json!(["sh", "-c", "kill -STOP $$", null, "b c", ""])
+    );
+    let base64: Vec<_> = row["args_base64"].as_array().unwrap().iter().collect();
+    assert_eq!((base64.len(), base64[3]), (6, &json!("YRtbMkr/")));
+    let executable = fs::read_link(format!("/proc/{}/exe", odd.pid())).unwrap();
+    assert_eq!(row["exe"], executable.to_str().unwrap());
+    let text = output_of(&["ps", "-o", "args", "-p", &odd.pid().to_string()]);
+    assert_eq!(
+        text.lines().nth(1),
+        Some("sh -c kill -STOP $$ a\\u{1b}[2J\\xff b c\\x20")
+    );
+
+    let row = columns(whole.pid(), "args");
+    assert_eq!(
+        row["args"][3],
+        long.as_str(),
+        "more than the module delivers"
+    );
+    assert_eq!(row["args"][4], "needle");
+    assert!(row.get("args_base64").is_none());
+
+    assert_eq!(pids(&["-c", "^sh -c .* needle$"]), [whole.pid()]);
+    assert_eq!(pids(&["-c", r"(?-u)\xff b c"]), [odd.pid()]);
+
+    // Kernel threads and zombies have names only.
+    // SAFETY: It is always safe to end.
+    let zombie = Child::spawn(|| unsafe { libc::_exit(0) });
+    procfs::wait_for_state(zombie.pid(), 'Z');
+    for pid in [2, zombie.pid()] {
+        assert_eq!(columns(pid, "args")["args"], Value::Null);
+        let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+        let text = output_of(&["ps", "-o", "args", "-p", &pid.to_string()]);
+        assert_eq!(
+            text.lines().nth(1),
+            Some(&*format!("[{}]", comm.trim_end()))
+        );
+    }
+    zombie.join();
+}
+
+/// Memory and waits are those of the files in `/proc`, as far as the caller may read these.
+#[test]
+fn values_of_proc() {
+    const COLUMNS: &str = "swap,pss,uss,oom-score,cpu-wait,io-wait,mem,rss";
+
+    let _kernel = shared();
+    let region = Region::new(100 * PAGE);
+    let child = at_rest_after(|| region.fill(0, &[7; 100 * PAGE]));
+    let pid = child.pid();
+    let kilobytes = |file: &str, name: &str| {
+        let values = procfs::numbers_in::<u64>(pid, file, name);
+        values.map_or(0, |values| values[0] * 1024)
+    };
+    let row = columns(pid, COLUMNS);
+    assert_eq!(row["swap"], kilobytes("status", "VmSwap:"));
+    assert_eq!(row["pss"], kilobytes("smaps_rollup", "Pss:"));
+    let clean = kilobytes("smaps_rollup", "Private_Clean:");
+    let unique = clean + kilobytes("smaps_rollup", "Private_Dirty:");
+    assert_eq!(row["uss"], unique);
+    assert!(unique >= 100 * PAGE as u64, "{row}");
+    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    assert_eq!(row["oom-score"].to_string(), read("oom_score").trim());
+    let waited = read("schedstat");
+    assert_eq!(
+        row["cpu-wait"].to_string(),
+        waited.split(' ').nth(1).unwrap()
+    );
+    assert_eq!(row["io-wait"], 0);
+    let total = fs::read_to_string("/proc/meminfo").unwrap();
+    let total: f64 = total.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let percent = row["rss"].as_f64().unwrap() / (total * 1024.0) * 100.0;
+    assert!(
+        (row["mem"].as_f64().unwrap() - percent).abs() < 0.01,
+        "{row}"
+    );
+
+    // Another user may not look at the memory of this one.
+    as_nobody(|| {
+        let row = columns(pid, "pss,uss,exe,oom-score");
+        let absent = ["pss", "uss", "exe"].map(|key| &row[key]);
+        assert_eq!(absent, [&Value::Null; 3]);
+        assert_eq!(row["oom-score"].to_string(), read("oom_score").trim());
+    });
+}
+
+/// Rates are the differences between two refreshes by the time between them.
+#[test]
+fn rates_are_differences_by_time() {
+    let _kernel = shared();
+    let child = Child::spawn(|| {
+        loop {
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let text = output_of(&[
+        "top",
+        "--batch",
+        "-n",
+        "3",
+        "-d",
+        "0.7",
+        "--json",
+        "-p",
+        &child.pid().to_string(),
+        "-o",
+        "pid,vcs,vcs-rate,minflt,minflt-rate",
+    ]);
+    let documents: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(documents.len(), 3);
+    for pair in documents.windows(2) {
+        let number = |index: usize, key: &str| pair[index]["processes"][0][key].as_f64().unwrap();
+        let time = |index: usize| pair[index]["time"].as_f64().unwrap();
+        let seconds = (time(1) - time(0)) / 1e9;
+        for (count, rate) in [("vcs", "vcs-rate"), ("minflt", "minflt-rate")] {
+            let expected = (number(1, count) - number(0, count)) / seconds;
+            let shown = number(1, rate);
+            assert!(
+                (shown - expected).abs() < 1e-6 * (1.0 + expected),
+                "{rate}: {pair:?}"
+            );
+        }
+        assert!(number(1, "vcs-rate") > 0.0, "{pair:?}");
+    }
+}
+
+/// A command line that the module does not look at, since it is not in memory, is that of `/proc`.
+#[test]
+fn command_lines_that_are_not_present() {
+    let _kernel = shared();
+    let child = at_rest_after(|| {
+        map_arguments(None);
+    });
+    let row = columns(child.pid(), "args");
+    assert_eq!(row["args"], json!(vec![""; 16]));
+}
