@@ -8,7 +8,8 @@
 //! snapshots, and [`BootTime`] is a moment on the kernel's clock. [`Device::events`] tells what
 //! happens to processes, and [`ProcessTable`] knows by that which ones there are. [`cgroup`] tells
 //! the unit, session and container that a process belongs to. [`sysfs`] has the files of the module
-//! under `/sys`: statistics, the monitor's last sample, and the parameters.
+//! under `/sys`: statistics, the monitor's last sample, and the parameters. [`proc`] has snapshots
+//! without the module.
 //!
 //! ```no_run
 //! use procmon::{Device, Groups, SnapshotOptions, State, sysfs};
@@ -53,6 +54,7 @@ pub mod events;
 pub mod history;
 pub mod names;
 mod open;
+pub mod proc;
 mod process;
 mod process_table;
 mod rates;
