@@ -2,16 +2,19 @@
 
 //! The command line: the options that all commands take.
 
+use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+use crate::commands::ps::habits;
 use crate::commands::{Command, JSON};
 use crate::manual;
 use crate::output::Output;
 use crate::session::Session;
+use crate::text::printable;
 
 /// Talk to procmon, the process monitor in the Linux kernel
 #[derive(Debug, Parser)]
@@ -32,7 +35,7 @@ pub struct Cli {
 impl Cli {
     /// Parses the arguments of this program.
     pub fn read() -> Result<Self, clap::Error> {
-        let matches = Self::described().try_get_matches()?;
+        let matches = Self::described().try_get_matches().map_err(explain)?;
         Self::from_arg_matches(&matches)?.check()
     }
 
@@ -69,6 +72,19 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let session = Session::new(self.device, Output::new(self.json));
         self.command.run(&session, Self::described)
+    }
+}
+
+/// Replaces an error in the arguments of `ps`, if they are those of another `ps`, by the right ones.
+fn explain(error: clap::Error) -> clap::Error {
+    let habit = habits::arguments(env::args_os()).and_then(habits::translate);
+    match habit.filter(|_| error.use_stderr()) {
+        Some(line) => {
+            let line = printable(line.as_bytes());
+            let message = format!("these are arguments of the ps of procps: use\n\n  {line}");
+            Cli::command().error(error.kind(), message)
+        }
+        None => error,
     }
 }
 

@@ -2,6 +2,8 @@
 
 //! `ps`: processes, once.
 
+pub mod habits;
+
 use std::process::ExitCode;
 
 use anstyle::Style;
@@ -24,13 +26,18 @@ use crate::table::tree;
 
 /// Show processes
 ///
-/// Without filters these are all processes. If there are filters and no process passes them, the
+/// Without filters these are all processes. With several of them, a process has to pass each one:
+/// unlike those of procps, they do not add up. If there are filters and no process passes them, the
 /// exit status is 5.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
     pub table: TableArgs,
+
+    /// All processes, as without filters
+    #[arg(short = 'e', visible_short_alias = 'A', long, overrides_with = "all")]
+    all: bool,
 
     /// Print comma-separated values, with bytes and seconds as plain numbers
     #[arg(long, conflicts_with = "tree")]
@@ -43,6 +50,7 @@ pub const JSON: &str = "  ps, top  {version, time, wall_time, boot_id, processes
 const EXAMPLES: &str = "\
 Examples:
   procmonctl ps -u www-data --sort -cpu
+  procmonctl ps -C sshd,cron -o pid,ppid,started,comm
   procmonctl ps --tree --command '^(ssh|ba)'
   procmonctl ps -s D -o pid,state,time,comm
   procmonctl ps --unit nginx -o pid,user,container,tty,comm

@@ -2,7 +2,8 @@
 
 //! Filters, which select the processes to show.
 
-use std::ffi::OsStr;
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 
 use clap::Args;
 use procmon::snapshot::Groups;
@@ -17,6 +18,9 @@ use crate::values::{parse_parent, parse_pid};
 
 /// The letters of states. Capitals and small letters differ.
 const STATES: &str = "RSDTtXZPI";
+
+/// The number of bytes to which the kernel cuts a name.
+const LONGEST: usize = 15;
 
 /// Options that select processes.
 #[derive(Args, Clone, Debug, Default)]
@@ -37,6 +41,11 @@ pub struct Filters {
     /// their whole name
     #[arg(short, long, value_name = "REGEX")]
     pub command: Option<Regex>,
+
+    /// Only processes with one of these names; kernel threads by their whole name, others by the
+    /// first 15 bytes, as the kernel keeps no more
+    #[arg(short = 'C', long, value_name = "NAME,...", value_delimiter = ',')]
+    pub name: Vec<OsString>,
 
     /// Only processes in these states: R running, S sleeping, D disk sleep, T stopped, t traced,
     /// X dead, Z zombie, P parked, I idle
@@ -84,12 +93,14 @@ impl Filters {
             ppid,
             user,
             command,
+            name,
             state,
             places,
             no_kernel_threads,
         } = self;
-        let lists_are_empty = pid.is_empty() && ppid.is_empty() && user.is_empty();
-        lists_are_empty
+        let ids_are_empty = pid.is_empty() && ppid.is_empty() && user.is_empty();
+        ids_are_empty
+            && name.is_empty()
             && command.is_none()
             && state.is_none()
             && places.is_empty()
@@ -175,13 +186,17 @@ impl Selection {
             || record
                 .credentials()
                 .is_some_and(|ids| self.uids.contains(&ids.uid));
-        let is_match = |regex: &Regex| {
-            let name = record.whole_comm();
-            has_match(regex, &name, &row.command_line(context))
-        };
+        let name = || record.whole_comm();
+        let command_line = || Cow::Owned(row.command_line(context));
         let places = &self.filters.places;
         is_users
-            && self.passes(record.tgid(), record.ppid(), record.state(), is_match)
+            && self.passes(
+                record.tgid(),
+                record.ppid(),
+                record.state(),
+                name,
+                command_line,
+            )
             && (places.is_empty() || places.contain(context.cgroup(record).as_ref()))
     }
 
@@ -196,35 +211,55 @@ impl Selection {
         command_line: &Value,
         is_kernel_thread: bool,
     ) -> bool {
-        let is_match = |regex: &Regex| has_match(regex, comm, command_line);
+        let name = || Cow::Borrowed(comm);
         is_one(&self.uids, &uid)
             && !(self.filters.no_kernel_threads && is_kernel_thread)
             && self.filters.places.contain(None)
-            && self.passes(pid, ppid, State::Dead, is_match)
+            && self.passes(pid, ppid, State::Dead, name, || Cow::Borrowed(command_line))
     }
 
-    fn passes(
+    /// Returns whether a process with these values passes. Name and command line are looked up if
+    /// they count.
+    fn passes<'a>(
         &self,
         pid: i32,
         ppid: i32,
         state: State,
-        is_match: impl FnOnce(&Regex) -> bool,
+        name: impl FnOnce() -> Cow<'a, OsStr>,
+        command_line: impl FnOnce() -> Cow<'a, Value>,
     ) -> bool {
         let filters = &self.filters;
         is_one(&filters.pid, &pid)
             && is_one(&filters.ppid, &ppid)
-            && filters.command.as_ref().is_none_or(is_match)
             && filters
                 .state
                 .as_ref()
                 .is_none_or(|states| states.contains(state))
+            && (filters.name.is_empty() && filters.command.is_none()
+                || self.is_named(&name(), command_line))
+    }
+
+    fn is_named<'a>(&self, name: &OsStr, command_line: impl FnOnce() -> Cow<'a, Value>) -> bool {
+        let Filters {
+            name: names,
+            command,
+            ..
+        } = &self.filters;
+        let bytes = name.as_encoded_bytes();
+        let is_wanted = |wanted: &OsString| {
+            let wanted = wanted.as_encoded_bytes();
+            wanted == bytes || bytes.len() == LONGEST && wanted.starts_with(bytes)
+        };
+        (names.is_empty() || names.iter().any(is_wanted))
+            && command
+                .as_ref()
+                .is_none_or(|regex| regex.is_match(bytes) || has_match(regex, &command_line()))
     }
 }
 
-/// Returns whether a name or a command line matches a regular expression.
-fn has_match(regex: &Regex, comm: &OsStr, command_line: &Value) -> bool {
-    regex.is_match(comm.as_encoded_bytes())
-        || matches!(command_line, Value::Arguments(list) if regex.is_match(&list.join(&b' ')))
+/// Returns whether a command line matches a regular expression.
+fn has_match(regex: &Regex, command_line: &Value) -> bool {
+    matches!(command_line, Value::Arguments(list) if regex.is_match(&list.join(&b' ')))
 }
 
 /// Returns whether a value is one of those wanted, if there are any.
@@ -284,6 +319,12 @@ mod tests {
         assert_eq!(selected(Filters { user, ..none() }), [12]);
         let command = Some(Regex::new("^s").unwrap());
         assert_eq!(selected(Filters { command, ..none() }), [12, 13]);
+        let names = |names: &[&str]| {
+            let name = names.iter().map(OsString::from).collect();
+            selected(Filters { name, ..none() })
+        };
+        assert_eq!(names(&["sh", "init"]), [1, 12]);
+        assert_eq!(names(&["s", "shd", ""]), [0; 0]);
         let state = Some(parse_states("R,Z").unwrap());
         assert_eq!(selected(Filters { state, ..none() }), [12]);
         let places = Places {
@@ -291,6 +332,25 @@ mod tests {
             ..Places::default()
         };
         assert_eq!(selected(Filters { places, ..none() }), [12]);
+    }
+
+    #[test]
+    fn long_names_are_known_by_their_beginnings() {
+        let is_selected = |wanted: &str, comm: &str| {
+            let filters = Filters {
+                name: vec![wanted.into()],
+                ..Filters::default()
+            };
+            let selection = Selection::new(filters, false, &Names::default()).unwrap();
+            selection.matches(
+                &Row::of(&record(1, comm, uapi::PROCMON_STATE_SLEEPING)),
+                &Context::default(),
+            )
+        };
+        assert!(is_selected("systemd-journald", "systemd-journal"));
+        assert!(is_selected("systemd-journal", "systemd-journal"));
+        assert!(!is_selected("systemd-journald", "systemd-journ"));
+        assert!(!is_selected("systemd-journ", "systemd-journal"));
     }
 
     #[test]
@@ -326,6 +386,8 @@ mod tests {
                 let command = Some(Regex::new(if is_one { match_ } else { other }).unwrap());
                 assert_eq!(is_selected(Filters { command, ..none() })[0], is_one);
             }
+            let name = vec![if is_one { "sshd" } else { "ssh" }.into()];
+            assert_eq!(is_selected(Filters { name, ..none() })[0], is_one);
             let state = Some(parse_states(if is_one { "RX" } else { "RS" }).unwrap());
             assert_eq!(is_selected(Filters { state, ..none() })[0], is_one);
         }
