@@ -54,6 +54,7 @@ impl Cli {
             Command::Completions(_) => "the subcommand 'completions'",
             Command::Man(_) => "the subcommand 'man'",
             Command::Ps(args) if args.csv => "'--csv'",
+            Command::Top(args) if args.csv => "'--csv'",
             Command::History(args) if args.csv => "'--csv'",
             Command::History(args) if args.plot => "'--plot'",
             Command::Top(args) if !args.batch => {
@@ -117,6 +118,7 @@ mod tests {
             "completions bash",
             "man /tmp",
             "ps --csv",
+            "top --batch --csv",
             "history --csv",
             "history --plot",
             "top",

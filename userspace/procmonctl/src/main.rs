@@ -11,6 +11,7 @@ mod manual;
 mod output;
 mod selftest;
 mod session;
+mod source;
 mod table;
 mod text;
 mod top;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 use crate::cli::Cli;
 use crate::exit::Exit;
 use crate::output::complain;
+use crate::source::Offer;
 
 fn main() -> ExitCode {
     let result = match Cli::read() {
@@ -40,7 +42,11 @@ fn main() -> ExitCode {
         .downcast_ref::<procmon::Error>()
         .and_then(procmon::Error::hint);
     let hint = hint.map_or_else(String::new, |hint| format!(": {hint}"));
-    complain(format_args!("{error:#}{hint}"));
+    let offer = error.downcast_ref::<Offer>();
+    let errors = error.chain().skip(usize::from(offer.is_some()));
+    let errors: Vec<_> = errors.map(ToString::to_string).collect();
+    let offer = offer.map_or_else(String::new, |offer| format!("\n{offer}"));
+    complain(format_args!("{}{hint}{offer}", errors.join(": ")));
     Exit::of(&error).into()
 }
 

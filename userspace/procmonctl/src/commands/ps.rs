@@ -9,13 +9,15 @@ use std::process::ExitCode;
 use anstyle::Style;
 use anyhow::bail;
 use procmon::snapshot::Groups;
-use procmon::{CpuUsage, Device, MAX_ARGUMENTS, Rates, SnapshotOptions};
+use procmon::{CpuUsage, MAX_ARGUMENTS, Rates};
 
 use crate::exit::Exit;
 use crate::output::{Output, complain, terminal_width};
 use crate::session::Session;
+use crate::source::Source;
 use crate::table::args::TableArgs;
 use crate::table::columns::Column;
+use crate::table::csv;
 use crate::table::document::Document;
 use crate::table::filter::Selection;
 use crate::table::names::Names;
@@ -54,33 +56,35 @@ Examples:
   procmonctl ps --tree --command '^(ssh|ba)'
   procmonctl ps -s D -o pid,state,time,comm
   procmonctl ps --unit nginx -o pid,user,container,tty,comm
-  procmonctl ps --json -o pid,comm,started | jq .processes";
+  procmonctl ps --json -o pid,comm,started | jq .processes
+  procmonctl ps --source proc -u \"$USER\"";
 
 impl Args {
     pub fn run(self, session: &Session) -> anyhow::Result<ExitCode> {
         let out = &session.out;
-        let device = session.open_to_read()?;
         let TableArgs {
             columns,
             sort,
             filters,
             tree,
             threads,
+            source,
         } = self.table;
+        let source = Source::open(source, session, "ps")?;
         let names = Names::read();
         let has_filters = !filters.is_empty();
         let selection = Selection::new(filters, threads, &names)?;
         let used = || columns.iter().copied().chain([sort.column]);
-        let info = device.info()?;
-        check_columns(used(), info.groups)?;
+        let abilities = source.abilities()?;
+        check_columns(used(), abilities.groups)?;
         let groups = used().fold(Groups::BASIC, |groups, column| groups | column.groups);
         let mut options = selection.options(groups);
         let needs_arguments =
             selection.needs_arguments() || used().any(|column| column.needs_arguments);
-        if info.arguments && needs_arguments {
+        if abilities.arguments && needs_arguments {
             options = options.arguments(MAX_ARGUMENTS);
         }
-        let snapshot = device.snapshot(&options)?;
+        let snapshot = source.snapshot(&options)?;
         let context = Context::new(snapshot.time().since_boot(), names);
         let mut rows: Vec<_> = snapshot
             .records()
@@ -107,7 +111,9 @@ impl Args {
         if out.is_json() {
             out.print_json(&Document::new(&rows, &columns, &context))?;
         } else if self.csv {
-            print_csv(&rows, &columns, &context, out)?;
+            let mut text = csv::keys(&[], &columns)?;
+            text.extend(csv::lines(&[], &rows, &columns, &context)?);
+            out.bytes(&text)?;
         } else {
             print_table(&rows, &prefixes, &columns, &context, out)?;
         }
@@ -117,7 +123,7 @@ impl Args {
             .iter()
             .filter(|&&pid| !rows.iter().any(|row| row.record.tgid() == pid));
         for &pid in missing {
-            explain(&device, pid)?;
+            explain(&source, pid)?;
         }
         Ok(if rows.is_empty() && has_filters {
             Exit::NoProcess.into()
@@ -128,12 +134,8 @@ impl Args {
 }
 
 /// Prints a message if an ID that matched no process is that of a thread.
-fn explain(device: &Device, pid: i32) -> procmon::Result<()> {
-    let is_process = !device
-        .snapshot(&SnapshotOptions::new().tgid(pid))?
-        .records()
-        .is_empty();
-    if !is_process && device.query(pid)?.is_some() {
+fn explain(source: &Source, pid: i32) -> procmon::Result<()> {
+    if source.is_of_thread(pid)? {
         complain(format_args!(
             "PID {pid} is a thread, not a process: --pid takes processes, and --threads shows \
              their threads"
@@ -167,23 +169,6 @@ fn print_table(
         text.push_str(&format!("{style}{line}{style:#}\n"));
     }
     out.styled(&text)
-}
-
-fn print_csv(
-    rows: &[Row],
-    columns: &[&'static Column],
-    context: &Context,
-    out: &Output,
-) -> anyhow::Result<()> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(columns.iter().map(|column| column.key))?;
-    for row in rows {
-        let cells = columns
-            .iter()
-            .map(|column| column.value(row, context).plain());
-        writer.write_record(cells)?;
-    }
-    out.bytes(&writer.into_inner()?)
 }
 
 /// Refuses columns that the loaded module does not know.

@@ -10,13 +10,15 @@ use anyhow::bail;
 
 use crate::output::complain;
 use crate::session::Session;
+use crate::source::{Abilities, Source};
 use crate::table::args::TableArgs;
 use crate::table::filter::Selection;
 use crate::table::names::Names;
 use crate::table::row::Context;
-use crate::top::state::{self, App, NO_EVENTS, Settings};
-use crate::top::worker::Watched;
-use crate::top::{batch, keys, live};
+use crate::top::batch::{self, Form};
+use crate::top::state::{self, App, Settings};
+use crate::top::worker::{self, Proc, Watched};
+use crate::top::{keys, live};
 use crate::values::parse_seconds;
 
 /// Show a live, full-screen process list
@@ -40,6 +42,11 @@ pub struct Args {
     #[arg(short, long)]
     pub batch: bool,
 
+    /// In batch mode, print comma-separated values, with the number and the time of the refresh in
+    /// front of each row
+    #[arg(long, requires = "batch", conflicts_with_all = ["tree", "transient"])]
+    pub csv: bool,
+
     /// Exit after N refreshes
     #[arg(short = 'n', long, value_name = "N")]
     count: Option<u64>,
@@ -55,33 +62,66 @@ pub struct Args {
 const EXAMPLES: &str = "\
 Examples:
   procmonctl top --sort -rss -u www-data
-  procmonctl top --batch -n 2 -d 5 >processes.txt";
+  procmonctl top --batch -n 2 -d 5 >processes.txt
+  procmonctl top --batch --csv -d 10 -p 4711 -o pid,cpu,rss >>4711.csv
+  procmonctl top --source proc";
 
 impl Args {
     pub fn run(self, session: &Session) -> anyhow::Result<()> {
-        let device = session.open_to_read()?;
-        let info = device.info()?;
-        let source = Watched::new(device);
+        let source = Source::open(self.table.source, session, "top")?;
+        let abilities = source.abilities()?;
+        match source {
+            Source::Module(device) => {
+                let source = Watched::new(device);
+                let has_events = source.has_events();
+                let app = self.app(abilities, has_events)?;
+                self.show(source, app, session)
+            }
+            Source::Proc => {
+                let mut app = self.app(abilities, false)?;
+                app.reads_proc = true;
+                self.show(Proc, app, session)
+            }
+        }
+    }
+
+    fn app(&self, abilities: Abilities, has_events: bool) -> anyhow::Result<App> {
+        let table = &self.table;
         let names = Names::read();
-        let selection = Selection::new(self.table.filters, self.table.threads, &names)?;
+        let selection = Selection::new(table.filters.clone(), table.threads, &names)?;
         let settings = Settings {
             selection,
-            groups: info.groups,
-            has_arguments: info.arguments,
-            columns: self.table.columns,
-            order: self.table.sort,
-            is_tree: self.table.tree,
+            groups: abilities.groups,
+            has_arguments: abilities.arguments,
+            columns: table.columns.clone(),
+            order: table.sort,
+            is_tree: table.tree,
             delay: self.delay,
-            has_events: source.has_events(),
-            shows_transients: self.transient && source.has_events(),
+            has_events,
+            shows_transients: self.transient && has_events,
         };
-        let is_in_vain = self.transient && !source.has_events();
-        let mut app = App::new(settings, Context::new(Duration::ZERO, names));
+        Ok(App::new(settings, Context::new(Duration::ZERO, names)))
+    }
+
+    fn show(
+        &self,
+        source: impl worker::Source,
+        mut app: App,
+        session: &Session,
+    ) -> anyhow::Result<()> {
+        let is_in_vain = self.transient && !app.shows_transients;
         if self.batch {
             if is_in_vain {
-                complain(NO_EVENTS);
+                complain(app.no_events());
             }
-            return batch::run(source, app, self.count, &session.out);
+            let form = if self.csv {
+                Form::Csv
+            } else if session.out.is_json() {
+                Form::Json
+            } else {
+                Form::Text
+            };
+            return batch::run(source, app, self.count, form, &session.out);
         }
         if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
             bail!("top needs a terminal; use --batch for pipes and files");
@@ -89,7 +129,7 @@ impl Args {
         if env::var_os("TERM").is_some_and(|kind| kind == "dumb") {
             bail!("the terminal cannot move its cursor (TERM=dumb); use --batch");
         }
-        app.message = is_in_vain.then(|| NO_EVENTS.to_owned());
+        app.message = is_in_vain.then(|| app.no_events().to_owned());
         live::run(source, app, self.count)
     }
 }

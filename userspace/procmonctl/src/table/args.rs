@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use super::columns::{COLUMNS, Column, DEFAULT};
 use super::filter::Filters;
 use super::order::Order;
+use crate::source::SourceName;
 
 /// Columns, rows and order of a table. The defaults are those of `ps`.
 #[derive(Args, Debug)]
@@ -32,6 +33,10 @@ pub struct TableArgs {
     /// One line for each thread
     #[arg(short = 'T', long)]
     pub threads: bool,
+
+    /// The source of the values
+    #[arg(long, value_enum, value_name = "SOURCE", default_value_t)]
+    pub source: SourceName,
 }
 
 /// Returns the parser of a column's key, which lists all columns in the help.

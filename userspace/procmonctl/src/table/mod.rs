@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tables of processes: columns, filters, order, tree, and their text and JSON.
+//! Tables of processes: columns, filters, order, tree, and their text, JSON and CSV.
 
 pub mod args;
 pub mod columns;
+pub mod csv;
 pub mod document;
 pub mod filter;
 pub mod identity;

@@ -10,7 +10,7 @@ use super::input::Input;
 use super::keys::{self, Action, Key};
 use super::menu::{Choice, Menu, Outcome};
 use super::prompt::{Prompt, Purpose};
-use super::state::{App, Mode, NO_EVENTS};
+use super::state::{App, Mode};
 use crate::table::columns::{COLUMNS, Column};
 use crate::table::render::Side;
 use crate::text::printable;
@@ -111,7 +111,7 @@ impl App {
                 self.details_first = 0;
             }
             Action::Transients if !self.has_events => {
-                self.message = Some(NO_EVENTS.to_owned());
+                self.message = Some(self.no_events().to_owned());
             }
             Action::Transients => self.shows_transients = !self.shows_transients,
             Action::DetailsUp | Action::DetailsDown if !self.shows_details => {

@@ -3,12 +3,15 @@
 //! Batch mode: output without a screen.
 
 use std::os::unix::process::ExitStatusExt;
-use std::thread;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Instant;
 
+use anyhow::bail;
 use procmon::Snapshot;
 use serde::Serialize;
 
+use super::event::Event;
+use super::signals::{self, Signals};
 use super::state::App;
 use super::turnover::Transient;
 use super::usage::Process;
@@ -16,7 +19,9 @@ use super::view;
 use super::worker::Source;
 use crate::clock::nanoseconds;
 use crate::output::Output;
+use crate::table::csv;
 use crate::table::document::Document as TableDocument;
+use crate::table::row::Row;
 use crate::table::value::Value;
 use crate::text::base64;
 
@@ -89,48 +94,92 @@ impl<'a> From<&'a Transient> for Ended<'a> {
     }
 }
 
-/// Prints all processes at each refresh.
+/// The form of the output.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    Text,
+    Json,
+    Csv,
+}
+
+/// Prints all processes at each refresh. Signals take effect between two of them.
 pub fn run(
     mut source: impl Source,
     mut app: App,
     count: Option<u64>,
+    form: Form,
     out: &Output,
 ) -> anyhow::Result<()> {
+    let (sender, events) = mpsc::channel();
+    let signals = Signals::watch(sender)?;
     let mut buffer = Snapshot::default();
     let mut next = Instant::now();
     let mut shown = 0;
     while count.is_none_or(|count| shown < count) {
-        if shown > 0 {
-            thread::sleep(next.saturating_duration_since(Instant::now()));
-            if !out.is_json() {
-                out.bytes(b"\n")?;
-            }
-        }
+        wait(next, &signals, &events)?;
         next = Instant::now() + app.delay;
         let refresh = source.snapshot(&app.options(), buffer)?;
         app.update(&refresh.snapshot, refresh.system, refresh.turnover);
         app.events_error = refresh.events_error;
         buffer = refresh.snapshot;
-        if out.is_json() {
-            print_document(&app, out)?;
-        } else {
-            out.bytes(view::text(&app).as_bytes())?;
-        }
         shown += 1;
+        match form {
+            Form::Text => print_text(&app, shown, out)?,
+            Form::Json => print_document(&app, out)?,
+            Form::Csv => print_csv(&app, shown, out)?,
+        }
     }
     Ok(())
 }
 
-fn print_document(app: &App, out: &Output) -> anyhow::Result<()> {
+/// Waits for the next refresh.
+fn wait(until: Instant, signals: &Signals, events: &Receiver<Event>) -> anyhow::Result<()> {
+    loop {
+        match events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Event::Signal(signal)) => {
+                signals.notice();
+                if signals::is_active(signal) {
+                    signals::act(signal)?;
+                }
+            }
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout) => return Ok(()),
+            Err(RecvTimeoutError::Disconnected) => {
+                bail!("the thread that waits for signals has ended")
+            }
+        }
+    }
+}
+
+fn print_text(app: &App, number: u64, out: &Output) -> anyhow::Result<()> {
+    let separator = if number > 1 { "\n" } else { "" };
+    out.bytes(format!("{separator}{}", view::text(app)).as_bytes())
+}
+
+fn print_csv(app: &App, number: u64, out: &Output) -> anyhow::Result<()> {
     let columns = app.columns();
-    let rows: Vec<_> = app
-        .lines()
+    let mut text = Vec::new();
+    if number == 1 {
+        text = csv::keys(&["refresh", "wall_time"], &columns)?;
+    }
+    let time = app.context.clock.at(app.context.now);
+    let before = [number.to_string(), time.to_string()];
+    text.extend(csv::lines(&before, &rows(app), &columns, &app.context)?);
+    out.bytes(&text)
+}
+
+fn rows(app: &App) -> Vec<Row<'_>> {
+    app.lines()
         .iter()
         .filter_map(|line| app.process(line))
         .map(Process::row)
-        .collect();
+        .collect()
+}
+
+fn print_document(app: &App, out: &Output) -> anyhow::Result<()> {
+    let columns = app.columns();
     out.print_json(&Document {
-        table: TableDocument::new(&rows, &columns, &app.context),
+        table: TableDocument::new(&rows(app), &columns, &app.context),
         system: Numbers {
             load: app.system.load,
             cpu: app.processes.has_interval().then_some(app.busy),

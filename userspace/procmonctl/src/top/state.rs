@@ -28,8 +28,11 @@ pub const COLUMNS: [&str; 9] = [
 /// The number of bytes of a command line that is shown and searched.
 const ARGUMENTS: u32 = 512;
 
-/// The message where processes that came and went cannot be listed.
-pub const NO_EVENTS: &str = "the module does not tell what came and went";
+/// The message where a module does not tell of events.
+const NO_EVENTS: &str = "the module does not tell what came and went";
+
+/// The same where there is no module.
+const NO_EVENTS_IN_PROC: &str = "/proc does not tell what came and went";
 
 /// The receiver of keys.
 #[derive(Debug, Default)]
@@ -84,6 +87,8 @@ pub struct App {
     pub is_paused: bool,
     pub shows_details: bool,
     pub(super) has_events: bool,
+    /// Whether the snapshots are from /proc.
+    pub reads_proc: bool,
     /// Whether the processes that came and went are listed.
     pub shows_transients: bool,
     /// First line of the help on the screen.
@@ -140,6 +145,7 @@ impl App {
             is_paused: false,
             shows_details: false,
             has_events: settings.has_events,
+            reads_proc: false,
             shows_transients: settings.shows_transients,
             help_first: 0,
             details_first: 0,
@@ -168,6 +174,15 @@ impl App {
     pub fn options(&self) -> SnapshotOptions {
         let arguments = if self.has_arguments { ARGUMENTS } else { 0 };
         self.selection.options(self.groups).arguments(arguments)
+    }
+
+    /// Returns the message where processes that came and went cannot be listed.
+    pub fn no_events(&self) -> &'static str {
+        if self.reads_proc {
+            NO_EVENTS_IN_PROC
+        } else {
+            NO_EVENTS
+        }
     }
 
     /// Returns the columns of the table. The one that rows are sorted by is always among them.

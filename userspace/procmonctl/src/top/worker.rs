@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use procmon::{Device, Snapshot, SnapshotOptions};
+use procmon::{Device, Snapshot, SnapshotOptions, proc};
 
 use super::event::{Answer, Event, Refresh};
 use super::system::System;
@@ -79,6 +79,21 @@ impl Source for Watched {
             system: System::read(),
             turnover,
             events_error: self.error.clone(),
+        })
+    }
+}
+
+/// `/proc`, which tells of no events.
+pub struct Proc;
+
+impl Source for Proc {
+    fn snapshot(&mut self, options: &SnapshotOptions, mut buffer: Snapshot) -> Answer {
+        proc::snapshot_into(options, &mut buffer)?;
+        Ok(Refresh {
+            snapshot: buffer,
+            system: System::read(),
+            turnover: None,
+            events_error: None,
         })
     }
 }

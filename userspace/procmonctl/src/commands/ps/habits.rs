@@ -8,18 +8,17 @@ use std::vec::IntoIter;
 use crate::table::columns::Column;
 
 /// The columns of `ps u`, `ps -f` and `ps -l`, as far as there are such.
-const USER_FORMAT: &str = "user,pid,cpu,vsize,rss,state,started,time,comm";
-const FULL_FORMAT: &str = "user,pid,ppid,started,time,comm";
-const LONG_FORMAT: &str = "flags,state,uid,pid,ppid,nice,vsize,time,comm";
+const USER_FORMAT: &str = "user,pid,cpu,mem,vsize,rss,tty,state,started,time,args";
+const FULL_FORMAT: &str = "user,pid,ppid,started,tty,time,args";
+const LONG_FORMAT: &str = "flags,state,uid,pid,ppid,nice,vsize,tty,time,comm";
 
 /// Names of columns in procps, each with the nearest one here.
 const COLUMNS: &[(&str, &str)] = &[
     ("%cpu", "cpu"),
-    ("%mem", "rss"),
-    ("args", "comm"),
+    ("%mem", "mem"),
     ("cls", "policy"),
-    ("cmd", "comm"),
-    ("command", "comm"),
+    ("cmd", "args"),
+    ("command", "args"),
     ("cputime", "time"),
     ("etime", "age"),
     ("f", "flags"),
@@ -31,7 +30,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("ni", "nice"),
     ("nlwp", "threads"),
     ("pcpu", "cpu"),
-    ("pmem", "rss"),
+    ("pmem", "mem"),
     ("psr", "last-cpu"),
     ("rsz", "rss"),
     ("ruser", "user"),

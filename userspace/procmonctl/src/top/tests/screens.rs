@@ -181,6 +181,19 @@ fn a_module_without_events_is_told_of() {
     assert!(!lines.join("\n").contains("Came and went"), "{lines:?}");
 }
 
+#[test]
+fn the_head_says_where_snapshots_are_from() {
+    let mut app = shown();
+    assert!(!screen(&mut app, 80, 24)[2].contains("/proc"));
+    app.reads_proc = true;
+    app.has_events = false;
+    let head = screen(&mut app, 80, 24)[2].clone();
+    assert!(head.contains("in use, from /proc without events"), "{head}");
+    press(&mut app, &[KeyCode::Char('E')]);
+    let lines = screen(&mut app, 80, 24);
+    assert!(lines[23].starts_with("/proc does not tell what came and went"));
+}
+
 fn many(count: i32) -> App {
     let records: Vec<_> = (1..=count).map(|pid| process(pid, 0, "p", 0)).collect();
     app(&records, 60)

@@ -106,6 +106,9 @@ fn header(app: &App) -> [Vec<String>; 3] {
         bytes_text(app.system.memory_used),
         bytes_text(app.system.memory),
     )];
+    if app.reads_proc {
+        third.push("from /proc without events".to_owned());
+    }
     if let Some(turnover) = &app.turnover {
         third.extend([
             format!("{}{} started", at_least(turnover), turnover.started),
