@@ -13,6 +13,8 @@ use serde::Serialize;
 use super::event::Event;
 use super::signals::{self, Signals};
 use super::state::App;
+use super::system::cpu::{Cpu, Usage};
+use super::system::pressure::Pressure;
 use super::turnover::Transient;
 use super::usage::Process;
 use super::view;
@@ -40,8 +42,52 @@ struct Numbers {
     load: [f64; 3],
     /// CPU use since the previous refresh, in percent of all CPUs; null at first.
     cpu: Option<f64>,
+    /// Those that are online; null at first.
+    cpus: Option<Vec<CpuNumbers>>,
     memory: u64,
     memory_used: u64,
+    memory_cache: u64,
+    swap: u64,
+    swap_used: u64,
+    /// Each resource is null if the kernel does not have it.
+    pressure: Pressure,
+}
+
+impl Numbers {
+    fn new(app: &App) -> Self {
+        let system = &app.system;
+        let has_interval = app.processes.has_interval();
+        let cpus = app.cpus.each.iter().map(CpuNumbers::from);
+        Self {
+            load: system.load,
+            cpu: has_interval.then(|| app.cpus.all.busy()),
+            cpus: has_interval.then(|| cpus.collect()),
+            memory: system.memory.total,
+            memory_used: system.memory.used,
+            memory_cache: system.memory.cache,
+            swap: system.memory.swap,
+            swap_used: system.memory.swap_used,
+            pressure: system.pressure,
+        }
+    }
+}
+
+/// A CPU, with its use since the previous refresh, in percent; null if it was offline.
+#[derive(Serialize)]
+struct CpuNumbers {
+    number: u32,
+    busy: Option<f64>,
+    kinds: Option<Usage>,
+}
+
+impl From<&Cpu> for CpuNumbers {
+    fn from(cpu: &Cpu) -> Self {
+        Self {
+            number: cpu.number,
+            busy: cpu.usage.map(|usage| usage.busy()),
+            kinds: cpu.usage,
+        }
+    }
 }
 
 /// The turnover since the previous refresh.
@@ -180,12 +226,7 @@ fn print_document(app: &App, out: &Output) -> anyhow::Result<()> {
     let columns = app.columns();
     out.print_json(&Document {
         table: TableDocument::new(&rows(app), &columns, &app.context),
-        system: Numbers {
-            load: app.system.load,
-            cpu: app.processes.has_interval().then_some(app.busy),
-            memory: app.system.memory,
-            memory_used: app.system.memory_used,
-        },
+        system: Numbers::new(app),
         turnover: app.turnover.as_ref().map(|turnover| Counts {
             started: turnover.started,
             ended: turnover.ended,

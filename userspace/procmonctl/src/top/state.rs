@@ -11,6 +11,7 @@ use procmon::{Snapshot, SnapshotOptions};
 use super::menu::Menu;
 use super::prompt::Prompt;
 use super::system::System;
+use super::system::cpu::CpuUse;
 use super::turnover::{Transient, Turnover};
 use super::usage::{Identity, Process, Processes};
 use crate::table::columns::Column;
@@ -116,8 +117,8 @@ pub struct App {
 
     pub context: Context,
     pub system: System,
-    /// Use of all CPUs since the last refresh, in percent.
-    pub busy: f64,
+    /// Use of the CPUs since the last refresh.
+    pub cpus: CpuUse,
     pub processes: Processes,
     /// The turnover since the last refresh, if it is known.
     pub turnover: Option<Turnover>,
@@ -160,7 +161,7 @@ impl App {
             widths: HashMap::new(),
             context,
             system: System::default(),
-            busy: 0.0,
+            cpus: CpuUse::default(),
             processes: Processes::default(),
             turnover: None,
             total: Turnover::default(),
@@ -203,7 +204,7 @@ impl App {
         self.turnover = turnover;
         self.processes.update(snapshot);
         self.context.refresh(snapshot);
-        self.busy = system.busy_since(&self.system);
+        self.cpus = system.cpus.since(&self.system.cpus);
         self.system = system;
         let tagged = std::mem::take(&mut self.tagged);
         if !tagged.is_empty() {

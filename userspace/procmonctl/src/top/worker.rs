@@ -11,7 +11,7 @@ use anyhow::anyhow;
 use procmon::{Device, Snapshot, SnapshotOptions, proc};
 
 use super::event::{Answer, Event, Refresh};
-use super::system::System;
+use super::system::Reader;
 use super::turnover::{self, Turnover, TurnoverMeter};
 
 /// A source of snapshots.
@@ -23,6 +23,7 @@ pub trait Source: Send + 'static {
 /// A device whose events are read together with its snapshots.
 pub struct Watched {
     device: Device,
+    system: Reader,
     /// None without events.
     meter: Option<TurnoverMeter>,
     /// The reason for which events are read no more.
@@ -36,6 +37,7 @@ impl Watched {
         let has_events = device.events(&turnover::options()).is_ok();
         Self {
             device,
+            system: Reader::new(),
             meter: has_events.then(TurnoverMeter::default),
             error: None,
         }
@@ -76,7 +78,7 @@ impl Source for Watched {
         });
         Ok(Refresh {
             snapshot: buffer,
-            system: System::read(),
+            system: self.system.read(),
             turnover,
             events_error: self.error.clone(),
         })

@@ -73,7 +73,7 @@ fn header(app: &App) -> [Vec<String>; 3] {
     let mut first = vec![
         format!("up {}", time_text(app.context.now)),
         format!("load {one:.2} {five:.2} {fifteen:.2}"),
-        format!("CPUs {:.1} % busy", app.busy),
+        format!("CPUs {:.1} % busy", app.cpus.all.busy()),
     ];
     if let Some(own) = app.own_cpu() {
         first.push(format!("top itself {own:.1} %"));
@@ -103,8 +103,8 @@ fn header(app: &App) -> [Vec<String>; 3] {
 
     let mut third = vec![format!(
         "memory {} of {} in use",
-        bytes_text(app.system.memory_used),
-        bytes_text(app.system.memory),
+        bytes_text(app.system.memory.used),
+        bytes_text(app.system.memory.total),
     )];
     if app.reads_proc {
         third.push("from /proc without events".to_owned());

@@ -246,9 +246,10 @@ fn top_in_batch_mode() {
         assert!(range.contains(&cpu), "{cpu}, not {expected}");
         let busy = document["system"]["cpu"].as_f64().unwrap();
         assert!((0.0..=100.0).contains(&busy), "{busy}");
-        assert_eq!(document["system"]["memory"], memory());
+        check_system(&document["system"]);
     }
     assert_eq!(documents[0]["system"]["cpu"], Value::Null);
+    assert_eq!(documents[0]["system"]["cpus"], Value::Null);
     bee.kill();
 
     for arguments in [&["--json", "top"][..], &["top", "--json"]] {
@@ -260,10 +261,32 @@ fn top_in_batch_mode() {
     }
 }
 
-/// Returns the size of all memory, in bytes.
-fn memory() -> u64 {
+/// Compares numbers that do not change with those of `/proc`.
+fn check_system(system: &Value) {
+    assert_eq!(system["memory"], meminfo("MemTotal:"));
+    assert_eq!(system["swap"], meminfo("SwapTotal:"));
+    let cpus = system["cpus"].as_array().unwrap().iter();
+    let numbers: Vec<_> = cpus.map(|cpu| cpu["number"].as_u64().unwrap()).collect();
+    let stat = fs::read_to_string("/proc/stat").unwrap();
+    let names = stat.lines().filter_map(|line| line.strip_prefix("cpu"));
+    let online: Vec<u64> = names
+        .filter_map(|line| line.split(' ').next()?.parse().ok())
+        .collect();
+    assert_eq!(numbers, online);
+    for resource in ["cpu", "memory", "io"] {
+        let known = fs::read_to_string(format!("/proc/pressure/{resource}")).is_ok();
+        assert_eq!(
+            system["pressure"][resource].is_object(),
+            known,
+            "{resource}"
+        );
+    }
+}
+
+/// Returns an amount of memory in `/proc/meminfo`, in bytes.
+fn meminfo(key: &str) -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap();
-    let line = text.lines().find(|line| line.starts_with("MemTotal:"));
+    let line = text.lines().find(|line| line.starts_with(key));
     let kilobytes = line.unwrap().split_whitespace().nth(1);
     kilobytes.unwrap().parse::<u64>().unwrap() * 1024
 }
