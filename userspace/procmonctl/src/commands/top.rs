@@ -16,9 +16,10 @@ use crate::table::filter::Selection;
 use crate::table::names::Names;
 use crate::table::row::Context;
 use crate::top::batch::{self, Form};
+use crate::top::look::Look;
 use crate::top::state::{self, App, Settings};
 use crate::top::worker::{self, Proc, Watched};
-use crate::top::{keys, live};
+use crate::top::{keys, live, theme};
 use crate::values::parse_seconds;
 
 /// Show a live, full-screen process list
@@ -55,6 +56,14 @@ pub struct Args {
     #[arg(short = 'E', long)]
     transient: bool,
 
+    /// Colours of the screen; without the option as many as the terminal has, or none with NO_COLOR
+    #[arg(long, value_name = "NAME", value_enum)]
+    theme: Option<theme::Name>,
+
+    /// ASCII characters only, as in a locale without UTF-8
+    #[arg(long)]
+    ascii: bool,
+
     #[command(flatten)]
     pub table: TableArgs,
 }
@@ -80,7 +89,7 @@ impl Args {
             Source::Proc => {
                 let mut app = self.app(abilities, false)?;
                 app.reads_proc = true;
-                self.show(Proc, app, session)
+                self.show(Proc::new(), app, session)
             }
         }
     }
@@ -89,6 +98,11 @@ impl Args {
         let table = &self.table;
         let names = Names::read();
         let selection = Selection::new(table.filters.clone(), table.threads, &names)?;
+        let mut look = Look::new(self.theme, self.ascii, |name| env::var_os(name));
+        if self.batch {
+            // As that of ps, the text does not depend on the locale.
+            look.is_ascii = self.ascii;
+        }
         let settings = Settings {
             selection,
             groups: abilities.groups,
@@ -99,6 +113,7 @@ impl Args {
             delay: self.delay,
             has_events,
             shows_transients: self.transient && has_events,
+            look,
         };
         Ok(App::new(settings, Context::new(Duration::ZERO, names)))
     }

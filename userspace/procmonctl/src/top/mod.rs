@@ -3,11 +3,13 @@
 //! The live process list: its state, its keys, and its view on a screen or in a file.
 
 mod act;
+mod ascii;
 pub mod batch;
 mod event;
 mod input;
 pub mod keys;
 pub mod live;
+pub mod look;
 mod menu;
 mod prompt;
 mod screen;
@@ -16,6 +18,7 @@ pub mod state;
 mod system;
 #[cfg(test)]
 mod tests;
+pub mod theme;
 mod turnover;
 mod usage;
 mod view;

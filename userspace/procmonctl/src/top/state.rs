@@ -8,6 +8,8 @@ use std::time::Duration;
 use procmon::snapshot::{Groups, Record};
 use procmon::{Snapshot, SnapshotOptions};
 
+use super::ascii;
+use super::look::Look;
 use super::menu::Menu;
 use super::prompt::Prompt;
 use super::system::System;
@@ -67,6 +69,7 @@ pub struct Settings {
     /// Whether the module tells of the starts and ends of processes.
     pub has_events: bool,
     pub shows_transients: bool,
+    pub look: Look,
 }
 
 /// The state of the program.
@@ -87,6 +90,7 @@ pub struct App {
     pub user: Option<u32>,
     pub is_paused: bool,
     pub shows_details: bool,
+    pub look: Look,
     pub(super) has_events: bool,
     /// Whether the snapshots are from /proc.
     pub reads_proc: bool,
@@ -145,6 +149,7 @@ impl App {
             user: None,
             is_paused: false,
             shows_details: false,
+            look: settings.look,
             has_events: settings.has_events,
             reads_proc: false,
             shows_transients: settings.shows_transients,
@@ -228,6 +233,11 @@ impl App {
         } else {
             Vec::new()
         };
+        if self.look.is_ascii {
+            for prefix in &mut prefixes {
+                *prefix = ascii::prefix(prefix);
+            }
+        }
         prefixes.resize(rows.len(), String::new());
         self.lines = rows
             .iter()
@@ -299,7 +309,7 @@ impl App {
 
     /// Returns the text of a cell.
     pub fn cell(&self, row: &Row, prefix: &str, column: &Column) -> String {
-        column.cell(row, prefix, &self.context)
+        self.look.text(column.cell(row, prefix, &self.context))
     }
 
     /// Returns the selected process.

@@ -86,14 +86,24 @@ impl Source for Watched {
 }
 
 /// `/proc`, which tells of no events.
-pub struct Proc;
+pub struct Proc {
+    system: Reader,
+}
+
+impl Proc {
+    pub fn new() -> Self {
+        Self {
+            system: Reader::new(),
+        }
+    }
+}
 
 impl Source for Proc {
     fn snapshot(&mut self, options: &SnapshotOptions, mut buffer: Snapshot) -> Answer {
         proc::snapshot_into(options, &mut buffer)?;
         Ok(Refresh {
             snapshot: buffer,
-            system: System::read(),
+            system: self.system.read(),
             turnover: None,
             events_error: None,
         })

@@ -2,6 +2,7 @@
 
 //! Tests of `top` without a kernel: effects of keys, and screens.
 
+mod look;
 mod pty;
 mod screens;
 mod turnover;
@@ -14,6 +15,7 @@ use termina::event::{KeyCode, KeyEvent, Modifiers};
 
 use super::act::Flow;
 use super::input::Input;
+use super::look::Look;
 use super::state::{App, COLUMNS, Mode, Settings};
 use super::system::System;
 use crate::table::columns::{self, Column};
@@ -43,6 +45,13 @@ pub fn process(pid: i32, ppid: i32, comm: &str, cpu_ms: u64) -> Record {
     raw.into()
 }
 
+/// The look on a terminal with UTF-8 and eight colours.
+fn look() -> Look {
+    Look::new(None, false, |name| {
+        (name == "LANG").then(|| "C.UTF-8".into())
+    })
+}
+
 pub fn empty_app() -> App {
     let settings = Settings {
         selection: Selection::new(Filters::default(), false, &Names::default()).unwrap(),
@@ -57,6 +66,7 @@ pub fn empty_app() -> App {
         delay: Duration::from_secs(1),
         has_events: true,
         shows_transients: false,
+        look: look(),
     };
     App::new(settings, Context::default())
 }

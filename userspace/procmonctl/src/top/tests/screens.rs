@@ -19,13 +19,13 @@ use crate::top::system::System;
 use crate::top::turnover::TurnoverMeter;
 use crate::top::{keys, view};
 
-fn buffer(app: &mut App, width: u16, height: u16) -> Buffer {
+pub fn buffer(app: &mut App, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| view::draw(app, frame)).unwrap();
     terminal.backend().buffer().clone()
 }
 
-fn screen(app: &mut App, width: u16, height: u16) -> Vec<String> {
+pub fn screen(app: &mut App, width: u16, height: u16) -> Vec<String> {
     let buffer = buffer(app, width, height);
     let lines = buffer.content().chunks(usize::from(width));
     lines
@@ -53,7 +53,7 @@ fn shown() -> App {
 }
 
 /// Returns a screen after a refresh before which three processes came and went, and one is gone.
-fn after_a_build() -> App {
+pub fn after_a_build() -> App {
     const SECOND: u64 = 1_000_000_000;
     let mut meter = TurnoverMeter::default();
     measure(&mut meter, 0, 60, &[(1, 1), (9, 9)], &[]);

@@ -4,7 +4,6 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph, Sparkline};
 use unicode_width::UnicodeWidthStr;
@@ -12,6 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::table::columns::{COLUMNS, Column};
 use crate::table::render::{Side, cut, pad};
 use crate::top::state::App;
+use crate::top::theme::Theme;
 use crate::top::usage::Process;
 
 /// The most important fields. The others follow in the order of the columns.
@@ -35,7 +35,10 @@ fn fields(app: &App, process: &Process) -> Vec<(&'static str, String)> {
     let row = process.row();
     first
         .chain(others)
-        .map(|column| (column.key, column.value(&row, &app.context).text()))
+        .map(|column| {
+            let text = column.value(&row, &app.context).text();
+            (column.key, app.look.text(text))
+        })
         .collect()
 }
 
@@ -142,12 +145,12 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     frame.render_widget(block, area);
     let lines: Vec<_> = lines.into_iter().skip(first).map(Line::from).collect();
     frame.render_widget(Paragraph::new(lines), fields_area);
-    draw_graph(process, frame, graph_area);
+    draw_graph(process, app.look.theme, frame, graph_area);
     app.details_first = first;
 }
 
 /// Draws the CPU use at the last refreshes. The newest one is on the right.
-fn draw_graph(process: &Process, frame: &mut Frame, area: Rect) {
+fn draw_graph(process: &Process, theme: &Theme, frame: &mut Frame, area: Rect) {
     if area.height < 2 {
         return;
     }
@@ -161,7 +164,7 @@ fn draw_graph(process: &Process, frame: &mut Frame, area: Rect) {
     let graph = Sparkline::default()
         .data(data)
         .max(most)
-        .style(Style::new().fg(Color::Green))
+        .style(theme.graph)
         .block(Block::new().title(title));
     frame.render_widget(graph, area);
 }

@@ -10,14 +10,15 @@ mod transients;
 use procmon::State;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Stylize;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
+use super::ascii;
 use super::keys::BAR;
 use super::prompt::Prompt;
 use super::state::{App, Mode};
+use super::theme::Theme;
 use super::turnover::Turnover;
 use crate::table::render::{Table, cut};
 use crate::table::value::{bytes_text, time_text};
@@ -62,8 +63,11 @@ pub fn draw(app: &mut App, frame: &mut Frame) {
     draw_footer(app, frame, footer);
     match &app.mode {
         Mode::Help => popup::draw_help(frame, &mut app.help_first),
-        Mode::Menu(menu) => popup::draw_menu(frame, menu),
+        Mode::Menu(menu) => popup::draw_menu(frame, menu, &app.look),
         Mode::Table | Mode::Prompt(_) => {}
+    }
+    if app.look.is_ascii {
+        ascii::replace(frame.buffer_mut());
     }
 }
 
@@ -145,22 +149,28 @@ fn join(parts: &[String], width: usize) -> String {
 }
 
 fn draw_header(app: &App, frame: &mut Frame, area: Rect) {
-    let lines = header(app).map(|parts| Line::from(join(&parts, usize::from(area.width))));
+    let lines =
+        header(app).map(|parts| Line::from(app.look.text(join(&parts, usize::from(area.width)))));
     frame.render_widget(Paragraph::new(lines.to_vec()), area);
 }
 
 fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
     if let Mode::Prompt(prompt) = &app.mode {
-        return draw_prompt(prompt, app.message.as_deref(), frame, area);
+        return draw_prompt(prompt, app.message.as_deref(), app.look.theme, frame, area);
     }
     let width = usize::from(area.width);
-    let mut status = status(app);
+    let theme = app.look.theme;
+    let mut status = app.look.text(status(app));
     let late = app.is_late.map(|time| {
         let seconds = time.as_secs();
         format!("the kernel has not answered for {seconds} s")
     });
-    let message = app.message.as_deref().or(late.as_deref());
-    if let Some(message) = message {
+    let message = app
+        .message
+        .clone()
+        .or(late)
+        .map(|message| app.look.text(message));
+    if let Some(message) = &message {
         // The message has precedence over the status.
         if message.width() + 1 + status.width() > width {
             status.clear();
@@ -173,14 +183,20 @@ fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
     ])
     .areas(area);
     let line = match message {
-        Some(message) => Line::from(message.bold()),
-        None => key_bar(usize::from(left.width)),
+        Some(message) => Line::styled(message, theme.message),
+        None => key_bar(theme, usize::from(left.width)),
     };
     frame.render_widget(line, left);
     frame.render_widget(Line::from(status), right);
 }
 
-fn draw_prompt(prompt: &Prompt, message: Option<&str>, frame: &mut Frame, area: Rect) {
+fn draw_prompt(
+    prompt: &Prompt,
+    message: Option<&str>,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+) {
     let title = prompt.purpose.title();
     let width = usize::from(area.width).saturating_sub(title.width() + 1);
     let scroll = prompt.input.visual_scroll(width);
@@ -191,7 +207,7 @@ fn draw_prompt(prompt: &Prompt, message: Option<&str>, frame: &mut Frame, area: 
     });
     let mut line = Line::from(format!("{title}{}", text.collect::<String>()));
     if let Some(message) = message {
-        line.push_span(format!("  {message}").bold());
+        line.push_span(Span::styled(format!("  {message}"), theme.message));
     }
     frame.render_widget(line, area);
     let place = title.width() + prompt.input.visual_cursor().saturating_sub(scroll);
@@ -227,15 +243,15 @@ fn status(app: &App) -> String {
 }
 
 /// Returns as many of the most important keys as fit.
-fn key_bar(width: usize) -> Line<'static> {
+fn key_bar(theme: &Theme, width: usize) -> Line<'static> {
     let mut line = Line::default();
     for (key, text) in BAR {
         // With a space after each.
         if line.width() + key.width() + text.width() + 1 > width {
             break;
         }
-        line.push_span(Span::from(key).bold());
-        line.push_span(Span::from(text).reversed());
+        line.push_span(Span::styled(key, theme.key));
+        line.push_span(Span::styled(text, theme.effect));
         line.push_span(" ");
     }
     line

@@ -4,13 +4,13 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, List, ListState, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use crate::table::render::{Side, pad};
 use crate::top::keys::BINDINGS;
+use crate::top::look::Look;
 use crate::top::menu::Menu;
 
 /// Returns an area in the middle for text of this size, as far as it fits the screen.
@@ -53,9 +53,10 @@ pub fn draw_help(frame: &mut Frame, first: &mut usize) {
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
-pub fn draw_menu(frame: &mut Frame, menu: &Menu) {
-    let texts = menu.entries.iter().map(|(text, _)| text.as_str());
-    let widest = texts.clone().map(UnicodeWidthStr::width).max();
+pub fn draw_menu(frame: &mut Frame, menu: &Menu, look: &Look) {
+    let texts = menu.entries.iter().map(|(text, _)| look.text(text.clone()));
+    let texts: Vec<_> = texts.collect();
+    let widest = texts.iter().map(|text| text.width()).max();
     let area = middle(
         frame,
         widest.unwrap_or(0).max(menu.title.width() + 2),
@@ -69,7 +70,7 @@ pub fn draw_menu(frame: &mut Frame, menu: &Menu) {
     }
     let list = List::new(texts)
         .block(block)
-        .highlight_style(Style::new().reversed());
+        .highlight_style(look.theme.selected);
     let mut state = ListState::default().with_selected(Some(menu.place));
     frame.render_widget(Clear, area);
     frame.render_stateful_widget(list, area, &mut state);

@@ -4,7 +4,6 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Rect};
-use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::Line;
 use ratatui::widgets::{
     Cell, Row, Scrollbar, ScrollbarOrientation, ScrollbarState, Table, TableState,
@@ -13,7 +12,6 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::table::columns::Column;
 use crate::table::render::Side;
-use crate::table::style::style_of;
 use crate::top::state::{self, App};
 use crate::top::usage::Process;
 
@@ -86,6 +84,7 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     body.width -= u16::from(has_bar);
 
     grow(app);
+    let theme = app.look.theme;
     let columns = fitting(app, usize::from(body.width));
     let rows = app.lines().iter().skip(first).take(height);
     let rows: Vec<_> = rows
@@ -101,10 +100,10 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     });
     let mut table = Table::new(rows, constraints.collect::<Vec<_>>())
         .column_spacing(1)
-        .row_highlight_style(Style::new().reversed());
+        .row_highlight_style(theme.selected);
     if has_titles {
         let titles = columns.iter().map(|(column, _)| title(app, column));
-        table = table.header(Row::new(titles).style(Style::new().reversed().bold()));
+        table = table.header(Row::new(titles).style(theme.titles));
     }
     let selected = app
         .selected_place()
@@ -155,9 +154,10 @@ fn row(
             Cell::from(aligned(text, column.side))
         }
     });
-    let style = Style::from(style_of(&process.record));
+    let theme = app.look.theme;
+    let style = theme.state(&process.record);
     Row::new(cells).style(if app.is_tagged(process) {
-        style.fg(Color::Yellow).bold().underlined()
+        style.patch(theme.tagged)
     } else {
         style
     })
@@ -178,7 +178,7 @@ fn title(app: &App, column: &Column) -> Cell<'static> {
     }
     let line = aligned(text, column.side);
     Cell::from(if *column == *app.order.column {
-        line.underlined()
+        line.style(app.look.theme.sorted)
     } else {
         line
     })

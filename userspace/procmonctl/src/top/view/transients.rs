@@ -4,7 +4,6 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::{Style, Stylize};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph};
 
@@ -92,7 +91,7 @@ fn table<'a>(
     };
     let cells = |process| {
         columns()
-            .map(|column| (column.text)(app, process))
+            .map(|column| app.look.text((column.text)(app, process)))
             .collect()
     };
     Table::new(
@@ -120,12 +119,13 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     let inner = block.inner(area);
     let rows = usize::from(inner.height.saturating_sub(1));
     let width = Some(usize::from(inner.width));
+    let theme = app.look.theme;
     let table = table(app, app.transients(total).rev().take(rows), width);
     let lines = table.lines(width).enumerate();
     let lines: Vec<_> = lines
         .map(|(index, line)| match index {
-            0 => Line::from(line).bold(),
-            _ => Line::styled(line, Style::new().dim()),
+            0 => Line::styled(line, theme.heading),
+            _ => Line::styled(line, theme.ended),
         })
         .collect();
     frame.render_widget(Paragraph::new(lines).block(block), area);

@@ -2,6 +2,7 @@
 
 //! The command `procmonctl top`: its screen, its keys, and its care for the terminal.
 
+mod look;
 mod terminal;
 mod turnover;
 
@@ -190,18 +191,27 @@ fn top_without_a_screen() {
         80,
     );
     assert_eq!(top.end(), 0);
-    let output = String::from_utf8_lossy(&top.output);
-    // Of the sequences for colours, only those for the default ones.
+    assert_eq!(colors(&top.output), [] as [&str; 0]);
+}
+
+/// Returns the codes of colours in output, but for those of the default ones.
+fn colors(output: &[u8]) -> Vec<String> {
+    let output = String::from_utf8_lossy(output);
+    let mut colors = Vec::new();
     for sequence in output.split("\x1b[").skip(1) {
         let end = sequence.find(|c: char| c.is_ascii_alphabetic());
         let Some((codes, "m")) = end.map(|end| (&sequence[..end], &sequence[end..=end])) else {
             continue;
         };
-        for code in codes.split(';') {
-            let is_color = code.len() > 1 && code.starts_with(['3', '4', '9']);
-            assert!(!is_color || matches!(code, "39" | "49"), "{codes:?}");
-        }
+        let codes = codes.split(';');
+        let of_colors = codes.filter(|code| code.len() > 1 && code.starts_with(['3', '4', '9']));
+        colors.extend(
+            of_colors
+                .filter(|code| !matches!(*code, "39" | "49"))
+                .map(str::to_owned),
+        );
     }
+    colors
 }
 
 /// Batch mode prints text, or JSON with the CPU usage during the interval.

@@ -59,6 +59,7 @@ pub fn run(job: &Job, host: &mut Host, report: &mut Report) -> Result<()> {
                 None => shell.arg("-i"),
             };
             shell.envs([("TERM", kind.as_str()), ("PS1", "guest:\\w\\$ ")]);
+            shell.env("LANG", "C.UTF-8");
             return run_on_terminal(shell, *size, host, report);
         }
     }
