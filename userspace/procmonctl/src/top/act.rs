@@ -110,6 +110,10 @@ impl App {
                 self.shows_details = !self.shows_details;
                 self.details_first = 0;
             }
+            Action::Head => {
+                self.look.head = self.look.head.next();
+                self.message = Some(self.look.head.description().to_owned());
+            }
             Action::Transients if !self.has_events => {
                 self.message = Some(self.no_events().to_owned());
             }

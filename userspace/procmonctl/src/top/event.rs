@@ -23,10 +23,6 @@ pub type Answer = anyhow::Result<Refresh>;
 
 /// An event from one of the threads.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an answer comes once a refresh, and is taken apart at once"
-)]
 pub enum Event {
     /// The terminal sent bytes.
     Bytes(Vec<u8>),

@@ -19,6 +19,7 @@ pub enum Action {
     ScrollRight,
     Details,
     Transients,
+    Head,
     DetailsUp,
     DetailsDown,
     Help,
@@ -114,6 +115,7 @@ pub static BINDINGS: &[Binding] = bindings! {
     [char('[')] "[" "scroll these fields up" => Action::DetailsUp;
     [char(']')] "]" "scroll these fields down" => Action::DetailsDown;
     [char('E')] "E" "show or hide processes that came and went" => Action::Transients;
+    [char('#')] "#" "show more or less in the head" => Action::Head;
     [code(KeyCode::Escape)] "Esc" "close the fields, then end the filters" => Action::Back;
     [function(3), char('/')] "F3 /" "search for a name or PID" => Action::Search;
     [char('n')] "n" "find the next one" => Action::SearchNext;
@@ -162,7 +164,10 @@ pub fn help() -> String {
     }
     text.push_str(
         "\nThe arrow in the titles is at the column that the rows are sorted by. In the line for a \
-         filter or\nsearch, keys edit as in a shell.\n\nProcesses that came and \
+         filter or\nsearch, keys edit as in a shell.\n\nThe bars of CPUs have their time as user, \
+         nice, system, in interrupts, stolen by the\nhypervisor, and idle with IO pending, from \
+         left to right; that of memory what is used,\nand the cache. PSI is the time in which some \
+         tasks / all were stalled, in percent.\n\nProcesses that came and \
          went started and ended between two refreshes. Events tell of\nthem, as no snapshot has \
          them: procmonctl events shows them with their arguments.",
     );
@@ -239,6 +244,7 @@ mod tests {
             (char('I'), Action::Invert),
             (char('u'), Action::UserMenu),
             (char(' '), Action::Tag),
+            (char('#'), Action::Head),
             (function(1), Action::Help),
             (function(3), Action::Search),
             (function(4), Action::Filter),

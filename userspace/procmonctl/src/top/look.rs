@@ -1,10 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The look of the screen: its theme and its characters.
+//! The look of the screen: its theme, its characters, and the extent of its head.
 
 use std::ffi::{OsStr, OsString};
 
 use super::theme::{Name, Theme};
+
+/// The most that the head shows, as far as the screen has space.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Extent {
+    /// Text, bars and graphs of the past.
+    #[default]
+    Full,
+    /// Text and bars.
+    Bars,
+    /// Text.
+    Text,
+    None,
+}
+
+impl Extent {
+    /// Returns the next one in turn.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Full => Self::Bars,
+            Self::Bars => Self::Text,
+            Self::Text => Self::None,
+            Self::None => Self::Full,
+        }
+    }
+
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Full => "bars and graphs in the head",
+            Self::Bars => "bars in the head",
+            Self::Text => "text in the head",
+            Self::None => "no head",
+        }
+    }
+}
 
 /// The look of the screen.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +46,7 @@ pub struct Look {
     pub theme: &'static Theme,
     /// Whether the terminal shows ASCII only.
     pub is_ascii: bool,
+    pub head: Extent,
 }
 
 impl Look {
@@ -36,6 +71,7 @@ impl Look {
         Self {
             theme: name.theme(),
             is_ascii: is_ascii || !locale.is_some_and(|locale| is_utf8(&locale)),
+            head: Extent::default(),
         }
     }
 

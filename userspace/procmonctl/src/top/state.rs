@@ -14,6 +14,7 @@ use super::menu::Menu;
 use super::prompt::Prompt;
 use super::system::System;
 use super::system::cpu::CpuUse;
+use super::system::past::Past;
 use super::turnover::{Transient, Turnover};
 use super::usage::{Identity, Process, Processes};
 use crate::table::columns::Column;
@@ -123,6 +124,8 @@ pub struct App {
     pub system: System,
     /// Use of the CPUs since the last refresh.
     pub cpus: CpuUse,
+    /// Numbers of the system at the last refreshes.
+    pub past: Past,
     pub processes: Processes,
     /// The turnover since the last refresh, if it is known.
     pub turnover: Option<Turnover>,
@@ -167,6 +170,7 @@ impl App {
             context,
             system: System::default(),
             cpus: CpuUse::default(),
+            past: Past::default(),
             processes: Processes::default(),
             turnover: None,
             total: Turnover::default(),
@@ -211,6 +215,10 @@ impl App {
         self.context.refresh(snapshot);
         self.cpus = system.cpus.since(&self.system.cpus);
         self.system = system;
+        // The first use is that since boot.
+        if self.processes.has_interval() {
+            self.past.push(&self.system, self.cpus.all.busy());
+        }
         let tagged = std::mem::take(&mut self.tagged);
         if !tagged.is_empty() {
             let all = self.processes.iter().filter_map(Process::identity);

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 /// The number of kinds of CPU time, without idle time.
-const KINDS: usize = 6;
+pub const KINDS: usize = 6;
 
 /// Ticks since boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -76,6 +76,18 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Returns all kinds, in the order in which a bar has them.
+    pub fn kinds(&self) -> [f64; KINDS] {
+        [
+            self.user,
+            self.nice,
+            self.system,
+            self.irq,
+            self.steal,
+            self.iowait,
+        ]
+    }
+
     /// Returns the sum of all kinds in which the CPU is not idle.
     pub fn busy(&self) -> f64 {
         self.user + self.nice + self.system + self.irq + self.steal

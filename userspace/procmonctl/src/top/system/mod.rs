@@ -6,6 +6,7 @@
 
 pub mod cpu;
 pub mod memory;
+pub mod past;
 pub mod pressure;
 mod reader;
 

@@ -10,8 +10,9 @@ use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use termina::event::KeyCode;
 
+use super::head::{titles, update, with_cpus};
 use super::screens::{after_a_build, screen};
-use super::{app, press, process, show};
+use super::{press, process};
 use crate::top::look::Look;
 use crate::top::state::App;
 use crate::top::theme::Name;
@@ -60,19 +61,20 @@ fn on_all_screens(look: Look, check: impl Fn(&mut App, u16, u16)) {
     };
     let mut records = vec![process(1, 0, "init", 5), zombie.into()];
     records.extend((3..30).map(|pid| process(pid, 1, "\u{65e5}\u{672c}", 0)));
-    let shown = || {
+    let shown = |cpus| {
         let mut app = after_a_build();
         app.look = look;
         for seconds in 64..67 {
-            show(&mut app, &records, seconds);
+            update(&mut app, &records, cpus, seconds);
         }
         app
     };
     for (width, height) in [(40, 10), (80, 24), (100, 30), (200, 60)] {
-        check(&mut shown(), width, height);
+        check(&mut shown(2), width, height);
+        check(&mut shown(64), width, height);
     }
     for keys in ["E\r", "t", "?", "u", ".", "/\u{e4}", "\\\u{e4}", " x"] {
-        let mut app = shown();
+        let mut app = shown(2);
         for key in keys.chars() {
             let code = match key {
                 '\r' => KeyCode::Enter,
@@ -93,14 +95,17 @@ fn ascii_screens_have_no_other_characters() {
         let text = view::text(app);
         assert!(text.is_ascii(), "{text}");
     });
-    let records = [process(1, 0, "init", 0), process(2, 1, "s\u{f8}vn", 0)];
-    let mut app = app(&records, 60);
+    let mut app = with_cpus(64);
     app.look = look;
     app.is_tree = true;
+    let records = [process(1, 0, "init", 0), process(2, 1, "s\u{f8}vn", 0)];
+    update(&mut app, &records, 64, 71);
     press(&mut app, &[KeyCode::Char('N')]);
     let lines = screen(&mut app, 100, 30);
-    assert!(lines[3].starts_with("   PID^ USER"), "{lines:#?}");
-    assert!(lines[5].ends_with("+- s\\u{f8}vn"), "{lines:#?}");
+    assert!(lines[4].starts_with(" 0-63[***"), "{lines:#?}");
+    let titles = titles(&lines);
+    assert!(lines[titles].starts_with("   PID^ USER"), "{lines:#?}");
+    assert!(lines[titles + 2].ends_with("+- s\\u{f8}vn"), "{lines:#?}");
 }
 
 #[test]
@@ -113,8 +118,7 @@ fn mono_screens_have_no_colours() {
             assert_eq!(colors(&output), Vec::<String>::new(), "{output:?}");
         },
     );
-    let mut app = after_a_build();
-    press(&mut app, &[KeyCode::Char(' ')]);
+    let mut app = with_cpus(2);
     let colored = output(&mut app, 80, 24);
     assert!(!colors(&colored).is_empty(), "the test sees colours");
     app.look.theme = Name::Mono.theme();

@@ -2,6 +2,7 @@
 
 //! Tests of `top` without a kernel: effects of keys, and screens.
 
+mod head;
 mod look;
 mod pty;
 mod screens;

@@ -4,7 +4,8 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::{States, Theme};
+use super::{Fill, States, Theme};
+use crate::top::system::cpu::KINDS;
 
 const PLAIN: Style = Style::new();
 const BOLD: Style = PLAIN.add_modifier(Modifier::BOLD);
@@ -14,6 +15,21 @@ const UNDERLINED: Style = PLAIN.add_modifier(Modifier::UNDERLINED);
 
 /// The attributes of tagged rows, with which they differ in every theme.
 const TAGGED: Style = BOLD.add_modifier(Modifier::UNDERLINED);
+
+const fn fill(symbol: char, style: Style) -> Fill {
+    Fill { symbol, style }
+}
+
+/// Returns the parts of a bar that differ by colours alone.
+const fn bars<const N: usize>(colors: [Color; N]) -> [Fill; N] {
+    let mut fills = [fill('|', PLAIN); N];
+    let mut index = 0;
+    while index < N {
+        fills[index] = fill('|', PLAIN.fg(colors[index]));
+        index += 1;
+    }
+    fills
+}
 
 pub static MONO: Theme = BASE;
 
@@ -36,6 +52,18 @@ const BASE: Theme = Theme {
     heading: BOLD,
     ended: DIM,
     graph: PLAIN,
+    label: PLAIN,
+    value: BOLD,
+    cpu: [
+        fill('|', PLAIN),
+        fill('-', PLAIN),
+        fill('#', PLAIN),
+        fill('*', PLAIN),
+        fill('$', PLAIN),
+        fill('.', PLAIN),
+    ],
+    memory: [fill('|', PLAIN), fill(':', PLAIN)],
+    swap: fill('|', PLAIN),
 };
 
 /// The colours of roles that differ between themes.
@@ -46,9 +74,14 @@ struct Palette {
     zombie: Color,
     tagged: Color,
     graph: Color,
+    label: Color,
+    cpu: [Color; KINDS],
+    memory: [Color; 2],
+    swap: Color,
 }
 
 const fn colored(colors: &Palette) -> Theme {
+    let [swap] = bars([colors.swap]);
     Theme {
         tagged: TAGGED.fg(colors.tagged),
         states: States {
@@ -59,6 +92,10 @@ const fn colored(colors: &Palette) -> Theme {
             kernel_thread: DIM,
         },
         graph: PLAIN.fg(colors.graph),
+        label: PLAIN.fg(colors.label),
+        cpu: bars(colors.cpu),
+        memory: bars(colors.memory),
+        swap,
         ..BASE
     }
 }
@@ -70,6 +107,17 @@ pub static DEFAULT: Theme = colored(&Palette {
     zombie: Color::Magenta,
     tagged: Color::Yellow,
     graph: Color::Green,
+    label: Color::Cyan,
+    cpu: [
+        Color::Green,
+        Color::Blue,
+        Color::Red,
+        Color::Yellow,
+        Color::Cyan,
+        Color::Magenta,
+    ],
+    memory: [Color::Green, Color::Yellow],
+    swap: Color::Red,
 });
 
 pub static LIGHT: Theme = colored(&Palette {
@@ -79,6 +127,17 @@ pub static LIGHT: Theme = colored(&Palette {
     zombie: Color::Magenta,
     tagged: Color::Red,
     graph: Color::Blue,
+    label: Color::Blue,
+    cpu: [
+        Color::Blue,
+        Color::Cyan,
+        Color::Red,
+        Color::Magenta,
+        Color::Black,
+        Color::Green,
+    ],
+    memory: [Color::Blue, Color::Green],
+    swap: Color::Red,
 });
 
 /// The numbers are those of the colour cube of xterm, and of its greys.
@@ -92,6 +151,17 @@ pub static DARK_256: Theme = Theme {
         zombie: Color::Indexed(170),
         tagged: Color::Indexed(221),
         graph: Color::Indexed(74),
+        label: Color::Indexed(110),
+        cpu: [
+            Color::Indexed(114),
+            Color::Indexed(69),
+            Color::Indexed(203),
+            Color::Indexed(179),
+            Color::Indexed(80),
+            Color::Indexed(245),
+        ],
+        memory: [Color::Indexed(114), Color::Indexed(179)],
+        swap: Color::Indexed(203),
     })
 };
 
@@ -109,5 +179,16 @@ pub static DARK_TRUECOLOR: Theme = Theme {
         zombie: Color::Rgb(208, 112, 208),
         tagged: Color::Rgb(250, 214, 98),
         graph: Color::Rgb(92, 168, 222),
+        label: Color::Rgb(138, 176, 212),
+        cpu: [
+            Color::Rgb(126, 200, 120),
+            Color::Rgb(96, 134, 240),
+            Color::Rgb(240, 98, 92),
+            Color::Rgb(222, 178, 92),
+            Color::Rgb(92, 206, 206),
+            Color::Rgb(138, 142, 150),
+        ],
+        memory: [Color::Rgb(126, 200, 120), Color::Rgb(222, 178, 92)],
+        swap: Color::Rgb(240, 98, 92),
     })
 };

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use procmon::snapshot::Record;
 use ratatui::style::Style;
 
+use super::system::cpu::KINDS;
 use crate::table::style::Role;
 
 /// The name of a theme.
@@ -36,6 +37,14 @@ impl Name {
             Self::Mono => &all::MONO,
         }
     }
+}
+
+/// The character of a part of a bar, and its style.
+#[derive(Clone, Copy, Debug)]
+pub struct Fill {
+    /// The character, by which parts differ where there are no colours.
+    pub symbol: char,
+    pub style: Style,
 }
 
 /// The styles of processes by their states.
@@ -70,8 +79,17 @@ pub struct Theme {
     pub heading: Style,
     /// Processes that have ended.
     pub ended: Style,
-    /// Graphs of the past.
+    /// Graphs of the past, and levels of CPUs.
     pub graph: Style,
+    /// The names of bars.
+    pub label: Style,
+    /// The numbers in bars.
+    pub value: Style,
+    /// The kinds of CPU time, in the order of the fields of `Usage`.
+    pub cpu: [Fill; KINDS],
+    /// Memory in use, and the cache.
+    pub memory: [Fill; 2],
+    pub swap: Fill,
 }
 
 impl Theme {
@@ -110,9 +128,15 @@ mod tests {
             heading,
             ended,
             graph,
+            label,
+            value,
+            cpu,
+            memory,
+            swap,
         } = theme;
         let mut styles = vec![
-            *titles, *sorted, *selected, *tagged, *key, *effect, *message, *heading, *ended, *graph,
+            *titles, *sorted, *selected, *tagged, *key, *effect, *message, *heading, *ended,
+            *graph, *label, *value,
         ];
         let States {
             running,
@@ -122,6 +146,8 @@ mod tests {
             kernel_thread,
         } = states;
         styles.extend([*running, *disk_sleep, *stopped, *zombie, *kernel_thread]);
+        let fills = cpu.iter().chain(memory).chain([swap]);
+        styles.extend(fills.map(|fill| fill.style));
         styles
     }
 
@@ -145,10 +171,15 @@ mod tests {
         assert_eq!(colors(Name::Mono.theme()), []);
     }
 
-    /// Where there are no colours, attributes tell apart what colours do.
+    /// Where there are no colours, characters and attributes tell apart what colours do.
     #[test]
     fn mono_tells_roles_apart() {
         let theme = Name::Mono.theme();
+        let mut symbols: Vec<_> = theme.cpu.iter().map(|fill| fill.symbol).collect();
+        symbols.sort_unstable();
+        symbols.dedup();
+        assert_eq!(symbols.len(), KINDS, "{symbols:?}");
+        assert_ne!(theme.memory[0].symbol, theme.memory[1].symbol);
         let rows = [theme.titles, theme.selected, theme.tagged, Style::new()];
         for (index, row) in rows.iter().enumerate() {
             assert!(!rows[..index].contains(row), "{row:?}");

@@ -3,15 +3,14 @@
 //! The view: the screen of `top`, and its text in batch mode.
 
 mod details;
+mod head;
 mod popup;
 mod table;
 mod transients;
 
-use procmon::State;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
 use super::ascii;
@@ -21,19 +20,15 @@ use super::state::{App, Mode};
 use super::theme::Theme;
 use super::turnover::Turnover;
 use crate::table::render::{Table, cut};
-use crate::table::value::{bytes_text, time_text};
 use crate::text::printable;
+use head::Head;
 
 /// Draws the screen. On a small one, the table has precedence.
 pub fn draw(app: &mut App, frame: &mut Frame) {
     let area = frame.area();
-    let header_height = match area.height {
-        10.. => 3,
-        6.. => 1,
-        _ => 0,
-    };
+    let head = Head::new(app, area);
     let footer_height = u16::from(area.height >= 3);
-    let rest = area.height - header_height - footer_height;
+    let rest = area.height - head.height() - footer_height;
     let transients_height = if app.shows_transients {
         transients::height(app, rest)
     } else {
@@ -44,15 +39,15 @@ pub fn draw(app: &mut App, frame: &mut Frame) {
     } else {
         0
     };
-    let [header, table, transients, details, footer] = Layout::vertical([
-        Constraint::Length(header_height),
+    let [top, table, transients, details, footer] = Layout::vertical([
+        Constraint::Length(head.height()),
         Constraint::Min(0),
         Constraint::Length(transients_height),
         Constraint::Length(details_height),
         Constraint::Length(footer_height),
     ])
     .areas(area);
-    draw_header(app, frame, header);
+    head.draw(app, frame, top);
     table::draw(app, frame, table);
     if transients_height > 0 {
         transients::draw(app, frame, transients);
@@ -71,87 +66,9 @@ pub fn draw(app: &mut App, frame: &mut Frame) {
     }
 }
 
-/// Returns the lines on the system, in parts.
-fn header(app: &App) -> [Vec<String>; 3] {
-    let [one, five, fifteen] = app.system.load;
-    let mut first = vec![
-        format!("up {}", time_text(app.context.now)),
-        format!("load {one:.2} {five:.2} {fifteen:.2}"),
-        format!("CPUs {:.1} % busy", app.cpus.all.busy()),
-    ];
-    if let Some(own) = app.own_cpu() {
-        first.push(format!("top itself {own:.1} %"));
-    }
-
-    let count = |is_counted: fn(State) -> bool| {
-        let records = app.processes.iter().map(|process| process.record.state());
-        records.filter(|&state| is_counted(state)).count()
-    };
-    // Each record of a thread has the number of all threads of its process.
-    let threads: u64 = app
-        .leaders()
-        .map(|record| u64::from(record.threads()))
-        .sum();
-    let tasks = app.processes.len();
-    let second = vec![
-        format!("{tasks} tasks"),
-        format!("{threads} threads"),
-        format!("{} running", count(|state| state == State::Running)),
-        format!("{} in disk sleep", count(|state| state == State::DiskSleep)),
-        format!(
-            "{} stopped",
-            count(|state| matches!(state, State::Stopped | State::Traced))
-        ),
-        format!("{} zombies", count(|state| state == State::Zombie)),
-    ];
-
-    let mut third = vec![format!(
-        "memory {} of {} in use",
-        bytes_text(app.system.memory.used),
-        bytes_text(app.system.memory.total),
-    )];
-    if app.reads_proc {
-        third.push("from /proc without events".to_owned());
-    }
-    if let Some(turnover) = &app.turnover {
-        third.extend([
-            format!("{}{} started", at_least(turnover), turnover.started),
-            format!("{} ended", turnover.ended),
-            format!("{} came and went", turnover.transient),
-        ]);
-    }
-    if let Some(error) = &app.events_error {
-        third.push(format!("events are read no more: {error}"));
-    }
-    if !app.processes.has_interval() {
-        third.push("CPU% is that of whole lifetimes until the next refresh".to_owned());
-    }
-    [first, second, third]
-}
-
 /// Returns what precedes numbers that lost events would increase.
 fn at_least(turnover: &Turnover) -> &'static str {
     if turnover.lost > 0 { "at least " } else { "" }
-}
-
-/// Joins as many whole parts as fit.
-fn join(parts: &[String], width: usize) -> String {
-    let mut text = String::new();
-    for part in parts {
-        let separator = if text.is_empty() { "" } else { ", " };
-        if !text.is_empty() && text.width() + separator.len() + part.width() > width {
-            break;
-        }
-        text.push_str(separator);
-        text.push_str(part);
-    }
-    text
-}
-
-fn draw_header(app: &App, frame: &mut Frame, area: Rect) {
-    let lines =
-        header(app).map(|parts| Line::from(app.look.text(join(&parts, usize::from(area.width)))));
-    frame.render_widget(Paragraph::new(lines.to_vec()), area);
 }
 
 fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
@@ -260,7 +177,7 @@ fn key_bar(theme: &Theme, width: usize) -> Line<'static> {
 /// Returns the screen as text, with all rows.
 pub fn text(app: &App) -> String {
     let mut text = String::new();
-    for parts in header(app) {
+    for parts in head::facts(app, false) {
         text.push_str(&parts.join(", "));
         text.push('\n');
     }

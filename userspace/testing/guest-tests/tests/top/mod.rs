@@ -2,6 +2,7 @@
 
 //! The command `procmonctl top`: its screen, its keys, and its care for the terminal.
 
+mod head;
 mod look;
 mod terminal;
 mod turnover;
@@ -25,8 +26,23 @@ fn top(arguments: &[&str]) -> Terminal {
     top
 }
 
+/// Returns the number of the line of titles, which depends on the size of the head.
+fn titles(lines: &[String]) -> Option<usize> {
+    lines.iter().position(|line| line.ends_with("COMMAND"))
+}
+
+/// Returns the lines below the titles.
+fn rows(lines: &[String]) -> &[String] {
+    titles(lines).map_or(&[], |titles| &lines[titles + 1..])
+}
+
+/// Returns whether the first row fulfils a condition.
+fn first_row(condition: impl Fn(&str) -> bool) -> impl Fn(&[String]) -> bool {
+    move |lines| rows(lines).first().is_some_and(|row| condition(row))
+}
+
 fn wait_for_table(top: &mut Terminal) {
-    top.wait_for("the titles", |lines| lines[3].ends_with("COMMAND"));
+    top.wait_for("the titles", |lines| titles(lines).is_some());
     // The cursor goes at the end of a frame.
     top.read_until("the whole screen", |top| {
         top.is_alternate() && top.hides_cursor()
@@ -53,8 +69,7 @@ fn top_on_a_terminal() {
     let sloth = sleeper(c"sloth");
     let mut top = Terminal::start(&[PROGRAM, "top", "--delay", "0.3"], 30, 110);
     top.wait_for("the busiest process", |lines| {
-        // Below the header and the titles.
-        lines[4..7].iter().any(|line| {
+        rows(lines).iter().take(3).any(|line| {
             let is_busy = |word: &str| word.parse::<f64>().is_ok_and(|cpu| cpu > 20.0);
             line.contains(" busybee") && line.split_whitespace().any(is_busy)
         })
@@ -66,14 +81,14 @@ fn top_on_a_terminal() {
         "{lines:?}"
     );
     assert!(lines[1].contains(" tasks, "), "{lines:?}");
-    assert!(
-        lines[3].contains("PID USER") && lines[3].ends_with("COMMAND"),
-        "{lines:?}"
-    );
+    let titles = titles(&lines).unwrap();
+    assert!(lines[titles].contains("PID USER"), "{lines:?}");
 
     top.press("\\slo");
     top.wait_for("the filter", |lines| {
-        lines[29] == "filter: slo" && lines[4].contains(" sloth") && lines[5].is_empty()
+        let is_alone = matches!(rows(lines), [row, below, ..]
+            if row.contains(" sloth") && below.is_empty());
+        lines[29] == "filter: slo" && is_alone
     });
     top.press("\r\r");
     top.wait_for("details", has("CPU, up to"));
@@ -88,9 +103,10 @@ fn top_on_a_terminal() {
     top.wait_for("no help", |lines| !has("show these keys")(lines));
     // The selection stays with its process, and goes to the first one.
     top.press("N\x1b[H");
-    top.wait_for("init first", |lines| {
-        lines[4].trim_start().starts_with("1 ")
-    });
+    top.wait_for(
+        "init first",
+        first_row(|row| row.trim_start().starts_with("1 ")),
+    );
     top.press("\x1b[15~");
     top.wait_for("a tree", has("─ "));
     top.press("p");
@@ -156,7 +172,7 @@ fn top_sizes() {
         top.press("\x0c");
     }
     top.wait_for("the new size", |lines| {
-        lines.len() == 40 && lines[3].ends_with("COMMAND") && has("cgroup")(lines)
+        lines.len() == 40 && titles(lines).is_some() && has("cgroup")(lines)
     });
     top.press("\x03");
     assert_eq!(top.end(), 0);

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use nix::sys::termios::{LocalFlags, Termios};
 use nix::sys::wait::WaitStatus;
 
-use super::{has, top, wait_for_table};
+use super::{has, titles, top, wait_for_table};
 
 /// Fails unless the terminal is as it was before the program.
 fn assert_in_order(terminal: &Terminal, before: &Termios, what: &str) {
@@ -98,7 +98,7 @@ fn top_stopped_and_continued() {
         }
         top.output.clear();
         top.signal(Signal::SIGCONT);
-        top.wait_for(stop, |lines| lines[3].ends_with("COMMAND"));
+        top.wait_for(stop, |lines| titles(lines).is_some());
         wait_for_raw_mode(&top);
         top.press("?");
         top.wait_for("help", has("show these keys"));

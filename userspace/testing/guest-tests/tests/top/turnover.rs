@@ -16,7 +16,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use serde_json::Value;
 
-use super::{has, top, wait_for_table};
+use super::{first_row, has, top, wait_for_table};
 
 /// Makes a process of this name that ends at once with a status, and waits for its end. Returns its
 /// PID.
@@ -40,9 +40,9 @@ fn gnat(status: i32) -> i32 {
 /// went.
 fn turnover(lines: &[String]) -> [u64; 3] {
     ["started", "ended", "came and went"].map(|what| {
-        let mut parts = lines[2].split(", ");
+        let mut parts = lines.iter().flat_map(|line| line.split(", "));
         let number = parts.find_map(|part| part.strip_suffix(what));
-        let number = number.unwrap_or_else(|| panic!("{what}: {}", lines[2]));
+        let number = number.unwrap_or_else(|| panic!("{what}: {lines:#?}"));
         number.trim_end().parse().unwrap()
     })
 }
@@ -65,7 +65,7 @@ fn top_shows_what_came_and_went() {
     let gnatling = sleeper(c"gnatling");
     let before = procfs::forks();
     top.press("\x12");
-    top.wait_for("a refresh", |lines| lines[4].ends_with(" gnatling"));
+    top.wait_for("a refresh", first_row(|row| row.ends_with(" gnatling")));
     turnover(&top.lines());
 
     let pids: Vec<_> = (0..GNATS).map(gnat).collect();
@@ -81,8 +81,7 @@ fn top_shows_what_came_and_went() {
     let count = pids.len() as u64;
     assert!(
         count <= transient && transient <= started && started <= made && transient < ended,
-        "{count} of {made}: {}",
-        lines[2]
+        "{count} of {made}: {lines:#?}"
     );
     assert!(!has("gnatling")(&lines), "{lines:#?}");
 
