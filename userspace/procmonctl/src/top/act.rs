@@ -2,18 +2,15 @@
 
 //! Effects of keys.
 
-use std::collections::BTreeMap;
-
 use termina::event::{KeyCode, KeyEvent, Modifiers};
 
 use super::input::Input;
 use super::keys::{self, Action, Key};
-use super::menu::{Choice, Menu, Outcome};
+use super::menu::Outcome;
 use super::prompt::{Prompt, Purpose};
 use super::state::{App, Mode};
-use crate::table::columns::{COLUMNS, Column};
+use crate::table::columns::Column;
 use crate::table::render::Side;
-use crate::text::printable;
 use crate::values::parse_seconds;
 
 /// The number of characters by which a key scrolls the last column.
@@ -263,40 +260,6 @@ impl App {
         };
     }
 
-    fn choose(&mut self, choice: Choice) {
-        match choice {
-            Choice::SortBy(column) => self.sort_by(column, has_largest_first(column)),
-            Choice::User(user) => {
-                self.user = user;
-                self.arrange();
-            }
-        }
-    }
-
-    fn sort_menu(&self) -> Menu {
-        let entry = |column: &'static Column| {
-            let text = format!("{:<10} {}", column.key, column.help);
-            (text, Choice::SortBy(column))
-        };
-        let entries = COLUMNS.iter().map(entry).collect();
-        Menu::new("Sort by", entries, Choice::SortBy(self.order.column))
-    }
-
-    fn user_menu(&self) -> Menu {
-        let mut users = BTreeMap::new();
-        for process in self.processes.iter() {
-            if let Some(credentials) = process.record.credentials() {
-                *users.entry(credentials.uid).or_insert(0) += 1;
-            }
-        }
-        let mut entries = vec![("all users".to_owned(), Choice::User(None))];
-        entries.extend(users.into_iter().map(|(uid, count)| {
-            let name = printable(&self.context.names.user(uid));
-            (format!("{name} ({count})"), Choice::User(Some(uid)))
-        }));
-        Menu::new("Show", entries, Choice::User(self.user))
-    }
-
     /// Sorts by the next column to the right or left.
     fn sort_by_next(&mut self, step: isize) {
         let columns = self.columns();
@@ -313,7 +276,7 @@ impl App {
 }
 
 /// Returns whether the largest values of a column are the interesting ones.
-fn has_largest_first(column: &Column) -> bool {
+pub fn has_largest_first(column: &Column) -> bool {
     let is_id = column.key.ends_with("id") || column.key == "cgroup";
     column.side == Side::Right && !is_id
 }

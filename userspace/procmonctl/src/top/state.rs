@@ -105,12 +105,12 @@ pub struct App {
     pub message: Option<String>,
     /// Time for which the kernel has not answered, if it is longer than usual.
     pub is_late: Option<Duration>,
-    tagged: HashSet<Identity>,
+    pub(super) tagged: HashSet<Identity>,
 
     /// ID of the selected process.
     pub selected: Option<i32>,
     /// Whether the user has moved the selection, which then stays with its process.
-    is_placed: bool,
+    pub(super) is_placed: bool,
     /// First row on the screen.
     pub first: usize,
     /// Number of rows that fit the screen.
@@ -133,7 +133,7 @@ pub struct App {
     pub total: Turnover,
     /// The reason for which events are read no more.
     pub events_error: Option<String>,
-    lines: Vec<Line>,
+    pub(super) lines: Vec<Line>,
 }
 
 impl App {
@@ -274,7 +274,7 @@ impl App {
 
     /// Returns whether the name or the command line of a process contains a text, or its ID equals
     /// the text.
-    fn has_text(&self, row: &Row, text: &str) -> bool {
+    pub(super) fn has_text(&self, row: &Row, text: &str) -> bool {
         let pid = row.record.pid();
         ["comm", "args"]
             .iter()
@@ -320,17 +320,6 @@ impl App {
         self.look.text(column.cell(row, prefix, &self.context))
     }
 
-    /// Returns the selected process.
-    pub fn selected_process(&self) -> Option<&Process> {
-        self.processes.get(self.selected?)
-    }
-
-    /// Returns the row of the selected process.
-    pub fn selected_place(&self) -> Option<usize> {
-        let selected = self.selected?;
-        self.lines.iter().position(|line| line.pid == selected)
-    }
-
     /// Returns the CPU use of this program, in percent.
     pub fn own_cpu(&self) -> Option<f64> {
         let own = i32::try_from(std::process::id()).ok()?;
@@ -345,70 +334,6 @@ impl App {
     pub fn leaders(&self) -> impl Iterator<Item = &Record> {
         let records = self.processes.iter().map(|process| &process.record);
         records.filter(|record| record.pid() == record.tgid())
-    }
-
-    pub fn is_tagged(&self, process: &Process) -> bool {
-        let identity = process.identity();
-        identity.is_some_and(|identity| self.tagged.contains(&identity))
-    }
-
-    pub fn tags(&self) -> usize {
-        self.tagged.len()
-    }
-
-    /// Tags the selected process, or untags it, and selects the next one.
-    pub(super) fn tag(&mut self) {
-        if let Some(identity) = self.selected_process().and_then(Process::identity) {
-            if !self.tagged.remove(&identity) {
-                self.tagged.insert(identity);
-            }
-            self.move_by(1);
-        }
-    }
-
-    pub(super) fn untag(&mut self) {
-        self.tagged.clear();
-    }
-
-    /// Scrolls so that the selection is visible in `height` rows.
-    pub fn scroll(&mut self, height: usize) {
-        let place = self.selected_place().unwrap_or(0);
-        self.height = height;
-        if place < self.first {
-            self.first = place;
-        } else if place >= self.first + height {
-            self.first = (place + 1).saturating_sub(height);
-        }
-        self.first = self.first.min(self.lines.len().saturating_sub(height));
-    }
-
-    pub(super) fn move_by(&mut self, rows: isize) {
-        let last = self.lines.len().saturating_sub(1);
-        let place = self.selected_place().unwrap_or(0);
-        self.select(place.saturating_add_signed(rows).min(last));
-    }
-
-    pub(super) fn select(&mut self, place: usize) {
-        self.is_placed = place > 0;
-        self.selected = self.lines.get(place).map(|line| line.pid);
-    }
-
-    /// Selects the first row that matches the search, from the selected row on, or from the one
-    /// after it. Returns whether a row matches.
-    pub(super) fn find(&mut self, after: bool) -> bool {
-        let count = self.lines.len();
-        let begin = self.selected_place().unwrap_or(0) + usize::from(after);
-        let found = (0..count)
-            .map(|step| (begin + step) % count)
-            .find(|&place| {
-                let process = self.process(&self.lines[place]);
-                process.is_some_and(|process| self.has_text(&process.row(), &self.search))
-            });
-        if let Some(place) = found {
-            self.select(place);
-            self.is_placed = true;
-        }
-        found.is_some()
     }
 
     pub(super) fn sort_by(&mut self, column: &'static Column, descending: bool) {

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The menus of columns and users, and the effects of all menus.
+
+use std::collections::BTreeMap;
+
+use super::act::has_largest_first;
+use super::menu::{Choice, Menu};
+use super::state::App;
+use crate::table::columns::{COLUMNS, Column};
+use crate::text::printable;
+
+impl App {
+    /// Does what an entry stands for.
+    pub(super) fn choose(&mut self, choice: Choice) {
+        match choice {
+            Choice::SortBy(column) => self.sort_by(column, has_largest_first(column)),
+            Choice::User(user) => {
+                self.user = user;
+                self.arrange();
+            }
+        }
+    }
+
+    pub(super) fn sort_menu(&self) -> Menu {
+        let entry = |column: &'static Column| {
+            let text = format!("{:<10} {}", column.key, column.help);
+            (text, Choice::SortBy(column))
+        };
+        let entries = COLUMNS.iter().map(entry).collect();
+        Menu::new("Sort by", entries, Choice::SortBy(self.order.column))
+    }
+
+    pub(super) fn user_menu(&self) -> Menu {
+        let mut users = BTreeMap::new();
+        for process in self.processes.iter() {
+            if let Some(credentials) = process.record.credentials() {
+                *users.entry(credentials.uid).or_insert(0) += 1;
+            }
+        }
+        let mut entries = vec![("all users".to_owned(), Choice::User(None))];
+        entries.extend(users.into_iter().map(|(uid, count)| {
+            let name = printable(&self.context.names.user(uid));
+            (format!("{name} ({count})"), Choice::User(Some(uid)))
+        }));
+        Menu::new("Show", entries, Choice::User(self.user))
+    }
+}
