@@ -7,7 +7,9 @@ use termina::event::{KeyCode, KeyEvent, Modifiers};
 use super::input::Input;
 use super::keys::{self, Action, Key};
 use super::menu::Outcome;
+use super::pattern::Pattern;
 use super::prompt::{Prompt, Purpose};
+use super::selection::SearchFrom;
 use super::state::{App, Mode};
 use crate::table::columns::Column;
 use crate::table::render::Side;
@@ -126,9 +128,10 @@ impl App {
                 self.help_first = 0;
             }
             Action::Search => self.mode = Mode::Prompt(Prompt::new(Purpose::Search, "")),
-            Action::SearchNext => self.search_next(),
+            Action::SearchNext => self.search_on(SearchFrom::Next),
+            Action::SearchPrevious => self.search_on(SearchFrom::Previous),
             Action::Filter => {
-                self.mode = Mode::Prompt(Prompt::new(Purpose::Filter, &self.filter));
+                self.mode = Mode::Prompt(Prompt::new(Purpose::Filter, self.filter.text()));
             }
             Action::Tree => {
                 self.is_tree = !self.is_tree;
@@ -176,7 +179,7 @@ impl App {
         if self.shows_details {
             self.shows_details = false;
         } else if !self.filter.is_empty() || self.user.is_some() {
-            self.filter.clear();
+            self.filter = Pattern::default();
             self.user = None;
             self.arrange();
         } else {
@@ -205,12 +208,14 @@ impl App {
             KeyCode::Enter => self.accept(),
             KeyCode::Escape => {
                 if prompt.purpose == Purpose::Filter {
-                    self.filter.clear();
+                    self.filter = Pattern::default();
                     self.arrange();
                 }
                 self.mode = Mode::Table;
             }
-            KeyCode::Function(3) if prompt.purpose == Purpose::Search => self.search_next(),
+            KeyCode::Function(3) if prompt.purpose == Purpose::Search => {
+                self.search_on(SearchFrom::Next);
+            }
             _ => {
                 prompt.key(key);
                 self.typed();
@@ -226,12 +231,12 @@ impl App {
         let text = prompt.input.value().to_owned();
         match prompt.purpose {
             Purpose::Filter => {
-                self.filter = text;
+                self.message = self.filter.set(&text).err();
                 self.arrange();
             }
             Purpose::Search => {
                 self.search = text;
-                if !self.search.is_empty() && !self.find(false) {
+                if !self.search.is_empty() && !self.find(SearchFrom::Here) {
                     self.message = Some(format!("nothing matches {:?}", self.search));
                 }
             }
@@ -240,20 +245,23 @@ impl App {
     }
 
     fn accept(&mut self) {
-        if let Mode::Prompt(prompt) = std::mem::take(&mut self.mode)
-            && prompt.purpose == Purpose::Delay
-        {
-            match parse_seconds(prompt.input.value()) {
-                Ok(delay) => self.delay = delay,
-                Err(error) => self.message = Some(error),
-            }
-        }
+        let Mode::Prompt(prompt) = std::mem::take(&mut self.mode) else {
+            return;
+        };
+        let text = prompt.input.value();
+        let result = match prompt.purpose {
+            Purpose::Search => Ok(()),
+            // One that is not valid leaves the last one in effect.
+            Purpose::Filter => self.filter.set(text),
+            Purpose::Delay => parse_seconds(text).map(|delay| self.delay = delay),
+        };
+        self.message = result.err();
     }
 
-    fn search_next(&mut self) {
+    fn search_on(&mut self, from: SearchFrom) {
         self.message = if self.search.is_empty() {
             Some("F3 searches first".to_owned())
-        } else if self.find(true) {
+        } else if self.find(from) {
             None
         } else {
             Some(format!("nothing matches {:?}", self.search))

@@ -25,6 +25,7 @@ pub enum Action {
     Help,
     Search,
     SearchNext,
+    SearchPrevious,
     Filter,
     Tree,
     SortMenu,
@@ -119,7 +120,8 @@ pub static BINDINGS: &[Binding] = bindings! {
     [code(KeyCode::Escape)] "Esc" "close the fields, then end the filters" => Action::Back;
     [function(3), char('/')] "F3 /" "search for a name or PID" => Action::Search;
     [char('n')] "n" "find the next one" => Action::SearchNext;
-    [function(4), char('\\')] "F4 \\" "show only some names, or a PID" => Action::Filter;
+    [char('b')] "b" "find the previous one" => Action::SearchPrevious;
+    [function(4), char('\\')] "F4 \\" "show names that match a regex, or a PID" => Action::Filter;
     [char('u')] "u" "show the processes of one user" => Action::UserMenu;
     [char('P')] "P" "sort by CPU use" => Action::SortBy("cpu");
     [char('M')] "M" "sort by memory" => Action::SortBy("rss");
@@ -164,7 +166,8 @@ pub fn help() -> String {
     }
     text.push_str(
         "\nThe arrow in the titles is at the column that the rows are sorted by. In the line for a \
-         filter or\nsearch, keys edit as in a shell.\n\nThe bars of CPUs have their time as user, \
+         filter or\nsearch, keys edit as in a shell. Case matters in a filter if it has a letter \
+         in upper case.\n\nThe bars of CPUs have their time as user, \
          nice, system, in interrupts, stolen by the\nhypervisor, and idle with IO pending, from \
          left to right; that of memory what is used,\nand the cache. PSI is the time in which some \
          tasks / all were stalled, in percent.\n\nProcesses that came and \

@@ -13,6 +13,7 @@ pub mod look;
 mod marks;
 mod menu;
 mod menus;
+mod pattern;
 mod prompt;
 mod screen;
 mod selection;

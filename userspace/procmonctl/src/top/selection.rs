@@ -4,6 +4,18 @@
 
 use super::state::App;
 use super::usage::Process;
+use crate::table::row::Row;
+
+/// The beginning of a search, and its direction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SearchFrom {
+    /// Down from the selected row.
+    Here,
+    /// Down from the row below it.
+    Next,
+    /// Up from the row above it.
+    Previous,
+}
 
 impl App {
     /// Returns the selected process.
@@ -40,21 +52,34 @@ impl App {
         self.selected = self.lines.get(place).map(|line| line.pid);
     }
 
-    /// Selects the first row that matches the search, from the selected row on, or from the one
-    /// after it. Returns whether a row matches.
-    pub(super) fn find(&mut self, after: bool) -> bool {
+    /// Selects the nearest row that matches the search. Returns whether a row matches.
+    pub(super) fn find(&mut self, from: SearchFrom) -> bool {
         let count = self.lines.len();
-        let begin = self.selected_place().unwrap_or(0) + usize::from(after);
+        let place = self.selected_place().unwrap_or(0);
+        // After the last row comes the first one.
+        let (begin, step) = match from {
+            SearchFrom::Here => (place, 1),
+            SearchFrom::Next => (place + 1, 1),
+            SearchFrom::Previous => (place + count.saturating_sub(1), count.saturating_sub(1)),
+        };
         let found = (0..count)
-            .map(|step| (begin + step) % count)
+            .map(|distance| (begin + distance * step) % count)
             .find(|&place| {
                 let process = self.process(&self.lines[place]);
-                process.is_some_and(|process| self.has_text(&process.row(), &self.search))
+                process.is_some_and(|process| self.is_searched(&process.row()))
             });
         if let Some(place) = found {
             self.select(place);
             self.is_placed = true;
         }
         found.is_some()
+    }
+
+    /// Returns whether the name or the command line of a process contains the searched text, or its
+    /// ID equals that.
+    fn is_searched(&self, row: &Row) -> bool {
+        let text = self.search.to_lowercase();
+        let has_text = |name: &String| name.to_lowercase().contains(&text);
+        self.names(row).iter().any(has_text) || row.record.pid().to_string() == self.search
     }
 }

@@ -11,6 +11,7 @@ use procmon::{Snapshot, SnapshotOptions};
 use super::ascii;
 use super::look::Look;
 use super::menu::Menu;
+use super::pattern::Pattern;
 use super::prompt::Prompt;
 use super::system::System;
 use super::system::cpu::CpuUse;
@@ -83,8 +84,8 @@ pub struct App {
     pub is_tree: bool,
     pub delay: Duration,
     pub mode: Mode,
-    /// Text in the names, or the ID, of the processes to show.
-    pub filter: String,
+    /// Names, or the ID, of the processes to show.
+    pub filter: Pattern,
     /// Text of the last search.
     pub search: String,
     /// User whose processes to show.
@@ -147,7 +148,7 @@ impl App {
             is_tree: settings.is_tree,
             delay: settings.delay,
             mode: Mode::Table,
-            filter: String::new(),
+            filter: Pattern::default(),
             search: String::new(),
             user: None,
             is_paused: false,
@@ -269,17 +270,19 @@ impl App {
         };
         self.selection.matches(row, &self.context)
             && self.user.is_none_or(is_users)
-            && (self.filter.is_empty() || self.has_text(row, &self.filter))
+            && self.is_filtered_in(row.record.pid(), || self.names(row))
     }
 
-    /// Returns whether the name or the command line of a process contains a text, or its ID equals
-    /// the text.
-    pub(super) fn has_text(&self, row: &Row, text: &str) -> bool {
-        let pid = row.record.pid();
-        ["comm", "args"]
-            .iter()
-            .filter_map(|key| Column::by_key(key))
-            .any(|column| is_named(&column.value(row, &self.context).text(), pid, text))
+    /// Returns whether one of a process's names matches the filter, or its ID is the filter.
+    fn is_filtered_in(&self, pid: i32, names: impl FnOnce() -> [String; 2]) -> bool {
+        let is_match = |name: &String| self.filter.matches(name, pid);
+        self.filter.is_empty() || names().iter().any(is_match)
+    }
+
+    /// Returns the name and the command line of a process as they are shown.
+    pub(super) fn names(&self, row: &Row) -> [String; 2] {
+        let name = printable(&self.context.kernel_names.name(row.record));
+        [name, row.command_line(&self.context).text()]
     }
 
     /// Returns the transient processes that pass the filters, in the order of their ends.
@@ -288,11 +291,10 @@ impl App {
         turnover: &'a Turnover,
     ) -> impl DoubleEndedIterator<Item = &'a Transient> {
         turnover.latest.iter().filter(|process| {
-            let texts = || {
+            let names = || {
                 let name = printable(process.comm().as_encoded_bytes());
                 [name, process.command_line().text()]
             };
-            let has_text = |text: &String| is_named(text, process.pid, &self.filter);
             self.selection.matches_ended(
                 process.pid,
                 process.ppid,
@@ -301,7 +303,7 @@ impl App {
                 &process.command_line(),
                 process.is_kernel_thread(),
             ) && self.user.is_none_or(|user| user == process.uid)
-                && (self.filter.is_empty() || texts().iter().any(has_text))
+                && self.is_filtered_in(process.pid, names)
         })
     }
 
@@ -340,9 +342,4 @@ impl App {
         self.order = Order { column, descending };
         self.arrange();
     }
-}
-
-/// Returns whether a name contains a text, or a PID equals it.
-fn is_named(name: &str, pid: i32, text: &str) -> bool {
-    name.to_lowercase().contains(&text.to_lowercase()) || pid.to_string() == text
 }

@@ -244,7 +244,7 @@ fn a_filter_is_typed_and_edited() {
     // Keys with an effect elsewhere are text here.
     control(&mut app, 'u');
     type_text(&mut app, "q");
-    assert_eq!(app.filter, "q");
+    assert_eq!(app.filter.text(), "q");
     press(&mut app, &[KeyCode::Backspace]);
     app.input(&Input::Paste("wor\n".to_owned()));
     press(&mut app, &[KeyCode::Enter]);
@@ -263,6 +263,22 @@ fn a_filter_is_typed_and_edited() {
 }
 
 #[test]
+fn a_filter_is_a_regular_expression() {
+    let mut app = app(&processes(), 10);
+    press(&mut app, &[KeyCode::Function(4)]);
+    type_text(&mut app, "^(init|sh)");
+    assert_eq!(pids(&app), [1, 30]);
+    assert_eq!(app.message, None);
+    // The last valid one is in effect, and the prompt has the reason.
+    type_text(&mut app, "[");
+    assert_eq!(pids(&app), [1, 30]);
+    assert_eq!(app.message.as_deref(), Some("unclosed character class"));
+    press(&mut app, &[KeyCode::Enter]);
+    assert_eq!(app.filter.text(), "^(init|sh)");
+    assert_eq!(app.message.as_deref(), Some("unclosed character class"));
+}
+
+#[test]
 fn a_search_moves_the_selection() {
     let mut app = app(&processes(), 10);
     press(&mut app, &[KeyCode::Char('N'), KeyCode::Char('/')]);
@@ -276,6 +292,14 @@ fn a_search_moves_the_selection() {
     assert_eq!(app.selected, Some(30), "the next one");
     press(&mut app, &[KeyCode::Enter, KeyCode::Char('n')]);
     assert_eq!(app.selected, Some(20), "from the top again");
+    press(&mut app, &[KeyCode::Char('b')]);
+    assert_eq!(
+        app.selected,
+        Some(30),
+        "the one before the first is the last"
+    );
+    press(&mut app, &[KeyCode::Char('b')]);
+    assert_eq!(app.selected, Some(20));
 }
 
 #[test]
@@ -365,7 +389,12 @@ fn every_key_is_answered() {
     }
     press(&mut app, &[KeyCode::Down]);
     assert_eq!(app.message, None);
-    for code in [KeyCode::Char(']'), KeyCode::Escape, KeyCode::Char('n')] {
+    for code in [
+        KeyCode::Char(']'),
+        KeyCode::Escape,
+        KeyCode::Char('n'),
+        KeyCode::Char('b'),
+    ] {
         press(&mut app, &[code]);
         assert!(app.message.is_some(), "{code:?}");
     }

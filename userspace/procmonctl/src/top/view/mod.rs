@@ -149,7 +149,7 @@ fn status(app: &App) -> String {
         ));
     }
     if !app.filter.is_empty() {
-        parts.push(format!("filter: {}", app.filter));
+        parts.push(format!("filter: {}", app.filter.text()));
     }
     if app.tags() > 0 {
         parts.push(format!("{} tagged", app.tags()));
