@@ -15,6 +15,7 @@ use crate::table::args::TableArgs;
 use crate::table::filter::Selection;
 use crate::table::names::Names;
 use crate::table::row::Context;
+use crate::top::actor::{Actor, Kernel};
 use crate::top::batch::{self, Form};
 use crate::top::look::Look;
 use crate::top::state::{self, App, Settings};
@@ -55,6 +56,10 @@ pub struct Args {
     /// List processes that came and went between two refreshes as well
     #[arg(short = 'E', long)]
     transient: bool,
+
+    /// Send no signals and change no nice values
+    #[arg(long)]
+    read_only: bool,
 
     /// Colours of the screen; without the option as many as the terminal has, or none with NO_COLOR
     #[arg(long, value_name = "NAME", value_enum)]
@@ -114,6 +119,7 @@ impl Args {
             has_events,
             shows_transients: self.transient && has_events,
             look,
+            actor: (!self.read_only).then(|| Box::new(Kernel) as Box<dyn Actor>),
         };
         Ok(App::new(settings, Context::new(Duration::ZERO, names)))
     }

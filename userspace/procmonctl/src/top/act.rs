@@ -74,7 +74,7 @@ impl App {
                     Outcome::Closed => self.mode = Mode::Table,
                     Outcome::Chosen(choice) => {
                         self.mode = Mode::Table;
-                        self.choose(choice);
+                        return self.choose(choice);
                     }
                 }
                 Flow::Continue
@@ -159,6 +159,8 @@ impl App {
             }
             Action::Tag => self.tag(),
             Action::Untag => self.untag(),
+            Action::Signal => self.open_signal_menu(),
+            Action::Nice(by) => return self.renice(by),
             Action::Pause => self.is_paused = !self.is_paused,
             Action::Delay => {
                 let text = self.delay.as_secs_f64().to_string();
@@ -169,7 +171,6 @@ impl App {
             Action::Suspend => return Flow::Suspend,
             Action::Back => self.back(),
             Action::Quit => return Flow::Quit,
-            Action::Refuse(reason) => self.message = Some(reason.to_owned()),
         }
         Flow::Continue
     }

@@ -38,6 +38,9 @@ pub enum Action {
     KernelThreads,
     Tag,
     Untag,
+    Signal,
+    /// Add to the nice value.
+    Nice(i32),
     Pause,
     Delay,
     Refresh,
@@ -45,8 +48,6 @@ pub enum Action {
     Suspend,
     Back,
     Quit,
-    /// No effect, for a reason.
-    Refuse(&'static str),
 }
 
 /// A key.
@@ -92,8 +93,6 @@ const fn function(number: u8) -> Key {
     Key::Code(KeyCode::Function(number))
 }
 
-const READ_ONLY: &str = "procmon only reads: it sends no signals and changes no priorities";
-
 macro_rules! bindings {
     ($([$($key:expr),+] $names:literal $help:literal => $action:expr;)*) => {
         &[$(Binding { keys: &[$($key),+], names: $names, help: $help, action: $action }),*]
@@ -136,26 +135,31 @@ pub static BINDINGS: &[Binding] = bindings! {
     [char('K')] "K" "hide or show kernel threads" => Action::KernelThreads;
     [char(' ')] "Space" "tag the process, or untag it" => Action::Tag;
     [char('U')] "U" "untag all processes" => Action::Untag;
+    [function(9), char('k')] "F9 k" "send a signal to the tagged processes, or the selected one"
+        => Action::Signal;
+    [function(7)] "F7" "lower their nice value: higher priority" => Action::Nice(-1);
+    [function(8)] "F8" "raise their nice value: lower priority" => Action::Nice(1);
     [char('p'), char('Z')] "p Z" "pause, or go on" => Action::Pause;
     [char('d'), char('s')] "d s" "set the seconds between refreshes" => Action::Delay;
     [Key::Control('r')] "Ctrl-R" "refresh now" => Action::Refresh;
     [Key::Control('l')] "Ctrl-L" "draw the screen anew" => Action::Redraw;
     [Key::Control('z')] "Ctrl-Z" "suspend" => Action::Suspend;
-    [char('k'), function(7), function(8), function(9)] "k F7 F8 F9" "(kill and nice: not here)"
-        => Action::Refuse(READ_ONLY);
 };
 
 /// The keys in the bar at the bottom, the most important first.
-pub const BAR: [(&str, &str); 9] = [
+pub const BAR: [(&str, &str); 12] = [
     ("F10", "Quit"),
     ("F1", "Help"),
     ("F3", "Search"),
     ("F4", "Filter"),
     ("F5", "Tree"),
     ("F6", "Sort"),
+    ("F9", "Kill"),
     ("u", "User"),
     ("Enter", "Details"),
     ("E", "Ended"),
+    ("F7", "Nice-"),
+    ("F8", "Nice+"),
 ];
 
 /// Returns the help on all keys, for `--help` and the manual.
@@ -253,6 +257,10 @@ mod tests {
             (function(4), Action::Filter),
             (function(5), Action::Tree),
             (function(6), Action::SortMenu),
+            (function(7), Action::Nice(-1)),
+            (function(8), Action::Nice(1)),
+            (function(9), Action::Signal),
+            (char('k'), Action::Signal),
             (function(10), Action::Quit),
             (Key::Control('l'), Action::Redraw),
             (Key::Control('z'), Action::Suspend),

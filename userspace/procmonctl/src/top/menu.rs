@@ -2,6 +2,7 @@
 
 //! A list to choose from.
 
+use nix::sys::signal::Signal;
 use termina::event::KeyCode;
 
 use crate::table::columns::Column;
@@ -11,6 +12,7 @@ use crate::table::columns::Column;
 pub enum Choice {
     SortBy(&'static Column),
     User(Option<u32>),
+    Signal(Signal),
 }
 
 /// The result of a key.
@@ -24,17 +26,17 @@ pub enum Outcome {
 /// Entries, one of which is selected.
 #[derive(Debug)]
 pub struct Menu {
-    pub title: &'static str,
+    pub title: String,
     pub entries: Vec<(String, Choice)>,
     pub place: usize,
 }
 
 impl Menu {
     /// Creates a menu in which `current` is selected.
-    pub fn new(title: &'static str, entries: Vec<(String, Choice)>, current: Choice) -> Self {
+    pub fn new(title: impl Into<String>, entries: Vec<(String, Choice)>, current: Choice) -> Self {
         let place = entries.iter().position(|(_, choice)| *choice == current);
         Self {
-            title,
+            title: title.into(),
             entries,
             place: place.unwrap_or(0),
         }

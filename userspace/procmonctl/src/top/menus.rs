@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::act::has_largest_first;
+use super::act::{Flow, has_largest_first};
 use super::menu::{Choice, Menu};
 use super::state::App;
 use crate::table::columns::{COLUMNS, Column};
@@ -12,14 +12,16 @@ use crate::text::printable;
 
 impl App {
     /// Does what an entry stands for.
-    pub(super) fn choose(&mut self, choice: Choice) {
+    pub(super) fn choose(&mut self, choice: Choice) -> Flow {
         match choice {
             Choice::SortBy(column) => self.sort_by(column, has_largest_first(column)),
             Choice::User(user) => {
                 self.user = user;
                 self.arrange();
             }
+            Choice::Signal(signal) => return self.send(signal),
         }
+        Flow::Continue
     }
 
     pub(super) fn sort_menu(&self) -> Menu {

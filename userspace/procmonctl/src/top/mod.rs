@@ -3,8 +3,10 @@
 //! The live process list: its state, its keys, and its view on a screen or in a file.
 
 mod act;
+pub mod actor;
 mod ascii;
 pub mod batch;
+mod control;
 mod event;
 mod input;
 pub mod keys;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use procmon::snapshot::{Groups, Record};
 use procmon::{Snapshot, SnapshotOptions};
 
+use super::actor::{Actor, Target};
 use super::ascii;
 use super::look::Look;
 use super::menu::Menu;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub has_events: bool,
     pub shows_transients: bool,
     pub look: Look,
+    /// The executor of what the user wants done to processes, if that is allowed.
+    pub actor: Option<Box<dyn Actor>>,
 }
 
 /// The state of the program.
@@ -107,6 +110,9 @@ pub struct App {
     /// Time for which the kernel has not answered, if it is longer than usual.
     pub is_late: Option<Duration>,
     pub(super) tagged: HashSet<Identity>,
+    pub(super) actor: Option<Box<dyn Actor>>,
+    /// The processes that the menu of signals was opened for.
+    pub(super) targets: Vec<Target>,
 
     /// ID of the selected process.
     pub selected: Option<i32>,
@@ -162,6 +168,8 @@ impl App {
             message: None,
             is_late: None,
             tagged: HashSet::new(),
+            actor: settings.actor,
+            targets: Vec::new(),
             selected: None,
             is_placed: false,
             first: 0,

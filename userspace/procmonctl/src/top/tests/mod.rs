@@ -2,6 +2,7 @@
 
 //! Tests of `top` without a kernel: effects of keys, and screens.
 
+mod actions;
 mod head;
 mod look;
 mod pty;
@@ -68,6 +69,7 @@ pub fn empty_app() -> App {
         has_events: true,
         shows_transients: false,
         look: look(),
+        actor: None,
     };
     App::new(settings, Context::default())
 }
@@ -382,11 +384,6 @@ fn every_key_is_answered() {
         app.message.as_deref(),
         Some("x does nothing here; F1 shows the keys")
     );
-    for code in [KeyCode::Char('k'), KeyCode::Function(9)] {
-        press(&mut app, &[code]);
-        let message = app.message.clone().unwrap();
-        assert!(message.contains("only reads"), "{message}");
-    }
     press(&mut app, &[KeyCode::Down]);
     assert_eq!(app.message, None);
     for code in [

@@ -2,6 +2,7 @@
 
 //! The command `procmonctl top`: its screen, its keys, and its care for the terminal.
 
+mod actions;
 mod head;
 mod look;
 mod terminal;

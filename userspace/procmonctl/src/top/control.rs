@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Signals to processes, and changes of their nice values.
+
+use std::collections::HashSet;
+
+use nix::sys::signal::Signal;
+
+use super::act::Flow;
+use super::actor::{Refusal, Target};
+use super::menu::{Choice, Menu};
+use super::state::{App, Mode};
+use super::usage::Process;
+use crate::text::printable;
+
+/// The message where nothing may be done to processes.
+const READ_ONLY: &str = "switched off by --read-only";
+
+impl App {
+    /// Opens the menu of signals, for the targets of this moment.
+    pub(super) fn open_signal_menu(&mut self) {
+        self.targets = self.signal_targets();
+        self.message = if self.actor.is_none() {
+            Some(READ_ONLY.to_owned())
+        } else if self.targets.is_empty() {
+            Some("there is no process to send a signal to".to_owned())
+        } else {
+            self.mode = Mode::Menu(self.signal_menu());
+            None
+        };
+    }
+
+    fn signal_menu(&self) -> Menu {
+        let labels: Vec<_> = self.targets.iter().map(|target| &*target.label).collect();
+        let whole = if self.shows_threads() { "whole " } else { "" };
+        let title = match labels[..] {
+            [label] => format!("Signal to the {whole}process {label}"),
+            _ => format!(
+                "Signal to {} {whole}processes: {}",
+                labels.len(),
+                labels.join(", ")
+            ),
+        };
+        let entry = |signal: Signal| {
+            let text = format!("{:<2} {signal}", signal as i32);
+            (text, Choice::Signal(signal))
+        };
+        let entries = Signal::iterator().map(entry).collect();
+        Menu::new(title, entries, Choice::Signal(Signal::SIGTERM))
+    }
+
+    /// Sends a signal to the processes that the menu was opened for.
+    pub(super) fn send(&mut self, signal: Signal) -> Flow {
+        let Some(actor) = &self.actor else {
+            return Flow::Continue;
+        };
+        let targets = std::mem::take(&mut self.targets);
+        let results = targets.iter().map(|target| {
+            refuse_kernel_thread(target)?;
+            actor.signal(target, signal)
+        });
+        let results: Vec<_> = results.collect();
+        let done = match targets.len() {
+            1 => format!("{signal} sent to {}", targets[0].label),
+            count => format!("{signal} sent to {count} processes"),
+        };
+        self.message = Some(failures(&targets, &results).unwrap_or(done));
+        Flow::Refresh
+    }
+
+    /// Adds to the nice values of the tagged processes or threads, or else of the selected one.
+    pub(super) fn renice(&mut self, by: i32) -> Flow {
+        let Some(actor) = &self.actor else {
+            self.message = Some(READ_ONLY.to_owned());
+            return Flow::Continue;
+        };
+        let targets = self.action_targets();
+        let results = targets.iter().map(|target| {
+            refuse_kernel_thread(target)?;
+            actor.renice(target, by)
+        });
+        let results: Vec<_> = results.collect();
+        let done = match (&targets[..], &results[..]) {
+            ([target], [Ok(nice)]) => format!("{} has the nice value {nice}", target.label),
+            (several, _) => format!("{} nice values changed by {by:+}", several.len()),
+        };
+        self.message = Some(failures(&targets, &results).unwrap_or(done));
+        Flow::Refresh
+    }
+
+    /// Returns the tagged processes or threads, or else the selected one.
+    fn action_targets(&self) -> Vec<Target> {
+        let tagged = self.processes.iter().filter(|one| self.is_tagged(one));
+        let mut targets: Vec<_> = tagged.filter_map(|one| self.target(one)).collect();
+        if targets.is_empty() {
+            targets.extend(self.selected_process().and_then(|one| self.target(one)));
+        }
+        targets
+    }
+
+    /// Returns the targets of a signal, which goes to whole processes, and to each once.
+    fn signal_targets(&self) -> Vec<Target> {
+        let mut targets = self.action_targets();
+        let mut seen = HashSet::new();
+        targets.retain(|target| seen.insert(target.tgid));
+        for target in &mut targets {
+            target.label = self.label(target.tgid);
+        }
+        targets
+    }
+
+    /// Returns a process as a target, unless its start is unknown.
+    pub(super) fn target(&self, process: &Process) -> Option<Target> {
+        let (pid, start) = process.identity()?;
+        Some(Target {
+            pid,
+            tgid: process.record.tgid(),
+            start,
+            is_kernel_thread: process.record.is_kernel_thread(),
+            label: self.label(pid),
+        })
+    }
+
+    fn label(&self, pid: i32) -> String {
+        match self.processes.get(pid) {
+            Some(process) => {
+                let name = self.context.kernel_names.name(&process.record);
+                format!("{} ({pid})", printable(&name))
+            }
+            None => pid.to_string(),
+        }
+    }
+}
+
+fn refuse_kernel_thread(target: &Target) -> Result<(), Refusal> {
+    if target.is_kernel_thread {
+        Err(Refusal::KernelThread)
+    } else {
+        Ok(())
+    }
+}
+
+/// Returns the message on targets to which nothing was done, if there are any.
+fn failures<T>(targets: &[Target], results: &[Result<T, Refusal>]) -> Option<String> {
+    let failed: Vec<_> = targets
+        .iter()
+        .zip(results)
+        .filter_map(|(target, result)| {
+            let refusal = result.as_ref().err()?;
+            Some(format!("{}: {refusal}", target.label))
+        })
+        .collect();
+    match (failed.len(), targets.len()) {
+        (0, 1..) => None,
+        (_, 0) => Some("there is no process to change".to_owned()),
+        (_, 1) => failed.into_iter().next(),
+        (count, all) => Some(format!("{count} of {all}: {}", failed.join("; "))),
+    }
+}

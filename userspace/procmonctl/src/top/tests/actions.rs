@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of what is done to processes: signals, and nice values.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use nix::sys::signal::Signal;
+use procmon::snapshot::{Groups, Record};
+use procmon::uapi;
+use rustix::io::Errno;
+use termina::event::KeyCode;
+
+use super::screens::screen;
+use super::{app, press, process, processes, selected_entry, show};
+use crate::top::act::Flow;
+use crate::top::actor::{Actor, Refusal, Target};
+use crate::top::state::{App, Mode};
+
+/// What an actor was told to do: the PID, with a signal or a change of the nice value.
+#[derive(Debug, Eq, PartialEq)]
+enum Act {
+    Signal(i32, Signal),
+    Nice(i32, i32),
+}
+
+/// An actor that takes notes. It refuses acts on one process.
+#[derive(Clone, Default)]
+struct Notes {
+    acts: Rc<RefCell<Vec<Act>>>,
+    refused: Option<(i32, Refusal)>,
+}
+
+impl Notes {
+    fn note(&self, pid: i32, act: Act) -> Result<(), Refusal> {
+        if let Some((refused, refusal)) = self.refused
+            && refused == pid
+        {
+            return Err(refusal);
+        }
+        self.acts.borrow_mut().push(act);
+        Ok(())
+    }
+
+    fn take(&self) -> Vec<Act> {
+        self.acts.take()
+    }
+}
+
+impl Actor for Notes {
+    fn signal(&self, target: &Target, signal: Signal) -> Result<(), Refusal> {
+        self.note(target.tgid, Act::Signal(target.tgid, signal))
+    }
+
+    fn renice(&self, target: &Target, by: i32) -> Result<i32, Refusal> {
+        self.note(target.pid, Act::Nice(target.pid, by))?;
+        Ok(by)
+    }
+}
+
+/// Returns an app in the order of PIDs whose first process is selected.
+fn acting(records: &[Record], notes: &Notes) -> App {
+    let mut app = app(records, 10);
+    app.actor = Some(Box::new(notes.clone()));
+    press(&mut app, &[KeyCode::Char('N'), KeyCode::Home]);
+    app
+}
+
+fn message(app: &App) -> &str {
+    app.message.as_deref().unwrap_or_default()
+}
+
+fn title(app: &App) -> &str {
+    let Mode::Menu(menu) = &app.mode else {
+        panic!("{:?}", app.mode);
+    };
+    &menu.title
+}
+
+#[test]
+fn a_signal_goes_to_the_selected_process() {
+    for key in [KeyCode::Function(9), KeyCode::Char('k')] {
+        let notes = Notes::default();
+        let mut app = acting(&processes(), &notes);
+        press(&mut app, &[KeyCode::Down, key]);
+        assert_eq!(title(&app), "Signal to the process worker (20)");
+        assert_eq!(selected_entry(&app), "15 SIGTERM");
+        assert_eq!(notes.take(), []);
+        assert_eq!(press(&mut app, &[KeyCode::Enter]), Flow::Refresh);
+        assert_eq!(notes.take(), [Act::Signal(20, Signal::SIGTERM)]);
+        assert_eq!(message(&app), "SIGTERM sent to worker (20)");
+        // A number selects as well, and Esc sends nothing.
+        press(&mut app, &[key, KeyCode::Char('9')]);
+        assert_eq!(selected_entry(&app), "9  SIGKILL");
+        press(&mut app, &[KeyCode::Escape]);
+        assert_eq!(notes.take(), []);
+        press(&mut app, &[key, KeyCode::Char('9'), KeyCode::Enter]);
+        assert_eq!(notes.take(), [Act::Signal(20, Signal::SIGKILL)]);
+    }
+}
+
+#[test]
+fn all_signals_but_those_for_real_time_are_in_the_menu() {
+    let mut app = acting(&processes(), &Notes::default());
+    press(&mut app, &[KeyCode::Function(9)]);
+    let Mode::Menu(menu) = &app.mode else {
+        panic!("{:?}", app.mode);
+    };
+    let numbers = menu.entries.iter().map(|(text, _)| {
+        let number = text.split_whitespace().next();
+        number.unwrap().parse::<usize>().unwrap()
+    });
+    assert_eq!(numbers.collect::<Vec<_>>(), Vec::from_iter(1..=31));
+}
+
+/// The menu is for the processes that it names, whatever happens to selection and tags until Enter.
+#[test]
+fn a_signal_goes_to_the_tagged_processes() {
+    let notes = Notes::default();
+    let mut app = acting(&processes(), &notes);
+    press(&mut app, &[KeyCode::Down, KeyCode::Char(' ')]);
+    press(&mut app, &[KeyCode::Char(' '), KeyCode::Home]);
+    press(&mut app, &[KeyCode::Function(9)]);
+    assert_eq!(
+        title(&app),
+        "Signal to 2 processes: worker (20), Shell (30)"
+    );
+    let lines = screen(&mut app, 80, 40).join("\n");
+    assert!(lines.contains(" Signal to 2 processes: worker (20), Shell (30) "));
+    show(&mut app, &processes()[..1], 11);
+    press(&mut app, &[KeyCode::Enter]);
+    let expected = [20, 30].map(|pid| Act::Signal(pid, Signal::SIGTERM));
+    assert_eq!(notes.take(), expected);
+    assert_eq!(message(&app), "SIGTERM sent to 2 processes");
+}
+
+#[test]
+fn refusals_are_told_of() {
+    let refused = |refusal| Notes {
+        refused: Some((20, refusal)),
+        ..Notes::default()
+    };
+    for (refusal, text) in [
+        (Refusal::Ended, "it has ended"),
+        (Refusal::Other(Errno::PERM), "permission denied"),
+        (Refusal::Other(Errno::ACCESS), "permission denied"),
+        (
+            Refusal::LowerNice,
+            "a lower nice value takes the right CAP_SYS_NICE, or RLIMIT_NICE",
+        ),
+    ] {
+        let notes = refused(refusal);
+        let mut app = acting(&processes(), &notes);
+        press(&mut app, &[KeyCode::Down]);
+        assert_eq!(press(&mut app, &[KeyCode::Function(7)]), Flow::Refresh);
+        assert_eq!(message(&app), format!("worker (20): {text}"));
+        press(&mut app, &[KeyCode::Home]);
+        press(&mut app, &[KeyCode::Char(' '); 3]);
+        press(&mut app, &[KeyCode::Function(9), KeyCode::Enter]);
+        assert_eq!(message(&app), format!("1 of 3: worker (20): {text}"));
+        let expected = [1, 30].map(|pid| Act::Signal(pid, Signal::SIGTERM));
+        assert_eq!(notes.take(), expected);
+    }
+}
+
+#[test]
+fn nice_values_change_by_one() {
+    let notes = Notes::default();
+    let mut app = acting(&processes(), &notes);
+    assert_eq!(press(&mut app, &[KeyCode::Function(8)]), Flow::Refresh);
+    assert_eq!(message(&app), "init (1) has the nice value 1");
+    press(&mut app, &[KeyCode::Char(' '), KeyCode::Char(' ')]);
+    assert_eq!(press(&mut app, &[KeyCode::Function(7)]), Flow::Refresh);
+    assert_eq!(message(&app), "2 nice values changed by -1");
+    let expected = [Act::Nice(1, 1), Act::Nice(1, -1), Act::Nice(20, -1)];
+    assert_eq!(notes.take(), expected);
+}
+
+#[test]
+fn nothing_is_done_with_read_only() {
+    let mut app = acting(&processes(), &Notes::default());
+    app.actor = None;
+    for code in [7, 8, 9].map(KeyCode::Function) {
+        assert_eq!(press(&mut app, &[code]), Flow::Continue, "{code:?}");
+        assert_eq!(message(&app), "switched off by --read-only");
+        assert!(matches!(app.mode, Mode::Table));
+    }
+}
+
+#[test]
+fn nothing_is_done_without_a_process() {
+    let notes = Notes::default();
+    let mut app = acting(&[], &notes);
+    for code in [7, 8, 9].map(KeyCode::Function) {
+        press(&mut app, &[code]);
+        assert!(message(&app).starts_with("there is no process"), "{code:?}");
+    }
+    assert_eq!(notes.take(), []);
+}
+
+fn raw(pid: i32, tgid: i32, flags: u32) -> Record {
+    let raw = uapi::procmon_record {
+        pid,
+        tgid,
+        flags,
+        threads: 1,
+        groups: Groups::all().bits(),
+        start_time: pid as u64,
+        ..Default::default()
+    };
+    raw.into()
+}
+
+#[test]
+fn kernel_threads_are_left_alone() {
+    let notes = Notes::default();
+    let mut app = acting(&[raw(2, 2, uapi::PROCMON_TASK_KTHREAD)], &notes);
+    press(&mut app, &[KeyCode::Function(8)]);
+    assert!(message(&app).ends_with("(2): kernel threads are left alone"));
+    press(&mut app, &[KeyCode::Function(9), KeyCode::Enter]);
+    assert!(message(&app).ends_with("(2): kernel threads are left alone"));
+    assert_eq!(notes.take(), []);
+}
+
+/// A signal goes to the whole process, once, and a nice value is that of a thread.
+#[test]
+fn threads_share_signals_but_not_nice_values() {
+    let notes = Notes::default();
+    let records = [process(5, 1, "main", 0), raw(6, 5, 0), raw(7, 5, 0)];
+    let mut app = acting(&records, &notes);
+    press(&mut app, &[KeyCode::Char('H')]);
+    press(&mut app, &[KeyCode::Down, KeyCode::Char(' ')]);
+    press(&mut app, &[KeyCode::Char(' '), KeyCode::Function(9)]);
+    assert_eq!(title(&app), "Signal to the whole process main (5)");
+    press(&mut app, &[KeyCode::Enter]);
+    assert_eq!(notes.take(), [Act::Signal(5, Signal::SIGTERM)]);
+    press(&mut app, &[KeyCode::Function(8)]);
+    assert_eq!(notes.take(), [Act::Nice(6, 1), Act::Nice(7, 1)]);
+}
