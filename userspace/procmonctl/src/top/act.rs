@@ -158,7 +158,9 @@ impl App {
                 return Flow::Refresh;
             }
             Action::Tag => self.tag(),
+            Action::TagFamily => self.tag_family(),
             Action::Untag => self.untag(),
+            Action::Follow => self.toggle_follow(),
             Action::Signal => self.open_signal_menu(),
             Action::Nice(by) => return self.renice(by),
             Action::Pause => self.is_paused = !self.is_paused,

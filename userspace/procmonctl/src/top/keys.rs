@@ -37,7 +37,9 @@ pub enum Action {
     Threads,
     KernelThreads,
     Tag,
+    TagFamily,
     Untag,
+    Follow,
     Signal,
     /// Add to the nice value.
     Nice(i32),
@@ -134,7 +136,9 @@ pub static BINDINGS: &[Binding] = bindings! {
     [char('H')] "H" "show threads or processes" => Action::Threads;
     [char('K')] "K" "hide or show kernel threads" => Action::KernelThreads;
     [char(' ')] "Space" "tag the process, or untag it" => Action::Tag;
+    [char('c')] "c" "tag the process and all of its descendants" => Action::TagFamily;
     [char('U')] "U" "untag all processes" => Action::Untag;
+    [char('F')] "F" "follow the process wherever it is sorted, or no longer" => Action::Follow;
     [function(9), char('k')] "F9 k" "send a signal to the tagged processes, or the selected one"
         => Action::Signal;
     [function(7)] "F7" "lower their nice value: higher priority" => Action::Nice(-1);
@@ -261,6 +265,8 @@ mod tests {
             (function(8), Action::Nice(1)),
             (function(9), Action::Signal),
             (char('k'), Action::Signal),
+            (char('c'), Action::TagFamily),
+            (char('F'), Action::Follow),
             (function(10), Action::Quit),
             (Key::Control('l'), Action::Redraw),
             (Key::Control('z'), Action::Suspend),

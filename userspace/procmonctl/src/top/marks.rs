@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tags.
+//! Tags, and the process that the selection follows.
+
+use std::collections::HashSet;
 
 use super::state::App;
 use super::usage::Process;
@@ -27,5 +29,62 @@ impl App {
 
     pub(super) fn untag(&mut self) {
         self.tagged.clear();
+    }
+
+    /// Follows the selected process, or no longer.
+    pub(super) fn toggle_follow(&mut self) {
+        if self.followed.take().is_some() {
+            self.message = Some("the selection follows no process".to_owned());
+            return;
+        }
+        let process = self.selected_process();
+        self.followed = process.and_then(|process| self.target(process));
+        self.message = self.followed.as_ref().map(|target| {
+            let label = &target.label;
+            format!("the selection follows {label} until it is moved")
+        });
+        self.is_placed |= self.followed.is_some();
+    }
+
+    /// Ends following a process that has no row any more.
+    pub(super) fn end_lost_follow(&mut self) {
+        let Some(target) = &self.followed else {
+            return;
+        };
+        let process = self.processes.get(target.pid);
+        let is_there = process.and_then(Process::identity) == Some((target.pid, target.start));
+        let reason = if !is_there {
+            "has ended"
+        } else if self.selected_place().is_none() {
+            "is hidden by the filters"
+        } else {
+            return;
+        };
+        self.message = Some(format!("{} {reason}", target.label));
+        self.followed = None;
+        self.is_placed = false;
+    }
+
+    /// Tags the selected process and all of its descendants.
+    pub(super) fn tag_family(&mut self) {
+        let Some(selected) = self.selected_process() else {
+            return;
+        };
+        let mut family = HashSet::from([selected.record.tgid()]);
+        // A child may have a lower PID than its parent.
+        loop {
+            let count = family.len();
+            let records = self.processes.iter().map(|process| &process.record);
+            let children = records.filter(|record| family.contains(&record.ppid()));
+            let children: Vec<_> = children.map(|record| record.tgid()).collect();
+            family.extend(children);
+            if family.len() == count {
+                break;
+            }
+        }
+        let members = self.processes.iter();
+        let members = members.filter(|process| family.contains(&process.record.tgid()));
+        let members: Vec<_> = members.filter_map(Process::identity).collect();
+        self.tagged.extend(members);
     }
 }

@@ -49,6 +49,7 @@ impl App {
 
     pub(super) fn select(&mut self, place: usize) {
         self.is_placed = place > 0;
+        self.followed = None;
         self.selected = self.lines.get(place).map(|line| line.pid);
     }
 

@@ -118,6 +118,8 @@ pub struct App {
     pub selected: Option<i32>,
     /// Whether the user has moved the selection, which then stays with its process.
     pub(super) is_placed: bool,
+    /// The process that the selection stays with until it is moved.
+    pub followed: Option<Target>,
     /// First row on the screen.
     pub first: usize,
     /// Number of rows that fit the screen.
@@ -172,6 +174,7 @@ impl App {
             targets: Vec::new(),
             selected: None,
             is_placed: false,
+            followed: None,
             first: 0,
             height: 0,
             shift: 0,
@@ -264,6 +267,7 @@ impl App {
                 prefix,
             })
             .collect();
+        self.end_lost_follow();
         // Until the user moves it, and when its process is gone, the selection is the first row.
         if !self.is_placed || self.selected_place().is_none() {
             self.is_placed = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of what is done to processes: signals, and nice values.
+//! Tests of what is done to processes: signals, nice values, tags, and following.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use termina::event::KeyCode;
 
 use super::screens::screen;
-use super::{app, press, process, processes, selected_entry, show};
+use super::{app, pids, press, process, processes, selected_entry, show, type_text};
 use crate::top::act::Flow;
 use crate::top::actor::{Actor, Refusal, Target};
 use crate::top::state::{App, Mode};
@@ -154,8 +154,7 @@ fn refusals_are_told_of() {
         press(&mut app, &[KeyCode::Down]);
         assert_eq!(press(&mut app, &[KeyCode::Function(7)]), Flow::Refresh);
         assert_eq!(message(&app), format!("worker (20): {text}"));
-        press(&mut app, &[KeyCode::Home]);
-        press(&mut app, &[KeyCode::Char(' '); 3]);
+        press(&mut app, &[KeyCode::Home, KeyCode::Char('c')]);
         press(&mut app, &[KeyCode::Function(9), KeyCode::Enter]);
         assert_eq!(message(&app), format!("1 of 3: worker (20): {text}"));
         let expected = [1, 30].map(|pid| Act::Signal(pid, Signal::SIGTERM));
@@ -236,4 +235,74 @@ fn threads_share_signals_but_not_nice_values() {
     assert_eq!(notes.take(), [Act::Signal(5, Signal::SIGTERM)]);
     press(&mut app, &[KeyCode::Function(8)]);
     assert_eq!(notes.take(), [Act::Nice(6, 1), Act::Nice(7, 1)]);
+}
+
+#[test]
+fn a_followed_process_stays_selected() {
+    let mut app = app(&processes(), 10);
+    press(&mut app, &[KeyCode::Char('N'), KeyCode::Home]);
+    press(&mut app, &[KeyCode::Char('F')]);
+    assert_eq!(
+        message(&app),
+        "the selection follows init (1) until it is moved"
+    );
+    press(&mut app, &[KeyCode::Char('I')]);
+    assert_eq!((pids(&app)[2], app.selected), (1, Some(1)));
+    assert!(screen(&mut app, 80, 24)[23].ends_with("follows 1  3/3"));
+    // A move ends it.
+    press(&mut app, &[KeyCode::Up]);
+    assert!(app.followed.is_none());
+    // The key again does, too.
+    press(&mut app, &[KeyCode::Char('F'), KeyCode::Char('F')]);
+    assert!(app.followed.is_none());
+    assert_eq!(message(&app), "the selection follows no process");
+}
+
+#[test]
+fn following_ends_with_the_process() {
+    let mut app = app(&processes(), 10);
+    press(&mut app, &[KeyCode::Char('N'), KeyCode::End]);
+    press(&mut app, &[KeyCode::Char('F')]);
+    show(&mut app, &processes()[..2], 11);
+    assert_eq!(message(&app), "Shell (30) has ended");
+    assert!(app.followed.is_none());
+
+    // Another process with its ID is not followed.
+    press(&mut app, &[KeyCode::End, KeyCode::Char('F')]);
+    assert_eq!(app.selected, Some(20));
+    let mut raw = uapi::procmon_record {
+        pid: 20,
+        tgid: 20,
+        groups: Groups::all().bits(),
+        ..Default::default()
+    };
+    raw.start_time = 11;
+    show(&mut app, &[processes()[0], raw.into()], 12);
+    assert_eq!(message(&app), "worker (20) has ended");
+    assert_eq!(app.selected, Some(1));
+
+    show(&mut app, &processes(), 13);
+    press(&mut app, &[KeyCode::Char('F'), KeyCode::Char('\\')]);
+    type_text(&mut app, "w");
+    assert!(app.followed.is_none());
+    assert_eq!(message(&app), "init (1) is hidden by the filters");
+}
+
+#[test]
+fn a_family_is_tagged() {
+    let records = [
+        process(1, 0, "init", 0),
+        process(5, 9, "child of 9", 0),
+        process(9, 1, "parent", 0),
+        process(10, 1, "other", 0),
+        process(11, 5, "grandchild", 0),
+    ];
+    let mut app = app(&records, 10);
+    press(&mut app, &[KeyCode::Char('N'), KeyCode::Home]);
+    press(&mut app, &[KeyCode::Down, KeyCode::Down]);
+    press(&mut app, &[KeyCode::Char('c')]);
+    let tagged = app.processes.iter().filter(|one| app.is_tagged(one));
+    let tagged: Vec<_> = tagged.map(|one| one.record.pid()).collect();
+    assert_eq!(tagged, [5, 9, 11]);
+    assert_eq!(app.selected, Some(9));
 }

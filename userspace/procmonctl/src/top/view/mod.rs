@@ -154,6 +154,9 @@ fn status(app: &App) -> String {
     if app.tags() > 0 {
         parts.push(format!("{} tagged", app.tags()));
     }
+    if let Some(target) = &app.followed {
+        parts.push(format!("follows {}", target.pid));
+    }
     let place = app.selected_place().map_or(0, |place| place + 1);
     parts.push(format!("{place}/{}", app.lines().len()));
     parts.join("  ")

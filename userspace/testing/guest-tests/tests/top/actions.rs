@@ -281,3 +281,25 @@ fn top_without_rights() {
     );
     others.kill();
 }
+
+/// The selection stays with a process that is followed, and its end is told of.
+#[test]
+fn top_follows_a_process() {
+    let _kernel = shared();
+    let first = sleeper(c"first");
+    let second = sleeper(c"second");
+    let mut top = top_of(&[&first, &second], &["-d", "0.2"]);
+    top.press("F");
+    top.wait_for("the selection", has("follows "));
+    let lower = if first.pid() < second.pid() {
+        first
+    } else {
+        second
+    };
+    top.press("I");
+    top.wait_for("the other order", has("2/2"));
+    let message = format!("({}) has ended", lower.pid());
+    lower.kill();
+    top.wait_for("its end", has(&message));
+    quit(top);
+}
