@@ -61,6 +61,10 @@ pub struct Args {
     #[arg(long)]
     read_only: bool,
 
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    no_mouse: bool,
+
     /// Colours of the screen; without the option as many as the terminal has, or none with NO_COLOR
     #[arg(long, value_name = "NAME", value_enum)]
     theme: Option<theme::Name>,
@@ -120,6 +124,7 @@ impl Args {
             shows_transients: self.transient && has_events,
             look,
             actor: (!self.read_only).then(|| Box::new(Kernel) as Box<dyn Actor>),
+            has_mouse: !self.no_mouse,
         };
         Ok(App::new(settings, Context::new(Duration::ZERO, names)))
     }

@@ -26,6 +26,8 @@ pub enum Flow {
     Refresh,
     /// Draw the whole screen again.
     Redraw,
+    /// Have the mouse reported, or leave it to the terminal.
+    Mouse,
     Suspend,
     Quit,
 }
@@ -36,6 +38,7 @@ impl App {
         self.message = None;
         match input {
             Input::Key(key) => self.key(key),
+            Input::Mouse(event) => self.mouse(event),
             Input::Paste(text) => {
                 if let Mode::Prompt(prompt) = &mut self.mode {
                     prompt.paste(text);
@@ -94,7 +97,7 @@ impl App {
         }
     }
 
-    fn act(&mut self, action: Action) -> Flow {
+    pub(super) fn act(&mut self, action: Action) -> Flow {
         let page = isize::try_from(self.height).unwrap_or(isize::MAX).max(1);
         match action {
             Action::Up => self.move_by(-1),
@@ -163,6 +166,16 @@ impl App {
             Action::Follow => self.toggle_follow(),
             Action::Signal => self.open_signal_menu(),
             Action::Nice(by) => return self.renice(by),
+            Action::Mouse => {
+                self.has_mouse = !self.has_mouse;
+                let owner = if self.has_mouse {
+                    "top"
+                } else {
+                    "the terminal"
+                };
+                self.message = Some(format!("the mouse is for {owner} now"));
+                return Flow::Mouse;
+            }
             Action::Pause => self.is_paused = !self.is_paused,
             Action::Delay => {
                 let text = self.delay.as_secs_f64().to_string();
@@ -269,6 +282,16 @@ impl App {
         } else {
             Some(format!("nothing matches {:?}", self.search))
         };
+    }
+
+    /// Sorts by a column, or if that is the order already, inverts it.
+    pub(super) fn sort_or_invert(&mut self, column: &'static Column) {
+        let descending = if *column == *self.order.column {
+            !self.order.descending
+        } else {
+            has_largest_first(column)
+        };
+        self.sort_by(column, descending);
     }
 
     /// Sorts by the next column to the right or left.

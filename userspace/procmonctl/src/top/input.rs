@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keys, parsed from the bytes that a terminal sends.
+//! Keys and the mouse, parsed from the bytes that a terminal sends.
 //!
 //! A separate thread reads the bytes, so that neither half of a sequence nor a terminal that is
 //! gone blocks the rest of the program.
@@ -12,7 +12,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use termina::event::{KeyEvent, KeyEventKind};
+use termina::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use termina::{Event as TerminalEvent, Parser};
 
 use super::event::Event;
@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Input {
     Key(KeyEvent),
+    /// A click, or a turn of the wheel.
+    Mouse(MouseEvent),
     Paste(String),
 }
 
@@ -66,11 +68,22 @@ impl Keys {
                 TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => {
                     Some(Input::Key(key))
                 }
+                TerminalEvent::Mouse(event) if is_press(&event) => Some(Input::Mouse(event)),
                 TerminalEvent::Paste(text) => Some(Input::Paste(text)),
                 _ => None,
             })
             .collect()
     }
+}
+
+/// Returns whether the left button was pressed, or the wheel turned.
+fn is_press(event: &MouseEvent) -> bool {
+    matches!(
+        event.kind,
+        MouseEventKind::Down(MouseButton::Left)
+            | MouseEventKind::ScrollUp
+            | MouseEventKind::ScrollDown
+    )
 }
 
 /// Starts a thread that reads standard input until its end.
@@ -104,7 +117,7 @@ mod tests {
     fn code(input: &Input) -> KeyCode {
         match input {
             Input::Key(key) => key.code,
-            Input::Paste(text) => panic!("pasted {text:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -157,6 +170,42 @@ mod tests {
             Keys::default().feed(b"\x1b[200~q\x1b[201~", now),
             [Input::Paste("q".to_owned())]
         );
+    }
+
+    /// Of the mouse, only what has an effect here is input.
+    #[test]
+    fn clicks_and_the_wheel_are_recognised() {
+        let now = Instant::now();
+        for (bytes, expected) in [
+            (
+                &b"\x1b[<0;10;8M"[..],
+                Some(MouseEventKind::Down(MouseButton::Left)),
+            ),
+            (b"\x1b[<64;10;8M", Some(MouseEventKind::ScrollUp)),
+            (b"\x1b[<65;10;8M", Some(MouseEventKind::ScrollDown)),
+            // Releases, other buttons, motion, and what makes no sense.
+            (b"\x1b[<0;10;8m", None),
+            (b"\x1b[<1;10;8M", None),
+            (b"\x1b[<2;10;8M", None),
+            (b"\x1b[<32;10;8M", None),
+            (b"\x1b[<35;10;8M", None),
+            (b"\x1b[<0;99999;8M", None),
+            (b"\x1b[<0M", None),
+            (b"\x1b[<M", None),
+        ] {
+            let mut keys = Keys::default();
+            let mut inputs = keys.feed(bytes, now);
+            inputs.extend(keys.feed(b"q", now));
+            let mouse = match &inputs[..] {
+                [Input::Mouse(event), Input::Key(_)] => Some(event),
+                [Input::Key(_)] => None,
+                other => panic!("{bytes:?}: {other:?}"),
+            };
+            assert_eq!(mouse.map(|event| event.kind), expected, "{bytes:?}");
+            if let Some(event) = mouse {
+                assert_eq!((event.column, event.row), (9, 7));
+            }
+        }
     }
 
     #[test]

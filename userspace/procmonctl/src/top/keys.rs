@@ -43,6 +43,7 @@ pub enum Action {
     Signal,
     /// Add to the nice value.
     Nice(i32),
+    Mouse,
     Pause,
     Delay,
     Refresh,
@@ -147,23 +148,24 @@ pub static BINDINGS: &[Binding] = bindings! {
     [char('d'), char('s')] "d s" "set the seconds between refreshes" => Action::Delay;
     [Key::Control('r')] "Ctrl-R" "refresh now" => Action::Refresh;
     [Key::Control('l')] "Ctrl-L" "draw the screen anew" => Action::Redraw;
+    [char('m')] "m" "leave the mouse to the terminal, or take it back" => Action::Mouse;
     [Key::Control('z')] "Ctrl-Z" "suspend" => Action::Suspend;
 };
 
 /// The keys in the bar at the bottom, the most important first.
-pub const BAR: [(&str, &str); 12] = [
-    ("F10", "Quit"),
-    ("F1", "Help"),
-    ("F3", "Search"),
-    ("F4", "Filter"),
-    ("F5", "Tree"),
-    ("F6", "Sort"),
-    ("F9", "Kill"),
-    ("u", "User"),
-    ("Enter", "Details"),
-    ("E", "Ended"),
-    ("F7", "Nice-"),
-    ("F8", "Nice+"),
+pub const BAR: [(&str, &str, Action); 12] = [
+    ("F10", "Quit", Action::Quit),
+    ("F1", "Help", Action::Help),
+    ("F3", "Search", Action::Search),
+    ("F4", "Filter", Action::Filter),
+    ("F5", "Tree", Action::Tree),
+    ("F6", "Sort", Action::SortMenu),
+    ("F9", "Kill", Action::Signal),
+    ("u", "User", Action::UserMenu),
+    ("Enter", "Details", Action::Details),
+    ("E", "Ended", Action::Transients),
+    ("F7", "Nice-", Action::Nice(-1)),
+    ("F8", "Nice+", Action::Nice(1)),
 ];
 
 /// Returns the help on all keys, for `--help` and the manual.
@@ -175,10 +177,12 @@ pub fn help() -> String {
     text.push_str(
         "\nThe arrow in the titles is at the column that the rows are sorted by. In the line for a \
          filter or\nsearch, keys edit as in a shell. Case matters in a filter if it has a letter \
-         in upper case.\n\nThe bars of CPUs have their time as user, \
-         nice, system, in interrupts, stolen by the\nhypervisor, and idle with IO pending, from \
-         left to right; that of memory what is used,\nand the cache. PSI is the time in which some \
-         tasks / all were stalled, in percent.\n\nProcesses that came and \
+         in upper case.\n\nA click of the mouse selects a process, shows the fields of the \
+         selected one, sorts by a title,\nand presses a key of the bar at the bottom; the wheel \
+         scrolls. In most terminals, Shift selects\ntext.\n\nThe bars of CPUs have their time as \
+         user, nice, system, in interrupts, stolen by the\nhypervisor, and idle with IO pending, \
+         from left to right; that of memory what is used,\nand the cache. PSI is the time in which \
+         some tasks / all were stalled, in percent.\n\nProcesses that came and \
          went started and ended between two refreshes. Events tell of\nthem, as no snapshot has \
          them: procmonctl events shows them with their arguments.",
     );
@@ -279,9 +283,10 @@ mod tests {
                 assert!(Column::by_key(column).is_some(), "{column}");
             }
         }
-        for (key, _) in BAR {
-            let mut names = BINDINGS.iter().flat_map(|binding| binding.names.split(' '));
-            assert!(names.any(|name| name == key), "{key}");
+        for (key, _, action) in BAR {
+            let mut bindings = BINDINGS.iter();
+            let binding = bindings.find(|binding| binding.names.split(' ').any(|name| name == key));
+            assert_eq!(binding.unwrap().action, action, "{key}");
         }
     }
 

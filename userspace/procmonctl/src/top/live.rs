@@ -31,7 +31,7 @@ pub fn run(mut source: impl Source, mut app: App, count: Option<u64>) -> anyhow:
     let (sender, events) = mpsc::channel();
     // In this order: signals take effect when the screen is left.
     let signals = Signals::watch(sender.clone())?;
-    let screen = Screen::enter()?;
+    let screen = Screen::enter(app.has_mouse)?;
     input::watch(sender.clone())?;
     let worker = Worker::start(source, sender)?;
     let mut live = Live {
@@ -169,6 +169,7 @@ impl Live<'_> {
                 Flow::Quit => return Ok(Flow::Quit),
                 Flow::Refresh => self.refresh(),
                 Flow::Redraw => self.screen.clear()?,
+                Flow::Mouse => self.screen.report_mouse(self.app.has_mouse)?,
                 Flow::Suspend => signals::suspend()?,
             }
         }

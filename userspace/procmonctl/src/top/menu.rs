@@ -52,15 +52,24 @@ impl Menu {
             KeyCode::PageDown => (self.place + page).min(last),
             KeyCode::Home => 0,
             KeyCode::End => last,
-            KeyCode::Enter => {
-                let chosen = self.entries.get(self.place);
-                return chosen.map_or(Outcome::Closed, |(_, choice)| Outcome::Chosen(*choice));
-            }
+            KeyCode::Enter => return self.choose(self.place),
             KeyCode::Escape | KeyCode::Function(_) => return Outcome::Closed,
             KeyCode::Char(c) => self.next_with(c).unwrap_or(self.place),
             _ => self.place,
         };
         Outcome::Open
+    }
+
+    /// Chooses an entry.
+    pub fn choose(&self, place: usize) -> Outcome {
+        let chosen = self.entries.get(place);
+        chosen.map_or(Outcome::Closed, |(_, choice)| Outcome::Chosen(*choice))
+    }
+
+    /// Moves the selection, as far as the first or last entry.
+    pub fn move_by(&mut self, entries: isize) {
+        let last = self.entries.len().saturating_sub(1);
+        self.place = self.place.saturating_add_signed(entries).min(last);
     }
 
     fn next_with(&self, c: char) -> Option<usize> {

@@ -15,6 +15,7 @@ pub mod look;
 mod marks;
 mod menu;
 mod menus;
+mod mouse;
 mod pattern;
 mod prompt;
 mod screen;

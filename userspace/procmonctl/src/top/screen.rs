@@ -12,28 +12,36 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use ratatui::crossterm::style::ResetColor;
+use ratatui::crossterm::style::{Print, ResetColor};
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{execute, queue};
 use ratatui::{Frame, Terminal};
 
+/// The request of reports of buttons and of the wheel, with coordinates of any size: xterm's modes
+/// 1000 and 1006. Reports of motion would wake the program for nothing.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
 /// The alternate screen, in raw mode, until the drop.
 pub struct Screen {
     /// Never dropped: that writes to standard error when the terminal is gone, and panics when
     /// standard error is gone as well. [`leave`] does all that is needed.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<File>>>>,
+    /// Whether the terminal reports the mouse.
+    has_mouse: bool,
 }
 
 impl Screen {
     /// Switches to the screen. A panic in any thread leaves it.
-    pub fn enter() -> io::Result<Self> {
+    pub fn enter(has_mouse: bool) -> io::Result<Self> {
         let stdout = io::stdout().as_fd().try_clone_to_owned()?;
         // A frame is one write.
         let writer = BufWriter::with_capacity(1 << 16, File::from(stdout));
         let mut screen = Self {
             terminal: ManuallyDrop::new(Terminal::new(CrosstermBackend::new(writer))?),
+            has_mouse,
         };
         let hook = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -55,7 +63,15 @@ impl Screen {
             EnterAlternateScreen,
             EnableBracketedPaste
         )?;
+        self.report_mouse(self.has_mouse)?;
         self.clear()
+    }
+
+    /// Has the terminal report the mouse, or leaves it the mouse.
+    pub fn report_mouse(&mut self, has_mouse: bool) -> io::Result<()> {
+        self.has_mouse = has_mouse;
+        let mode = if has_mouse { MOUSE_ON } else { MOUSE_OFF };
+        execute!(self.terminal.backend_mut(), Print(mode))
     }
 
     /// Makes the next drawing a complete one, as other programs may have written to the screen.
@@ -90,6 +106,7 @@ pub fn leave() {
     let _ = queue!(
         stdout,
         ResetColor,
+        Print(MOUSE_OFF),
         DisableBracketedPaste,
         LeaveAlternateScreen,
         Show

@@ -53,6 +53,27 @@ impl App {
         self.selected = self.lines.get(place).map(|line| line.pid);
     }
 
+    /// Selects a process, and stays with it even if it is the first one.
+    pub(super) fn select_process(&mut self, pid: i32) {
+        self.is_placed = true;
+        self.followed = None;
+        self.selected = Some(pid);
+    }
+
+    /// Scrolls the table, and moves the selection only as far as it has to in order to be visible.
+    pub(super) fn scroll_by(&mut self, rows: isize) {
+        let Some(place) = self.selected_place() else {
+            return;
+        };
+        let height = self.height.max(1);
+        let end = self.lines.len().saturating_sub(height);
+        self.first = self.first.saturating_add_signed(rows).min(end);
+        let visible = place.clamp(self.first, self.first + height - 1);
+        if visible != place {
+            self.select(visible);
+        }
+    }
+
     /// Selects the nearest row that matches the search. Returns whether a row matches.
     pub(super) fn find(&mut self, from: SearchFrom) -> bool {
         let count = self.lines.len();

@@ -12,6 +12,7 @@ use super::actor::{Actor, Target};
 use super::ascii;
 use super::look::Look;
 use super::menu::Menu;
+use super::mouse::Spots;
 use super::pattern::Pattern;
 use super::prompt::Prompt;
 use super::system::System;
@@ -75,6 +76,8 @@ pub struct Settings {
     pub look: Look,
     /// The executor of what the user wants done to processes, if that is allowed.
     pub actor: Option<Box<dyn Actor>>,
+    /// Whether the terminal reports the mouse.
+    pub has_mouse: bool,
 }
 
 /// The state of the program.
@@ -113,6 +116,8 @@ pub struct App {
     pub(super) actor: Option<Box<dyn Actor>>,
     /// The processes that the menu of signals was opened for.
     pub(super) targets: Vec<Target>,
+    pub has_mouse: bool,
+    pub spots: Spots,
 
     /// ID of the selected process.
     pub selected: Option<i32>,
@@ -172,6 +177,8 @@ impl App {
             tagged: HashSet::new(),
             actor: settings.actor,
             targets: Vec::new(),
+            has_mouse: settings.has_mouse,
+            spots: Spots::default(),
             selected: None,
             is_placed: false,
             followed: None,

@@ -5,6 +5,7 @@
 mod actions;
 mod head;
 mod look;
+mod mouse;
 mod pty;
 mod screens;
 mod turnover;
@@ -70,6 +71,7 @@ pub fn empty_app() -> App {
         shows_transients: false,
         look: look(),
         actor: None,
+        has_mouse: true,
     };
     App::new(settings, Context::default())
 }

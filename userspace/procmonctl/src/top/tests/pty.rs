@@ -77,7 +77,7 @@ fn program() {
             panic!("{error}");
         }
         Ok("panic") => {
-            let _screen = Screen::enter().unwrap();
+            let _screen = Screen::enter(true).unwrap();
             panic!("made up");
         }
         other => panic!("no program {other:?}"),
@@ -182,6 +182,8 @@ impl Pty {
         for (on, off) in [
             ("\x1b[?1049h", "\x1b[?1049l"),
             ("\x1b[?2004h", "\x1b[?2004l"),
+            ("\x1b[?1000h", "\x1b[?1000l"),
+            ("\x1b[?1006h", "\x1b[?1006l"),
             ("\x1b[?25l", "\x1b[?25h"),
         ] {
             assert!(

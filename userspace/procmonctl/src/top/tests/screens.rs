@@ -194,7 +194,7 @@ fn the_head_says_where_snapshots_are_from() {
     assert!(lines[23].starts_with("/proc does not tell what came and went"));
 }
 
-fn many(count: i32) -> App {
+pub fn many(count: i32) -> App {
     let records: Vec<_> = (1..=count).map(|pid| process(pid, 0, "p", 0)).collect();
     app(&records, 60)
 }

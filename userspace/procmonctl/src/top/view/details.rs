@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::table::columns::{COLUMNS, Column};
 use crate::table::render::{Side, cut, pad};
+use crate::top::mouse::Spot;
 use crate::top::state::App;
 use crate::top::theme::Theme;
 use crate::top::usage::Process;
@@ -147,6 +148,7 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(lines), fields_area);
     draw_graph(process, app.look.theme, frame, graph_area);
     app.details_first = first;
+    app.spots.add(area, Spot::Details);
 }
 
 /// Draws the CPU use at the last refreshes. The newest one is on the right.

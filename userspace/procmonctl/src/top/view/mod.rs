@@ -15,6 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::ascii;
 use super::keys::BAR;
+use super::mouse::{Spot, Spots};
 use super::prompt::Prompt;
 use super::state::{App, Mode};
 use super::theme::Theme;
@@ -47,6 +48,7 @@ pub fn draw(app: &mut App, frame: &mut Frame) {
         Constraint::Length(footer_height),
     ])
     .areas(area);
+    app.spots.clear();
     head.draw(app, frame, top);
     table::draw(app, frame, table);
     if transients_height > 0 {
@@ -58,7 +60,7 @@ pub fn draw(app: &mut App, frame: &mut Frame) {
     draw_footer(app, frame, footer);
     match &app.mode {
         Mode::Help => popup::draw_help(frame, &mut app.help_first),
-        Mode::Menu(menu) => popup::draw_menu(frame, menu, &app.look),
+        Mode::Menu(menu) => popup::draw_menu(frame, menu, &app.look, &mut app.spots),
         Mode::Table | Mode::Prompt(_) => {}
     }
     if app.look.is_ascii {
@@ -71,7 +73,7 @@ fn at_least(turnover: &Turnover) -> &'static str {
     if turnover.lost > 0 { "at least " } else { "" }
 }
 
-fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
+fn draw_footer(app: &mut App, frame: &mut Frame, area: Rect) {
     if let Mode::Prompt(prompt) = &app.mode {
         return draw_prompt(prompt, app.message.as_deref(), app.look.theme, frame, area);
     }
@@ -100,8 +102,8 @@ fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
     ])
     .areas(area);
     let line = match message {
-        Some(message) => Line::styled(message, theme.message),
-        None => key_bar(theme, usize::from(left.width)),
+        Some(message) => Line::styled(message.to_owned(), theme.message),
+        None => key_bar(theme, left, &mut app.spots),
     };
     frame.render_widget(line, left);
     frame.render_widget(Line::from(status), right);
@@ -163,13 +165,18 @@ fn status(app: &App) -> String {
 }
 
 /// Returns as many of the most important keys as fit.
-fn key_bar(theme: &Theme, width: usize) -> Line<'static> {
+fn key_bar(theme: &Theme, area: Rect, spots: &mut Spots) -> Line<'static> {
     let mut line = Line::default();
-    for (key, text) in BAR {
+    let mut rest = area;
+    for (key, text, action) in BAR {
+        let width = u16::try_from(key.width() + text.width()).unwrap_or(u16::MAX);
         // With a space after each.
-        if line.width() + key.width() + text.width() + 1 > width {
+        if width >= rest.width {
             break;
         }
+        spots.add(Rect { width, ..rest }, Spot::Key(action));
+        rest.x += width + 1;
+        rest.width -= width + 1;
         line.push_span(Span::styled(key, theme.key));
         line.push_span(Span::styled(text, theme.effect));
         line.push_span(" ");

@@ -12,6 +12,7 @@ use crate::table::render::{Side, pad};
 use crate::top::keys::BINDINGS;
 use crate::top::look::Look;
 use crate::top::menu::Menu;
+use crate::top::mouse::{Spot, Spots};
 
 /// Returns an area in the middle for text of this size, as far as it fits the screen.
 fn middle(frame: &Frame, width: usize, height: usize) -> Rect {
@@ -53,7 +54,7 @@ pub fn draw_help(frame: &mut Frame, first: &mut usize) {
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
-pub fn draw_menu(frame: &mut Frame, menu: &Menu, look: &Look) {
+pub fn draw_menu(frame: &mut Frame, menu: &Menu, look: &Look, spots: &mut Spots) {
     let texts = menu.entries.iter().map(|(text, _)| look.text(text.clone()));
     let texts: Vec<_> = texts.collect();
     let widest = texts.iter().map(|text| text.width()).max();
@@ -62,7 +63,8 @@ pub fn draw_menu(frame: &mut Frame, menu: &Menu, look: &Look) {
         widest.unwrap_or(0).max(menu.title.width() + 2),
         menu.entries.len(),
     );
-    let height = usize::from(Block::bordered().inner(area).height);
+    let inner = Block::bordered().inner(area);
+    let height = usize::from(inner.height);
     let mut block = Block::bordered().title(format!(" {} ", menu.title));
     if height < menu.entries.len() {
         let title = format!(" {} of {} ", menu.place + 1, menu.entries.len());
@@ -74,4 +76,8 @@ pub fn draw_menu(frame: &mut Frame, menu: &Menu, look: &Look) {
     let mut state = ListState::default().with_selected(Some(menu.place));
     frame.render_widget(Clear, area);
     frame.render_stateful_widget(list, area, &mut state);
+    spots.add(area, Spot::Popup);
+    for (row, place) in inner.rows().zip(state.offset()..menu.entries.len()) {
+        spots.add(row, Spot::Entry(place));
+    }
 }

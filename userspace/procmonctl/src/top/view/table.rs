@@ -3,7 +3,7 @@
 //! The table of processes.
 
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Constraint, Rect};
+use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{
     Cell, Row, Scrollbar, ScrollbarOrientation, ScrollbarState, Table, TableState,
@@ -12,6 +12,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::table::columns::Column;
 use crate::table::render::Side;
+use crate::top::mouse::Spot;
 use crate::top::state::{self, App};
 use crate::top::usage::Process;
 
@@ -98,7 +99,13 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
             Constraint::Length(u16::try_from(*width).unwrap_or(u16::MAX))
         }
     });
-    let mut table = Table::new(rows, constraints.collect::<Vec<_>>())
+    let [mut titles, mut lines] = [body; 2];
+    titles.height = u16::from(has_titles);
+    lines.y += titles.height;
+    lines.height -= titles.height;
+    let areas = Layout::horizontal(constraints).spacing(1).split(titles);
+    let widths = areas.iter().map(|area| Constraint::Length(area.width));
+    let mut table = Table::new(rows, widths)
         .column_spacing(1)
         .row_highlight_style(theme.selected);
     if has_titles {
@@ -110,6 +117,14 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
         .and_then(|place| place.checked_sub(first));
     let mut state = TableState::new().with_selected(selected);
     frame.render_stateful_widget(table, body, &mut state);
+    for (area, (column, _)) in areas.iter().zip(&columns) {
+        app.spots.add(*area, Spot::Title(column));
+    }
+    let shown = app.lines().iter().skip(first).map(|line| line.pid);
+    let shown: Vec<_> = lines.rows().zip(shown).collect();
+    for (area, pid) in shown {
+        app.spots.add(area, Spot::Row(pid));
+    }
 
     if has_bar {
         bar.y += u16::from(has_titles);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Signals and nice values, which never hit another process.
+//! Signals and nice values, which never hit another process, and the mouse.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -301,5 +301,57 @@ fn top_follows_a_process() {
     let message = format!("({}) has ended", lower.pid());
     lower.kill();
     top.wait_for("its end", has(&message));
+    quit(top);
+}
+
+/// Types a press and release of the left button on a text of the screen.
+fn click(top: &mut Terminal, text: &str) {
+    let lines = top.lines();
+    let found = lines.iter().enumerate().find_map(|(row, line)| {
+        let column = line[..line.find(text)?].chars().count();
+        Some(format!("{};{}", column + 1, row + 1))
+    });
+    let place = found.unwrap_or_else(|| panic!("no {text:?}: {lines:#?}"));
+    top.press(&format!("\x1b[<0;{place}M\x1b[<0;{place}m"));
+}
+
+/// The mouse selects, sorts, scrolls, and presses the keys of the bar.
+#[test]
+fn top_with_a_mouse() {
+    let _kernel = shared();
+    let mut children = [c"one", c"two", c"three"].map(sleeper);
+    children.sort_by_key(Child::pid);
+    let [first, second, third] = &children;
+    let mut top = top_of(&[first, second, third], &["-d", "0.2"]);
+    assert!(top.reports_mouse());
+    click(&mut top, &format!("{} root", third.pid()));
+    top.wait_for("the selection", has("3/3"));
+    click(&mut top, "PID");
+    top.wait_for("the other order", |lines| {
+        row_of(lines, third.pid()) < row_of(lines, first.pid()) && has("1/3")(lines)
+    });
+    click(&mut top, "COMMAND");
+    top.wait_for("an order", has("COMMAND▲"));
+    click(&mut top, &format!("{} root", third.pid()));
+    top.wait_for("details", has("CPU, up to"));
+    click(&mut top, "F1Help");
+    top.wait_for("help", has("show these keys"));
+    top.press("\x1b[<65;1;1M");
+    top.wait_for("more help", |lines| !has("show these keys")(lines));
+    click(&mut top, "Keys");
+    top.wait_for("no help", |lines| !has(" Keys ")(lines));
+    quit(top);
+}
+
+/// With an option, and after a key, the mouse is left to the terminal.
+#[test]
+fn top_without_a_mouse() {
+    let _kernel = shared();
+    let mut top = top(&["-d", "0.2", "--no-mouse"]);
+    assert!(top.keeps_mouse());
+    top.press("m");
+    top.read_until("reports", Terminal::reports_mouse);
+    top.press("m");
+    top.read_until("no reports", Terminal::keeps_mouse);
     quit(top);
 }

@@ -20,6 +20,7 @@ fn assert_in_order(terminal: &Terminal, before: &Termios, what: &str) {
     assert_eq!(&terminal.mode(), before, "{what}");
     assert!(!terminal.is_alternate(), "{what}: alternate screen");
     assert!(!terminal.hides_cursor(), "{what}: no cursor");
+    assert!(terminal.keeps_mouse(), "{what}: mouse");
 }
 
 /// Signals end the program as usual, and the terminal is as it was before.
@@ -35,6 +36,7 @@ fn top_ended_by_signals() {
         let mut top = Terminal::start(&[PROGRAM, "top"], 24, 80);
         let before = top.first_mode().clone();
         wait_for_table(&mut top);
+        top.read_until("reports of the mouse", Terminal::reports_mouse);
         top.signal(signal);
         let status = top.wait();
         assert!(
@@ -89,6 +91,7 @@ fn top_stopped_and_continued() {
         top.read_until(stop, |_| procfs::is_in_state(pid, 'T'));
         if stop != "SIGSTOP" {
             top.read_until(stop, |top| !top.is_alternate() && !top.hides_cursor());
+            assert!(top.keeps_mouse(), "{stop}");
         }
         if stop == "SIGSTOP" {
             // SIGSTOP cannot be handled; a shell sets the mode itself.
@@ -100,6 +103,7 @@ fn top_stopped_and_continued() {
         top.signal(Signal::SIGCONT);
         top.wait_for(stop, |lines| titles(lines).is_some());
         wait_for_raw_mode(&top);
+        top.read_until(stop, Terminal::reports_mouse);
         top.press("?");
         top.wait_for("help", has("show these keys"));
         top.press("x");
