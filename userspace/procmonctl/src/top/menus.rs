@@ -26,7 +26,7 @@ impl App {
 
     pub(super) fn sort_menu(&self) -> Menu {
         let entry = |column: &'static Column| {
-            let text = format!("{:<10} {}", column.key, column.help);
+            let text = format!("{:<12} {}", column.key, column.help);
             (text, Choice::SortBy(column))
         };
         let entries = COLUMNS.iter().map(entry).collect();

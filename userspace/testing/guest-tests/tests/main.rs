@@ -24,6 +24,7 @@ mod processes;
 mod query;
 mod read;
 mod snapshot;
+mod source;
 mod stress;
 mod sysfs;
 mod targets;

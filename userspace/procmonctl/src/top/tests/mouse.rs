@@ -132,14 +132,14 @@ fn a_click_in_a_menu_chooses() {
     assert!(selected_entry(&app).starts_with("cpu "));
     click(&mut app, "│threads ");
     assert!(texts(&mut app).contains(" Sort by "), "the border again");
-    click(&mut app, "threads    Number");
+    click(&mut app, "threads      Number");
     assert_eq!(app.order, Order::parse("-threads").unwrap());
     assert!(!texts(&mut app).contains(" Sort by "));
 
     // An entry of a menu that is scrolled.
     press(&mut app, &[KeyCode::Function(6), KeyCode::End]);
-    click(&mut app, "minflt ");
-    assert_eq!(app.order, Order::parse("-minflt").unwrap());
+    click(&mut app, "majflt ");
+    assert_eq!(app.order, Order::parse("-majflt").unwrap());
 
     // A click elsewhere closes a menu, and does nothing else.
     press(&mut app, &[KeyCode::Char('u')]);
