@@ -278,7 +278,11 @@ struct procmon_snapshot {
 struct procmon_args {
 	__u32 size;		/* Of the whole entry in bytes, a multiple of 8. */
 	__s32 pid;		/* The process. */
-	__u32 args_size;	/* Size of all arguments, each with its NUL. */
+	/*
+	 * Size of all arguments, each with its NUL; of a title that is cut, the largest size that
+	 * it may have.
+	 */
+	__u32 args_size;
 	__u32 args_stored;	/* Size of those that follow, padded with NULs. */
 };
 

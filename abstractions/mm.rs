@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Address spaces: sizes, and where the arguments of the program are.
+//! Sizes of address spaces, and the places of arguments and environment.
 //!
 //! Additions to the `kernel` crate's [`Mm`]. Does not support swap and page-table sizes.
 //!

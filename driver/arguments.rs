@@ -4,6 +4,7 @@
 
 use kernel::{
     mm::MmWithUserAsync,
+    page::PAGE_SIZE,
     prelude::*,
     sync::aref::ARef,
     task::{
@@ -42,18 +43,23 @@ const fn entry_size(text: usize) -> usize {
         .saturating_mul(WORD)
 }
 
+/// The memory for the entries of a batch, in words: that of one longest entry at least. It is
+/// enough for all where command lines are of the usual length.
+const BUFFER_WORDS: usize = 2 * PAGE_SIZE / size_of::<u64>() + LONGEST_WORDS;
+
 /// The largest size of an entry, in words.
-const ENTRY_WORDS: usize = entry_size(uapi::PROCMON_ARGS_MAX as usize) / size_of::<u64>();
+const LONGEST_WORDS: usize = entry_size(uapi::PROCMON_ARGS_MAX as usize) / size_of::<u64>();
+
+/// Returns the address space of a task whose arguments are asked for: of the main thread of a
+/// process.
+pub(crate) fn space_of(task: &Task, record: &Record) -> Option<ARef<MmWithUserAsync>> {
+    (record.pid == record.tgid).then(|| task.get_mm()).flatten()
+}
 
 /// The address spaces of the tasks of a batch, in the order of their records.
 pub(crate) struct AddressSpaces(KVec<Option<ARef<MmWithUserAsync>>>);
 
 impl AddressSpaces {
-    /// Returns that of a task whose arguments are asked for: of the main thread of a process.
-    pub(crate) fn of(&self, task: &Task, record: &Record) -> Option<ARef<MmWithUserAsync>> {
-        (record.pid == record.tgid).then(|| task.get_mm()).flatten()
-    }
-
     /// Adds that of the next record.
     pub(crate) fn add(&mut self, mm: Option<ARef<MmWithUserAsync>>) {
         // There is space for all records of a batch. One without its address space would have no
@@ -62,26 +68,38 @@ impl AddressSpaces {
     }
 }
 
-/// The reason why arguments of a batch were not delivered.
-pub(crate) struct Stop {
+/// The first record of a batch that is not delivered, and the reason.
+pub(crate) struct Undelivered {
     /// Number of the records before that one.
     pub(crate) count: usize,
-    /// PID of the record.
-    pub(crate) pid: Pid,
-    /// `None` if the buffer is full.
-    pub(crate) error: Option<Error>,
+    /// The reason.
+    pub(crate) reason: Reason,
+}
+
+/// The reason for which a record is not delivered.
+#[derive(Clone, Copy)]
+pub(crate) enum Reason {
+    /// There is no more memory for the entries of a batch. The next batch begins there.
+    Batch,
+    /// The second buffer is full.
+    Full,
+    /// The second buffer cannot be written to.
+    Fault,
 }
 
 /// The unwritten rest of the second buffer.
 pub(crate) struct ArgumentsBuffer {
     to: UserPtr,
     remaining: usize,
-    /// The number of bytes that were written.
-    pub(crate) written: u32,
+    /// The number of bytes that were delivered.
+    pub(crate) delivered: u32,
     /// The limit of a text.
     max: usize,
-    /// The next entry.
-    entry: KVVec<u64>,
+    /// The entries of a batch, one behind the other.
+    entries: KVVec<u64>,
+    /// For each record of the batch, the end of the last entry up to it.
+    ends: KVVec<usize>,
+    /// The address spaces of the next batch.
     pub(crate) spaces: AddressSpaces,
 }
 
@@ -120,50 +138,85 @@ impl ArgumentsBuffer {
         Ok(Some(Self {
             to: UserPtr::from_addr(usize::try_from(args).map_err(|_| EFAULT)?),
             remaining,
-            written: 0,
+            delivered: 0,
             max,
-            entry: zeroed_vec(ENTRY_WORDS, GFP_KERNEL)?,
+            entries: zeroed_vec(BUFFER_WORDS, GFP_KERNEL)?,
+            ends: zeroed_vec(Batch::RECORDS, GFP_KERNEL)?,
             spaces: AddressSpaces(KVec::with_capacity(Batch::RECORDS, GFP_KERNEL)?),
         }))
     }
 
-    /// Delivers the arguments of the first records of a batch. Gives all address spaces back.
+    /// Writes the entries of the first records of a batch, and marks these records. Tells of the
+    /// first one that is not to be delivered.
+    pub(crate) fn write(&mut self, batch: &mut Batch, count: usize) -> Option<Undelivered> {
+        let (len, unread) = self.read(batch, count);
+        let entries = self.entries.as_bytes().get(..len).unwrap_or_default();
+
+        // The process of the caller may take any time for that. By now no address space is held.
+        let written = write_user_slice(self.to, entries);
+
+        if written < len {
+            let whole = self.ends.iter().take_while(|end| **end <= written);
+
+            return Some(Undelivered {
+                count: whole.fold(0, |count: usize, _| count.wrapping_add(1)),
+                reason: Reason::Fault,
+            });
+        }
+        unread
+    }
+
+    /// Makes the entries of the first records of a batch, and gives all address spaces back.
+    /// Returns the size of the entries.
     ///
     /// TIME: As many rounds as a batch has records. Each reads at most three pages, and waits for
     /// none of them.
-    pub(crate) fn deliver(&mut self, batch: &mut Batch, count: usize) -> Option<Stop> {
-        let mut stop = None;
+    fn read(&mut self, batch: &mut Batch, count: usize) -> (usize, Option<Undelivered>) {
+        let mut undelivered = None;
+        let (mut index, mut len) = (0usize, 0usize);
         let mut spaces = core::mem::take(&mut self.spaces.0);
 
-        for (index, mm) in spaces.drain_all().take(count).enumerate() {
-            let (Some(mm), Some(record)) = (mm, batch.get_mut(index)) else {
-                continue;
-            };
-            let Some(size) = self.read(&mm, record.pid) else {
-                continue;
-            };
-            let pid = record.pid;
-
-            match self.write(size) {
-                Ok(true) => record.groups |= uapi::PROCMON_GROUP_ARGS,
-                result => {
-                    stop = Some(Stop {
-                        count: index,
-                        pid,
-                        error: result.err(),
-                    });
+        for mm in spaces.drain_all().take(count) {
+            if let (Some(mm), Some(record)) = (mm, batch.get_mut(index)) {
+                if !self.has_space(len) {
+                    undelivered = Some(Reason::Batch);
                     break;
                 }
+                if let Some(size) = self.read_one(&mm, record.pid, len) {
+                    if len.saturating_add(size) > self.remaining {
+                        undelivered = Some(Reason::Full);
+                        break;
+                    }
+                    len = len.saturating_add(size);
+                    record.groups |= uapi::PROCMON_GROUP_ARGS;
+                }
             }
+            if let Some(end) = self.ends.get_mut(index) {
+                *end = len;
+            }
+            index = index.wrapping_add(1);
         }
         self.spaces.0 = spaces;
-        stop
+
+        let undelivered = undelivered.map(|reason| Undelivered {
+            count: index,
+            reason,
+        });
+
+        (len, undelivered)
     }
 
-    /// Makes the next entry, of a process that is not changing its memory and whose arguments are
-    /// present. Returns its size.
-    fn read(&mut self, mm: &MmWithUserAsync, pid: Pid) -> Option<usize> {
-        let bytes = self.entry.as_mut_bytes();
+    /// Whether there is memory for a longest entry of this caller from an offset on.
+    fn has_space(&self, offset: usize) -> bool {
+        let space = size_of_val::<[u64]>(&self.entries);
+
+        offset.saturating_add(entry_size(self.max)) <= space
+    }
+
+    /// Makes an entry at an offset, of a process that is not changing its memory and whose
+    /// arguments are present. Returns its size.
+    fn read_one(&mut self, mm: &MmWithUserAsync, pid: Pid, offset: usize) -> Option<usize> {
+        let bytes = self.entries.as_mut_bytes().get_mut(offset..)?;
         let text = bytes.get_mut(size_of::<Header>()..)?;
         let (to, _) = text.split_at_mut_checked(self.max)?;
 
@@ -186,24 +239,17 @@ impl ArgumentsBuffer {
         Some(size)
     }
 
-    /// Writes the entry to user space. Returns whether it fits.
-    ///
-    /// # Errors
-    ///
-    /// `EFAULT` if it cannot be written as a whole.
-    fn write(&mut self, size: usize) -> Result<bool> {
-        let Some(remaining) = self.remaining.checked_sub(size) else {
-            return Ok(false);
-        };
-        let entry = self.entry.as_bytes().get(..size).unwrap_or_default();
+    /// Keeps the entries of the first records of the batch, which the caller has got.
+    pub(crate) fn deliver(&mut self, count: usize) {
+        let len = count
+            .checked_sub(1)
+            .and_then(|last| self.ends.get(last))
+            .copied()
+            .unwrap_or(0);
 
-        if write_user_slice(self.to, entry) != size {
-            return Err(EFAULT);
-        }
-        self.to = self.to.wrapping_byte_add(size);
-        self.remaining = remaining;
+        self.to = self.to.wrapping_byte_add(len);
+        self.remaining = self.remaining.saturating_sub(len);
         // CAST: The buffer has less than 4 GiB.
-        self.written = self.written.wrapping_add(size as u32);
-        Ok(true)
+        self.delivered = self.delivered.wrapping_add(len as u32);
     }
 }

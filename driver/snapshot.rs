@@ -41,8 +41,10 @@ use crate::{
     },
     driver::{
         arguments::{
+            self,
             AddressSpaces,
-            ArgumentsBuffer, //
+            ArgumentsBuffer,
+            Reason, //
         },
         backoff::Backoff,
         batch::{
@@ -353,8 +355,9 @@ impl Visitor<'_> {
 
         let liveness = filler.fill::<THREADS>(nr, task, threads, record, self.guard);
         let spaces = self.spaces.as_deref_mut();
-        // That of the same program as the rest of the record.
-        let mm = spaces.as_ref().and_then(|spaces| spaces.of(task, record));
+        let mm = spaces
+            .as_ref()
+            .and_then(|_| arguments::space_of(task, record));
         let is_consistent =
             matches!(liveness, Liveness::Alive) && exec.is_some_and(|exec| exec.is_still(task));
 
@@ -369,7 +372,8 @@ impl Visitor<'_> {
         }
         self.places.take();
         if let Some(spaces) = spaces {
-            spaces.add(mm);
+            // Arguments are of the same program as the rest of the record.
+            spaces.add(mm.filter(|_| is_consistent));
         }
         ControlFlow::Continue(())
     }
@@ -405,11 +409,15 @@ pub(crate) fn snapshot(events: &Events, arg: UserPtr) -> Result {
         let places = batch.places(output.remaining());
         let spaces = texts.as_mut().map(|texts| &mut texts.spaces);
         let (count, stop) = request.walk(next, places, spaces, &backoff);
-        let unfinished = texts
+        let undelivered = texts
             .as_mut()
-            .and_then(|texts| texts.deliver(&mut batch, count));
-        let count = unfinished.as_ref().map_or(count, |stop| stop.count);
+            .and_then(|texts| texts.write(&mut batch, count));
+        let count = undelivered.as_ref().map_or(count, |first| first.count);
         let written = output.write_places(batch.bytes(count));
+
+        if let Some(texts) = &mut texts {
+            texts.deliver(written);
+        }
 
         if written < count {
             if let Some(record) = batch.get(written) {
@@ -417,10 +425,21 @@ pub(crate) fn snapshot(events: &Events, arg: UserPtr) -> Result {
             }
             break Some(EFAULT);
         }
-        if let Some(stop) = unfinished {
-            next = stop.pid;
-            break stop.error;
-        }
+        // The rest of a batch without space is visited again.
+        let stop = match undelivered {
+            None => stop,
+            Some(first) => {
+                if let Some(record) = batch.get(count) {
+                    next = record.pid;
+                }
+                match first.reason {
+                    Reason::Batch => Stop::Resume(next),
+                    Reason::Full => break None,
+                    Reason::Fault => break Some(EFAULT),
+                }
+            }
+        };
+
         match stop {
             Stop::End => {
                 next = 0;
@@ -448,7 +467,7 @@ pub(crate) fn snapshot(events: &Events, arg: UserPtr) -> Result {
     arguments.groups = request.filler.groups;
     if let Some(texts) = texts {
         arguments.groups |= uapi::PROCMON_GROUP_ARGS;
-        arguments.args_bytes = texts.written;
+        arguments.args_bytes = texts.delivered;
     }
     arguments.cursor = next;
     arguments.time = request.filler.time_ns.show(time);

@@ -8,7 +8,8 @@
 //!
 //! ```ignore
 //! let mut bytes = [0; 256];
-//! let cmdline = ResidentMemory::try_lock(&mm).and_then(|memory| cmdline::read(&memory, &mut bytes));
+//! let memory = ResidentMemory::try_lock(&mm).ok_or(EAGAIN)?;
+//! let cmdline = cmdline::read(&memory, &mut bytes);
 //! ```
 //!
 //! C header: [`include/linux/mm_types.h`](srctree/include/linux/mm_types.h)
@@ -50,20 +51,25 @@ pub(crate) fn read(memory: &ResidentMemory<'_>, to: &mut [u8]) -> Option<Cmdline
         .end
         .checked_sub(arguments.start)
         .filter(|&size| size > 0)?;
-    let mut last = [0];
+    let is_cut = size > to.len();
+    let (text, _) = to.split_at_mut_checked(size.min(to.len()))?;
 
-    if memory.read(arguments.end.wrapping_sub(1), &mut last) != last.len() {
+    if memory.read(arguments.start, text) != text.len() {
+        return None;
+    }
+
+    // Without its NUL, the last argument was written over. Most often it was just read.
+    let mut last = [text.last().copied().unwrap_or(0)];
+
+    if is_cut && memory.read(arguments.end.wrapping_sub(1), &mut last) != last.len() {
         return None;
     }
     if last != [0] {
         return read_title(memory, &arguments, &environment, to);
     }
-
-    let (to, _) = to.split_at_mut_checked(size.min(to.len()))?;
-
-    (memory.read(arguments.start, to) == to.len()).then_some(Cmdline {
+    Some(Cmdline {
         size,
-        stored: to.len(),
+        stored: size.min(to.len()),
     })
 }
 

@@ -2,9 +2,9 @@
 
 //! Memory of other processes, as far as it is present and free to be looked at.
 //!
-//! The kernel's `access_process_vm()` waits for the lock of the address space and for each page, and
-//! so for as long as its process likes: a page may be that of a file system in user space. What is
-//! here waits for neither.
+//! The kernel's `access_process_vm()` waits for the lock of the address space and for each page,
+//! and so for as long as its process likes: a page may be that of a file system in user space. This
+//! module waits for neither.
 //!
 //! Does not support memory of files and devices, memory that is swapped out, nor writing.
 //!
@@ -204,7 +204,10 @@ mod tests {
         for (index, expected) in whole[..len].iter().enumerate().step_by(101) {
             let mut byte = [0];
 
-            assert_eq!(memory.read(arguments.start.wrapping_add(index), &mut byte), 1);
+            assert_eq!(
+                memory.read(arguments.start.wrapping_add(index), &mut byte),
+                1
+            );
             assert_eq!(byte[0], *expected);
         }
         Ok(())
