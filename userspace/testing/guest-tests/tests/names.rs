@@ -119,7 +119,9 @@ fn names_of_processes() {
     assert_eq!(lines.lines().skip(1).collect::<Vec<_>>(), texts);
     let csv = succeed(&["ps", "-o", "comm", "-p", &list, "--csv"]);
     assert_eq!(csv.lines().skip(1).collect::<Vec<_>>(), texts);
-    let top = succeed(&["top", "-b", "-n", "1", "--sort", "pid", "-p", &list]);
+    let top = succeed(&[
+        "top", "-b", "-n", "1", "-o", "pid,comm", "--sort", "pid", "-p", &list,
+    ]);
     let first = top.lines().count() - texts.len();
     for (line, text) in top.lines().skip(first).zip(&texts) {
         assert!(line.ends_with(&format!(" {text}")), "{top}");

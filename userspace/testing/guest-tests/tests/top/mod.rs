@@ -20,9 +20,12 @@ use fixture::terminal::Terminal;
 use nix::sys::termios::LocalFlags;
 use serde_json::Value;
 
+/// The default columns with names in place of command lines: processes of tests differ in these.
+const NAMES: &str = "--columns=pid,user,nice,state,threads,cpu,rss,time,comm";
+
 /// Starts `top` and waits for its table.
 fn top(arguments: &[&str]) -> Terminal {
-    let mut top = Terminal::start(&[&[PROGRAM, "top"], arguments].concat(), 24, 80);
+    let mut top = Terminal::start(&[&[PROGRAM, "top", NAMES], arguments].concat(), 24, 80);
     wait_for_table(&mut top);
     top
 }
@@ -68,7 +71,7 @@ fn top_on_a_terminal() {
     let _kernel = shared();
     let bee = busy(c"busybee");
     let sloth = sleeper(c"sloth");
-    let mut top = Terminal::start(&[PROGRAM, "top", "--delay", "0.3"], 30, 110);
+    let mut top = Terminal::start(&[PROGRAM, "top", NAMES, "--delay", "0.3"], 30, 110);
     top.wait_for("the busiest process", |lines| {
         rows(lines).iter().take(3).any(|line| {
             let is_busy = |word: &str| word.parse::<f64>().is_ok_and(|cpu| cpu > 20.0);
@@ -236,7 +239,7 @@ fn colors(output: &[u8]) -> Vec<String> {
 fn top_in_batch_mode() {
     let _kernel = shared();
     let bee = busy(c"busybee");
-    let text = output_of(&["top", "-b", "-n", "2", "-d", "0.5"]);
+    let text = output_of(&["top", NAMES, "-b", "-n", "2", "-d", "0.5"]);
     assert_eq!(text.matches(" tasks, ").count(), 2, "{text}");
     let second = text.rsplit("\n\n").next().unwrap();
     let lines: Vec<_> = second.lines().skip(4).take(3).collect();
@@ -245,7 +248,7 @@ fn top_in_batch_mode() {
         "{text}"
     );
 
-    let text = output_of(&["--json", "top", "-b", "-n", "3", "-d", "0.5"]);
+    let text = output_of(&["--json", "top", NAMES, "-b", "-n", "3", "-d", "0.5"]);
     let documents: Vec<Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())

@@ -16,7 +16,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use serde_json::Value;
 
-use super::{first_row, has, top, wait_for_table};
+use super::{NAMES, first_row, has, top, wait_for_table};
 
 /// Makes a process of this name that ends at once with a status, and waits for its end. Returns its
 /// PID.
@@ -55,7 +55,7 @@ fn top_shows_what_came_and_went() {
 
     let _kernel = shared();
     // Refreshes are those of a key only.
-    let mut top = Terminal::start(&[PROGRAM, "top", "--delay", "1000"], 60, 110);
+    let mut top = Terminal::start(&[PROGRAM, "top", NAMES, "--delay", "1000"], 60, 110);
     wait_for_table(&mut top);
     assert!(!has("came and went")(&top.lines()), "since when?");
     top.press("E\\gnat\r");
@@ -89,7 +89,7 @@ fn top_shows_what_came_and_went() {
     let own = process::id().to_string();
     let rows = lines
         .iter()
-        .filter(|line| line.starts_with('│') && line.contains(" gnat "));
+        .filter(|line| line.starts_with('│') && line.contains(" [gnat] "));
     let rows: Vec<Vec<_>> = rows
         .map(|line| line.split_whitespace().skip(1).collect())
         .collect();
