@@ -166,11 +166,11 @@ mod tests {
             args.columns.iter().map(|column| column.key).collect()
         };
         let of_ps = [
-            "pid", "user", "state", "threads", "cpu", "rss", "time", "comm",
+            "pid", "user", "state", "threads", "cpu", "rss", "time", "args",
         ];
         assert_eq!(keys(&ps.table), of_ps);
         let of_top = [
-            "pid", "user", "nice", "state", "threads", "cpu", "rss", "time", "comm",
+            "pid", "user", "nice", "state", "threads", "cpu", "rss", "time", "args",
         ];
         assert_eq!(keys(&top.table), of_top);
         let order =

@@ -125,7 +125,7 @@ fn a_full_disk_is_an_error() {
 #[test]
 fn a_signal_ends_between_refreshes() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        let mut top = start(&["--csv"]);
+        let mut top = start(&["--csv", "-o", "pid,cpu,comm"]);
         let mut output = BufReader::new(top.stdout.take().unwrap());
         let mut all = String::new();
         for _ in 0..3 {

@@ -85,7 +85,8 @@ impl Args {
             options = options.arguments(MAX_ARGUMENTS);
         }
         let snapshot = source.snapshot(&options)?;
-        let context = Context::new(snapshot.time().since_boot(), names);
+        let mut context = Context::new(snapshot.time().since_boot(), names);
+        context.reads_proc = matches!(source, Source::Proc);
         let mut rows: Vec<_> = snapshot
             .records()
             .iter()
@@ -93,10 +94,10 @@ impl Args {
                 cpu: CpuUsage::of_life(record, &snapshot).map(CpuUsage::percent),
                 rates: Rates::of_life(record, &snapshot),
                 // Of long ones /proc has the rest.
-                arguments: snapshot
-                    .arguments(record.pid())
-                    .filter(|arguments| !arguments.is_cut())
-                    .map(|arguments| arguments.as_bytes()),
+                arguments: snapshot.arguments(record.tgid()).map(|it| it.as_bytes()),
+                has_more: snapshot
+                    .arguments(record.tgid())
+                    .is_some_and(|arguments| arguments.is_cut()),
                 ..Row::of(record)
             })
             .filter(|row| selection.matches(row, &context))

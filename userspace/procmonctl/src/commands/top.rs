@@ -97,7 +97,7 @@ impl Args {
             }
             Source::Proc => {
                 let mut app = self.app(abilities, false)?;
-                app.reads_proc = true;
+                app.context.reads_proc = true;
                 self.show(Proc::new(), app, session)
             }
         }

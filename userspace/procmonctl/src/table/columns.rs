@@ -22,6 +22,8 @@ pub struct Column {
     pub groups: Groups,
     /// Whether the value needs the arguments of programs.
     pub needs_arguments: bool,
+    /// Whether reading the value may wait for the process, and takes long.
+    pub is_slow: bool,
     /// Alignment.
     pub side: Side,
     value: fn(&Row, &Context) -> Option<Value>,
@@ -74,6 +76,7 @@ macro_rules! column {
             help: $help,
             groups: $groups,
             needs_arguments: false,
+            is_slow: false,
             side: Side::$side,
             value: $value,
         }
@@ -153,7 +156,8 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Number(row.record.cpu()?.nice.into()))),
     column!("policy", "POLICY", Left, CPU, "Scheduling policy",
         |row, _| Some(Value::Word(policy_name(row.record.cpu()?.policy)))),
-    column!("cpu-wait", "CPUWAIT", Right, CPU, "Time for which the main thread has waited for a CPU",
+    column!("cpu-wait", "CPUWAIT", Right, CPU,
+        "Time for which the main thread has waited for a CPU",
         |row, context| context.proc_files.cpu_delay(row.record).map(Value::Time)),
     column!("io-wait", "IOWAIT", Right, CPU,
         "Time for which the main thread has waited for block I/O, 0 where that is not counted",
@@ -174,11 +178,17 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Bytes(row.record.memory()?.shared))),
     column!("swap", "SWAP", Right, CPU, "Memory in swap space",
         |row, context| context.proc_files.swap(row.record).map(Value::Bytes)),
-    column!("pss", "PSS", Right, CPU,
-        "Resident memory, each page divided by the number of processes that have it",
-        |row, context| Some(Value::Bytes(context.proc_files.memory(row.record)?.proportional))),
-    column!("uss", "USS", Right, CPU, "Resident memory that no other process has",
-        |row, context| Some(Value::Bytes(context.proc_files.memory(row.record)?.unique))),
+    Column {
+        is_slow: true,
+        ..column!("pss", "PSS", Right, CPU,
+            "Resident memory, each page divided by the number of processes that have it",
+            |row, context| Some(Value::Bytes(context.proc_files.memory(row.record)?.proportional)))
+    },
+    Column {
+        is_slow: true,
+        ..column!("uss", "USS", Right, CPU, "Resident memory that no other process has",
+            |row, context| Some(Value::Bytes(context.proc_files.memory(row.record)?.unique)))
+    },
     column!("oom-score", "OOM", Right, CPU, "Score by which the kernel chooses what to kill",
         |row, context| context.proc_files.oom_score(row.record).map(Value::Number)),
     column!("minflt", "MINFLT", Right, FAULTS, "Page faults without I/O",
@@ -241,7 +251,7 @@ pub static COLUMNS: &[Column] = &[
 
 /// The default columns of `ps`.
 pub const DEFAULT: [&str; 8] = [
-    "pid", "user", "state", "threads", "cpu", "rss", "time", "comm",
+    "pid", "user", "state", "threads", "cpu", "rss", "time", "args",
 ];
 
 fn name(text: impl AsRef<OsStr>) -> Option<Value> {

@@ -17,7 +17,7 @@ use crate::text::base64;
 
 /// The version of the JSON of `ps` and `top`. It increases when a key is removed or changes its
 /// meaning.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// A table of processes, with a key for each column in the order of the columns.
 #[derive(Serialize)]

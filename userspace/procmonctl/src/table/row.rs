@@ -31,6 +31,8 @@ pub struct Context {
     pub clock: Clock,
     /// Bytes of the system's memory.
     pub memory: u64,
+    /// Whether the snapshots are from `/proc`, and so without arguments of programs.
+    pub reads_proc: bool,
 }
 
 impl Context {
@@ -44,6 +46,7 @@ impl Context {
             cgroups: Cgroups::mounted().into(),
             clock: Clock::read(),
             memory: memory(),
+            reads_proc: false,
         }
     }
 
@@ -75,6 +78,8 @@ pub struct Row<'a> {
     pub rates: Option<Rates>,
     /// Arguments of the program, each with its NUL, if the snapshot has them.
     pub arguments: Option<&'a [u8]>,
+    /// Whether `/proc` has more of them that is wanted.
+    pub has_more: bool,
 }
 
 impl<'a> Row<'a> {
@@ -85,6 +90,7 @@ impl<'a> Row<'a> {
             cpu: None,
             rates: None,
             arguments: None,
+            has_more: false,
         }
     }
 
@@ -102,15 +108,16 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Returns the arguments of the program, or else the name. What the snapshot lacks is looked for
-    /// in `/proc`, where a process without memory has none either.
+    /// Returns the arguments of the program, or else the name.
     pub fn command_line(&self, context: &Context) -> Value {
         let name = || context.kernel_names.name(self.record);
-        if self.arguments.is_some() || self.record.is_kernel_thread() {
+        // Not of a process that the module has passed over, which might be waited for.
+        let is_read = self.has_more || context.reads_proc && !self.record.is_kernel_thread();
+        if !is_read {
             return command_line(self.arguments, name);
         }
         let read = context.proc_files.command_line(self.record);
-        command_line(read.as_deref(), name)
+        command_line(read.as_deref().or(self.arguments), name)
     }
 
     /// Returns a letter for each flag.

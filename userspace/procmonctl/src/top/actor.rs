@@ -14,10 +14,11 @@ use nix::sys::signal::Signal;
 use procmon::BootTime;
 use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::Errno;
-use rustix::param::clock_ticks_per_second;
 use rustix::process::{
     Pid, PidfdFlags, getpriority_process, pidfd_open, pidfd_send_signal, setpriority_process,
 };
+
+use crate::table::proc_files::{Stat, ticks};
 
 /// The range of nice values.
 const LOWEST: i32 = -20;
@@ -134,7 +135,7 @@ impl Task {
         File::from(openat(&self.0, "stat", flags, Mode::empty())?)
             .read_to_end(&mut stat)
             .map_err(errno)?;
-        if start(&stat) == Some(ticks(target.start)) {
+        if Stat::parse(&stat).is_some_and(|stat| stat.start == ticks(target.start)) {
             Ok(())
         } else {
             Err(Refusal::Ended)
@@ -146,24 +147,12 @@ fn errno(error: io::Error) -> Refusal {
     Errno::from_io_error(&error).unwrap_or(Errno::IO).into()
 }
 
-/// Returns the start in a line of `/proc/PID/stat`, in clock ticks since boot.
-fn start(stat: &[u8]) -> Option<u128> {
-    // Names may have any bytes.
-    let end = stat.iter().rposition(|&byte| byte == b')')?;
-    let fields = std::str::from_utf8(&stat[end + 1..]).ok()?;
-    // Field 22, where the one after the name is field 3.
-    fields.split_ascii_whitespace().nth(22 - 3)?.parse().ok()
-}
-
-/// Returns a moment in clock ticks since boot, rounded down as in `/proc`.
-fn ticks(moment: BootTime) -> u128 {
-    moment.since_boot().as_nanos() * u128::from(clock_ticks_per_second()) / 1_000_000_000
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::{Child, Command};
     use std::time::Duration;
+
+    use rustix::param::clock_ticks_per_second;
 
     use super::*;
 
@@ -183,7 +172,7 @@ mod tests {
         let child = Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap();
-        let ticks = u64::try_from(start(&stat).unwrap()).unwrap();
+        let ticks = u64::try_from(Stat::parse(&stat).unwrap().start).unwrap();
         // In the middle of the tick.
         let tick = 1_000_000_000 / clock_ticks_per_second();
         let target = Target {
@@ -194,20 +183,6 @@ mod tests {
             label: format!("sleep ({pid})"),
         };
         (Sleeper(child), target)
-    }
-
-    #[test]
-    fn a_start_is_found_behind_any_name() {
-        let line = |name: &str| {
-            let zeroes = " 0".repeat(18);
-            format!("7 ({name}) S{zeroes} 4711 0 0\n").into_bytes()
-        };
-        for name in ["a", "", ") S 1 2 3", "a b\n(c)"] {
-            assert_eq!(start(&line(name)), Some(4711), "{name:?}");
-        }
-        for bad in ["", "7 (a", "7 (a) S 0 0", ")"] {
-            assert_eq!(start(bad.as_bytes()), None, "{bad:?}");
-        }
     }
 
     #[test]

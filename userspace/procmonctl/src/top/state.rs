@@ -29,7 +29,7 @@ use crate::text::printable;
 
 /// The default columns of the table.
 pub const COLUMNS: [&str; 9] = [
-    "pid", "user", "nice", "state", "threads", "cpu", "rss", "time", "comm",
+    "pid", "user", "nice", "state", "threads", "cpu", "rss", "time", "args",
 ];
 
 /// The number of bytes of a command line that is shown and searched.
@@ -100,8 +100,6 @@ pub struct App {
     pub shows_details: bool,
     pub look: Look,
     pub(super) has_events: bool,
-    /// Whether the snapshots are from /proc.
-    pub reads_proc: bool,
     /// Whether the processes that came and went are listed.
     pub shows_transients: bool,
     /// First line of the help on the screen.
@@ -168,7 +166,6 @@ impl App {
             shows_details: false,
             look: settings.look,
             has_events: settings.has_events,
-            reads_proc: false,
             shows_transients: settings.shows_transients,
             help_first: 0,
             details_first: 0,
@@ -207,7 +204,7 @@ impl App {
 
     /// Returns the message where processes that came and went cannot be listed.
     pub fn no_events(&self) -> &'static str {
-        if self.reads_proc {
+        if self.context.reads_proc {
             NO_EVENTS_IN_PROC
         } else {
             NO_EVENTS

@@ -43,6 +43,7 @@ impl Process {
             cpu: self.cpu.or(self.life),
             rates: self.rates,
             arguments: self.arguments.as_deref(),
+            has_more: false,
         }
     }
 }
@@ -88,7 +89,7 @@ impl Processes {
                 arguments: None,
                 past: VecDeque::new(),
             };
-            let arguments = snapshot.arguments(record.pid());
+            let arguments = snapshot.arguments(record.tgid());
             if self.has_interval {
                 process.cpu = usage.map(CpuUsage::percent);
             }

@@ -88,7 +88,7 @@ pub fn time_of(ticks: u64) -> Duration {
 }
 
 /// Returns a start time as `stat` has it: in whole clock ticks since boot.
-fn ticks(start: BootTime) -> u128 {
+pub fn ticks(start: BootTime) -> u128 {
     const SECOND: u128 = 1_000_000_000;
 
     start.since_boot().as_nanos() * u128::from(clock_ticks_per_second()) / SECOND

@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use procmon::snapshot::Record;
 
+pub use self::directory::ticks;
 use self::directory::{Directory, time_of};
 use self::memory::Memory;
-use self::stat::Stat;
+pub use self::stat::Stat;
 use super::identity::{Identity, identity};
 
 /// A cache of values of the processes of a snapshot: by default one without `/proc`, where all are

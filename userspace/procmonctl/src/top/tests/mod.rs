@@ -60,8 +60,10 @@ pub fn empty_app() -> App {
         selection: Selection::new(Filters::default(), false, &Names::default()).unwrap(),
         groups: Groups::all(),
         has_arguments: true,
+        // Most processes here have names only.
         columns: COLUMNS
             .iter()
+            .map(|key| if *key == "args" { "comm" } else { key })
             .map(|key| Column::by_key(key).unwrap())
             .collect(),
         order: Order::parse("-cpu").unwrap(),

@@ -185,7 +185,7 @@ fn a_module_without_events_is_told_of() {
 fn the_head_says_where_snapshots_are_from() {
     let mut app = shown();
     assert!(!screen(&mut app, 80, 24)[2].contains("/proc"));
-    app.reads_proc = true;
+    app.context.reads_proc = true;
     app.has_events = false;
     let head = screen(&mut app, 80, 24)[2].clone();
     assert!(head.contains("in use, from /proc without events"), "{head}");

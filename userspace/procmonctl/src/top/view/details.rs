@@ -32,7 +32,9 @@ const WIDE: u16 = 110;
 /// Returns the names and values of all fields of a process.
 fn fields(app: &App, process: &Process) -> Vec<(&'static str, String)> {
     let first = FIRST.iter().filter_map(|key| Column::by_key(key));
-    let others = COLUMNS.iter().filter(|column| !FIRST.contains(&column.key));
+    let others = COLUMNS
+        .iter()
+        .filter(|column| !FIRST.contains(&column.key) && !column.is_slow);
     let row = process.row();
     first
         .chain(others)
@@ -126,8 +128,10 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
         let [left, right] = Layout::horizontal([width, Constraint::Min(0)]).areas(inner);
         (left, right)
     } else {
-        // The graph takes the lines that the fields leave.
-        let height = u16::try_from(count).unwrap_or(u16::MAX).min(inner.height);
+        // Fields can be scrolled, so they leave space for the graph where there are enough lines.
+        let graph = if inner.height > 2 * GRAPH { GRAPH } else { 0 };
+        let height = u16::try_from(count).unwrap_or(u16::MAX);
+        let height = height.min(inner.height - graph);
         let [above, below] =
             Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(inner);
         (above, below)

@@ -62,7 +62,7 @@ fn changes(app: &App, has_bars: bool) -> Vec<String> {
             bytes_text(memory.total),
         ));
     }
-    if app.reads_proc {
+    if app.context.reads_proc {
         parts.push("from /proc without events".to_owned());
     }
     if let Some(turnover) = &app.turnover {
