@@ -3,6 +3,7 @@
 //! The command line: the options that all commands take.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,7 +15,7 @@ use crate::commands::{Command, JSON};
 use crate::manual;
 use crate::output::Output;
 use crate::session::Session;
-use crate::text::printable;
+use crate::text::printable_lines;
 
 /// Talk to procmon, the process monitor in the Linux kernel
 #[derive(Debug, Parser)]
@@ -35,7 +36,9 @@ pub struct Cli {
 impl Cli {
     /// Parses the arguments of this program.
     pub fn read() -> Result<Self, clap::Error> {
-        let matches = Self::described().try_get_matches().map_err(explain)?;
+        let matches = Self::described()
+            .try_get_matches()
+            .map_err(|error| explain(error, env::args_os()))?;
         Self::from_arg_matches(&matches)?.check()
     }
 
@@ -76,12 +79,13 @@ impl Cli {
     }
 }
 
-/// Replaces an error in the arguments of `ps`, if they are those of another `ps`, by the right ones.
-fn explain(error: clap::Error) -> clap::Error {
-    let habit = habits::arguments(env::args_os()).and_then(habits::translate);
+/// Replaces an error in the arguments of `ps` that are those of another `ps` by the right ones.
+fn explain(error: clap::Error, arguments: impl IntoIterator<Item = OsString>) -> clap::Error {
+    let habit = habits::arguments(arguments).and_then(habits::translate);
     match habit.filter(|_| error.use_stderr()) {
         Some(line) => {
-            let line = printable(line.as_bytes());
+            // The quotes are for the shell, which takes backslashes in them as they are.
+            let line = printable_lines(line.as_bytes());
             let message = format!("these are arguments of the ps of procps: use\n\n  {line}");
             Cli::command().error(error.kind(), message)
         }
@@ -143,6 +147,33 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
         let text = error.to_string();
         assert!(text.contains("top --json needs --batch"), "{text}");
+    }
+
+    #[test]
+    fn arguments_of_another_ps_are_explained() {
+        let explained = |line: &[&str]| {
+            let error = Cli::try_parse_from(line).unwrap_err();
+            let error = explain(error, line.iter().map(OsString::from));
+            (error.exit_code(), error.to_string())
+        };
+        let (status, text) = explained(&["procmonctl", "--json", "ps", "ax", "-C", r"a\b c"]);
+        assert_eq!(status, 2);
+        let line = "\n  procmonctl ps --json -C 'a\\b c'\n";
+        assert!(text.contains(line), "{text}");
+        let (_, text) = explained(&["procmonctl", "--device=/x", "ps", "r"]);
+        assert!(
+            text.contains("\n  procmonctl ps --device /x -s R\n"),
+            "{text}"
+        );
+        for other in [
+            &["procmonctl", "ps", "--help"][..],
+            &["procmonctl", "ps", "--nonsense"],
+            &["procmonctl", "ps", "ax", "-C", "\u{1b}[2J"],
+            &["procmonctl", "top", "aux"],
+        ] {
+            let (_, text) = explained(other);
+            assert!(!text.contains("of procps: use"), "{text}");
+        }
     }
 
     #[test]

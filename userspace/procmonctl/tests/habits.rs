@@ -21,7 +21,7 @@ fn arguments_of_procps_have_an_answer() {
         (&["ps", "-ef"], "procmonctl ps -o user,pid,ppid,"),
         (
             &["--json", "ps", "axo", "pid,cmd"],
-            "procmonctl ps -o pid,args",
+            "procmonctl ps --json -o pid,args",
         ),
     ] {
         let output = run(arguments);

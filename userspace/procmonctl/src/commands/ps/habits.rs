@@ -2,103 +2,76 @@
 
 //! Arguments of the `ps` of procps, which are answered by the command line of this one.
 
+mod columns;
+
 use std::ffi::{OsStr, OsString};
 use std::vec::IntoIter;
 
+use clap::CommandFactory;
+
+use crate::cli::Cli;
 use crate::table::columns::Column;
+use crate::text::printable_lines;
 
 /// The columns of `ps u`, `ps -f` and `ps -l`, as far as there are such.
 const USER_FORMAT: &str = "user,pid,cpu,mem,vsize,rss,tty,state,started,time,args";
 const FULL_FORMAT: &str = "user,pid,ppid,started,tty,time,args";
 const LONG_FORMAT: &str = "flags,state,uid,pid,ppid,nice,vsize,tty,time,comm";
 
-/// Names of columns in procps, each with the nearest one here.
-const COLUMNS: &[(&str, &str)] = &[
-    ("%cpu", "cpu"),
-    ("%mem", "mem"),
-    ("cls", "policy"),
-    ("cmd", "args"),
-    ("command", "args"),
-    ("cputime", "time"),
-    ("etime", "age"),
-    ("f", "flags"),
-    ("fname", "comm"),
-    ("lstart", "started"),
-    ("lwp", "pid"),
-    ("maj_flt", "majflt"),
-    ("min_flt", "minflt"),
-    ("ni", "nice"),
-    ("nlwp", "threads"),
-    ("pcpu", "cpu"),
-    ("pmem", "mem"),
-    ("psr", "last-cpu"),
-    ("rsz", "rss"),
-    ("ruser", "user"),
-    ("s", "state"),
-    ("stat", "state"),
-    ("thcount", "threads"),
-    ("tid", "pid"),
-    ("ucmd", "comm"),
-    ("vsz", "vsize"),
-];
-
-/// Options of this command that take a value, which is not to be taken for letters.
-const WITH_VALUE: [&str; 11] = [
-    "--columns",
-    "--command",
-    "--device",
-    "--name",
-    "--pid",
-    "--ppid",
-    "--sort",
-    "--source",
-    "--state",
-    "--user",
-    "-s",
-];
-
 /// Returns the command line for arguments that are meant for the `ps` of procps, or `None` if none
-/// of them is, or one of them has no counterpart.
+/// of them is, one of them has no counterpart, or a message cannot show one of them as it is.
 pub fn translate(arguments: Vec<OsString>) -> Option<String> {
-    let mut words = arguments
+    let words = arguments
         .into_iter()
         .map(OsString::into_string)
         .collect::<Result<Vec<_>, _>>()
-        .ok()?
-        .into_iter();
-    let mut line = Line::default();
-    while let Some(word) = words.next() {
-        if word.starts_with("--") || WITH_VALUE.contains(&&*word) {
-            line.long(word, &mut words)?;
-        } else if let Some(letters) = word.strip_prefix('-') {
-            // As procps does, unless there is a user with such a name.
-            let is_without_dash = letters.starts_with('a') && letters.contains('u');
-            line.cluster(letters, is_without_dash, &mut words)?;
-        } else if word.starts_with(|c: char| c.is_ascii_digit()) {
-            line.is_habit = true;
-            line.push(["-p", &word]);
-        } else {
-            line.is_habit = true;
-            line.cluster(&word, true, &mut words)?;
-        }
+        .ok()?;
+    if !words.iter().all(|word| is_visible(word)) {
+        return None;
     }
-    line.is_habit.then(|| line.text())
+    if !Line::parse(words.clone(), false)?.is_habit {
+        return None;
+    }
+    // Now also for columns that stand before the word by which the line is a habit.
+    Some(Line::parse(words, true)?.text())
 }
 
-/// Returns the arguments behind the subcommand, if that is `ps`.
+/// Returns the arguments of the subcommand if that is `ps`: the global options before it and the
+/// words behind it.
 pub fn arguments(all: impl IntoIterator<Item = OsString>) -> Option<Vec<OsString>> {
     let mut words = all.into_iter().skip(1);
+    let mut arguments = Vec::new();
     loop {
         let word = words.next()?;
         if word == "ps" {
-            return Some(words.collect());
+            arguments.extend(words);
+            return Some(arguments);
         }
-        if word == "--device" {
-            words.next()?;
-        } else if word != "--json" && !starts_with(&word, "--device=") {
+        let has_value = word == "--device";
+        if !has_value && word != "--json" && !starts_with(&word, "--device=") {
             return None;
         }
+        arguments.push(word);
+        if has_value {
+            arguments.push(words.next()?);
+        }
     }
+}
+
+/// Whether a message shows a word as it is.
+fn is_visible(word: &str) -> bool {
+    !word.contains(char::is_control) && printable_lines(word.as_bytes()) == word
+}
+
+/// Returns the long options of `ps` that take a value, which is not to be taken for letters.
+fn options_with_value() -> Vec<String> {
+    let mut command = Cli::command();
+    // The subcommand has the global options from here on.
+    command.build();
+    let ps = command.find_subcommand("ps").into_iter();
+    ps.flat_map(clap::Command::get_opts)
+        .filter_map(|option| Some(format!("--{}", option.get_long()?)))
+        .collect()
 }
 
 fn starts_with(word: &OsStr, start: &str) -> bool {
@@ -114,9 +87,39 @@ struct Line {
     has_columns: bool,
     /// Whether anything in it is none of this command.
     is_habit: bool,
+    /// The long options that take a value.
+    with_value: Vec<String>,
 }
 
 impl Line {
+    /// Parses words, in a line that is a habit already or not.
+    fn parse(words: Vec<String>, is_habit: bool) -> Option<Self> {
+        let mut line = Self {
+            is_habit,
+            with_value: options_with_value(),
+            ..Self::default()
+        };
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            // The letter is one of this command, which takes states, whereas -s of procps takes
+            // sessions.
+            if word.starts_with("--") || word == "-s" {
+                line.long(word, &mut words)?;
+            } else if let Some(letters) = word.strip_prefix('-') {
+                // As procps does, unless there is a user with such a name.
+                let is_without_dash = letters.starts_with('a') && letters.contains('u');
+                line.cluster(letters, is_without_dash, &mut words)?;
+            } else if word.starts_with(|c: char| c.is_ascii_digit()) {
+                line.is_habit = true;
+                line.push(["-p", &word]);
+            } else {
+                line.is_habit = true;
+                line.cluster(&word, true, &mut words)?;
+            }
+        }
+        Some(line)
+    }
+
     fn push<const N: usize>(&mut self, words: [&str; N]) {
         self.options.extend(words.map(quoted));
     }
@@ -130,7 +133,7 @@ impl Line {
         }
         let (name, value) = match word.split_once('=') {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None if WITH_VALUE.contains(&&*word) => (word, Some(words.next()?)),
+            None if word == "-s" || self.with_value.contains(&word) => (word, Some(words.next()?)),
             None => (word, None),
         };
         match (&*name, value) {
@@ -220,12 +223,14 @@ impl Line {
             .split_once('=')
             .map_or((name, None), |(name, title)| (name, Some(title)));
         self.is_habit |= title.is_some();
+        if let Some(key) = columns::of_both(name).filter(|_| self.is_habit) {
+            return Some(key);
+        }
         if let Some(column) = Column::by_key(name) {
             return Some(column.key);
         }
         self.is_habit = true;
-        let (_, key) = COLUMNS.iter().find(|(other, _)| *other == name)?;
-        Some(key)
+        columns::of_procps(name)
     }
 
     fn text(mut self) -> String {

@@ -4,10 +4,9 @@
 
 use std::os::unix::ffi::OsStringExt;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 
 use super::*;
-use crate::cli::Cli;
 
 fn words(line: &str) -> Vec<OsString> {
     line.split_ascii_whitespace().map(OsString::from).collect()
@@ -43,6 +42,11 @@ fn habits_have_their_command_lines() {
         ("-axC sshd --sort ppid", "-C sshd --sort ppid".to_owned()),
         ("-s R ax", "-s R".to_owned()),
         ("ax --device /dev/x -KT", "--device /dev/x -K -T".to_owned()),
+        ("aux --unit nginx", format!("--unit nginx -o {USER_FORMAT}")),
+        (
+            "aux --container web --cgroup /a --tree --user=root",
+            format!("--container web --cgroup /a --tree --user root -o {USER_FORMAT}"),
+        ),
         ("r", "-s R".to_owned()),
         ("U root", "-u root".to_owned()),
         ("p 1", "-p 1".to_owned()),
@@ -56,6 +60,36 @@ fn habits_have_their_command_lines() {
         Cli::from_arg_matches(&parsed.unwrap()).unwrap();
     }
     assert_eq!(translated("ax").unwrap(), "procmonctl ps");
+}
+
+#[test]
+fn columns_have_their_counterparts() {
+    for (line, expected) in [
+        ("ax -o session,stime,cgroup", "-o sid,started,cgroup-path"),
+        ("-o cgroup,start ax", "-o cgroup-path,started"),
+        ("-eo session,pcpu", "-o sid,cpu"),
+        (
+            "-o lsession,sess,oom,tt,uunit",
+            "-o session,sid,oom-score,tty,user-unit",
+        ),
+        ("ax --sort -stime", "--sort -started"),
+    ] {
+        let expected = format!("procmonctl ps {expected}");
+        assert_eq!(translated(line), Some(expected), "{line}");
+    }
+    // These are columns of this command.
+    assert_eq!(translated("-e -o session,stime,cgroup"), None);
+}
+
+#[test]
+fn options_take_values_as_the_command_defines_them() {
+    let options = options_with_value();
+    for option in ["--cgroup", "--container", "--device", "--unit", "--sort"] {
+        assert!(options.iter().any(|other| other == option), "{options:?}");
+    }
+    for option in ["--json", "--tree", "--threads", "--help"] {
+        assert!(options.iter().all(|other| other != option), "{options:?}");
+    }
 }
 
 #[test]
@@ -91,15 +125,19 @@ fn words_are_quoted_for_the_shell() {
         translate(line.to_vec()).unwrap(),
         "procmonctl ps -C 'a b'\\''s' -u ''"
     );
+    for hidden in ["a\nb", "a\tb", "\u{1b}[2J", "a\u{202e}b"] {
+        let line = ["ax", "-C", hidden].map(OsString::from);
+        assert_eq!(translate(line.to_vec()), None, "{hidden:?}");
+    }
 }
 
 #[test]
-fn the_command_is_behind_the_global_options() {
+fn global_options_are_arguments_wherever_they_stand() {
     let of = |line| arguments(words(line));
     assert_eq!(of("procmonctl ps aux"), Some(words("aux")));
     assert_eq!(
         of("procmonctl --json --device ps --device=x ps -ef ps"),
-        Some(words("-ef ps"))
+        Some(words("--json --device ps --device=x -ef ps"))
     );
     for other in [
         "procmonctl",
