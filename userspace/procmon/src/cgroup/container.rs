@@ -83,7 +83,7 @@ impl fmt::Display for Engine {
     }
 }
 
-/// What stands before an ID. The monitor of a container, conmon, runs outside of it, and belongs to
+/// The prefixes of an ID. The monitor of a container, conmon, runs outside of it, and belongs to
 /// it as well.
 const PREFIXES: [(&[u8], Engine); 8] = [
     (b"docker-", Engine::Docker),
@@ -171,7 +171,7 @@ fn machine(name: &[u8]) -> Option<Container> {
     };
     let (rest, suffix, engine) = scope().or_else(service)?;
     let name = rest.strip_suffix(suffix)?;
-    Some(Container::new(&unescape(name), engine))
+    (!name.is_empty()).then(|| Container::new(&unescape(name), engine))
 }
 
 fn is_in_pods(above: &[&[u8]]) -> bool {
@@ -263,6 +263,7 @@ mod tests {
          Some(("qemu-1-vm", "machine")), None),
         ("/machine.slice/systemd-nspawn@my\\x2ddebian.service/payload/system.slice/x.service",
          Some(("my-debian", "systemd-nspawn")), None),
+        ("/machine.slice/machine-.scope", None, None),
         ("/machine.slice/systemd-nspawn@.service", None, None),
         // Names that only look like those.
         ("/system.slice/docker-ID.service", None, None),

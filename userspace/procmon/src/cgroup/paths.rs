@@ -86,7 +86,12 @@ impl Cgroups {
     fn look_up(&self, id: u64, member: i32) -> Option<CgroupPath> {
         let mount = self.mount.as_ref()?;
         let path = read(&self.proc.join(member.to_string()).join("cgroup"))?;
-        let below = OsStr::from_bytes(path.as_bytes().strip_prefix(b"/")?);
+        let below = path.as_bytes().strip_prefix(b"/")?;
+        // The path of a cgroup outside of the namespace's root leads out of the mount.
+        if below.split(|&byte| byte == b'/').any(|name| name == b"..") {
+            return None;
+        }
+        let below = OsStr::from_bytes(below);
         let directory = fs::metadata(mount.join(below)).ok()?;
         (directory.ino() == id).then_some(path)
     }
@@ -187,6 +192,23 @@ mod tests {
         assert_eq!(system.path(web, 7).as_deref(), Some("/web.service"));
         system.add(10, "0::/other.service\n");
         assert_eq!(system.path(other, 10).as_deref(), Some("/other.service"));
+    }
+
+    #[test]
+    fn a_cgroup_outside_of_the_mount_has_no_path() {
+        let mut system = System::new();
+        let web = system.create("web.service");
+        system.create("other.service");
+        let above = system.create("..");
+        system.add(7, "0::/../cgroup/web.service\n");
+        system.add(8, "0::/other.service/../web.service\n");
+        assert_eq!(system.path(web, 7), None);
+        assert_eq!(system.path(web, 8), None);
+        system.add(9, "0::/..\n");
+        assert_eq!(system.path(above, 9), None);
+        let dots = system.create("..web..");
+        system.add(10, "0::/..web..\n");
+        assert_eq!(system.path(dots, 10).as_deref(), Some("/..web.."));
     }
 
     #[test]

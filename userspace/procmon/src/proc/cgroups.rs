@@ -86,7 +86,9 @@ fn unescape(text: &[u8]) -> Vec<u8> {
 }
 
 fn octal(digits: &[u8; 3]) -> Option<u8> {
-    let text = str::from_utf8(digits).ok()?;
+    // A number may have a sign, and an escape has none.
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    let text = str::from_utf8(digits).ok().filter(|_| is_number)?;
     u8::from_str_radix(text, 8).ok()
 }
 
@@ -134,6 +136,8 @@ mod tests {
             (b"\\04", b"\\04"),
             (b"\\999\\040", b"\\999 "),
             (b"\\777", b"\\777"),
+            (b"\\+40", b"\\+40"),
+            (b"\\-40", b"\\-40"),
         ] {
             assert_eq!(unescape(text), bytes);
         }
