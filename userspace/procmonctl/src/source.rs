@@ -23,9 +23,10 @@ pub enum SourceName {
     Auto,
 }
 
-/// What a source has in its snapshots.
+/// The capabilities of a source.
 #[derive(Clone, Copy, Debug)]
-pub struct Abilities {
+pub struct Capabilities {
+    /// The groups of fields that records have.
     pub groups: Groups,
     /// Whether there are the arguments of programs.
     pub arguments: bool,
@@ -64,18 +65,18 @@ impl Source {
         }
     }
 
-    /// Returns what to request, and to refuse columns by.
-    pub fn abilities(&self) -> procmon::Result<Abilities> {
+    /// Returns the capabilities, by which columns are requested or refused.
+    pub fn capabilities(&self) -> procmon::Result<Capabilities> {
         match self {
             Self::Module(device) => {
                 let info = device.info()?;
-                Ok(Abilities {
+                Ok(Capabilities {
                     groups: info.groups,
                     arguments: info.arguments,
                 })
             }
             // Columns without a value are shown as such: no other version of /proc has them.
-            Self::Proc => Ok(Abilities {
+            Self::Proc => Ok(Capabilities {
                 groups: Groups::all(),
                 arguments: false,
             }),
@@ -90,17 +91,28 @@ impl Source {
         }
     }
 
-    /// Returns whether an ID is that of a thread, and of no process.
-    pub fn is_of_thread(&self, id: i32) -> procmon::Result<bool> {
-        let is_process = !self.snapshot(&SnapshotOptions::new().tgid(id))?.is_empty();
-        Ok(!is_process
-            && match self {
-                Self::Module(device) => device.query(id)?.is_some(),
-                Self::Proc => {
-                    let threads = proc::snapshot(&SnapshotOptions::new().threads(true))?;
-                    threads.get(id).is_some()
+    /// Returns those of these IDs that are IDs of threads, and of no process.
+    pub fn threads_of(&self, mut ids: Vec<i32>) -> procmon::Result<Vec<i32>> {
+        if ids.is_empty() {
+            return Ok(ids);
+        }
+        match self {
+            Self::Module(device) => {
+                let mut threads = Vec::new();
+                for id in ids {
+                    let is_process = !self.snapshot(&SnapshotOptions::new().tgid(id))?.is_empty();
+                    if !is_process && device.query(id)?.is_some() {
+                        threads.push(id);
+                    }
                 }
-            })
+                Ok(threads)
+            }
+            Self::Proc => {
+                let tasks = proc::snapshot(&SnapshotOptions::new().threads(true))?;
+                ids.retain(|&id| tasks.get(id).is_some_and(|task| task.tgid() != id));
+                Ok(ids)
+            }
+        }
     }
 }
 
@@ -118,5 +130,33 @@ impl Display for Offer {
             "\"procmonctl {command} --source proc\" reads /proc instead: slower, coarser in time, \
              and without events"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use rustix::thread::gettid;
+
+    use super::*;
+
+    #[test]
+    fn threads_are_told_from_processes_by_proc() {
+        let (send, id) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            send.send(gettid().as_raw_nonzero().get()).unwrap();
+            // Returns when the other end is gone.
+            let _ = ended.recv();
+        });
+        let tid = id.recv().unwrap();
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let threads = Source::Proc.threads_of(vec![pid, tid, i32::MAX]);
+        assert_eq!(threads.unwrap(), [tid]);
+        assert!(Source::Proc.threads_of(Vec::new()).unwrap().is_empty());
+        drop(end);
+        thread.join().unwrap();
     }
 }

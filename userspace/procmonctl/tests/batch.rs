@@ -51,7 +51,7 @@ const CSV: [&str; 10] = [
     "0.05",
     "--csv",
     "-o",
-    "pid,comm",
+    "pid,cpu",
     "--sort=pid",
 ];
 
@@ -61,7 +61,7 @@ fn refreshes_are_told_apart_in_csv() {
     let own = std::process::id().to_string();
     let csv = succeed(&[&CSV[..], &["-n", "3", "-p", &own]].concat());
     let lines: Vec<_> = csv.lines().collect();
-    assert_eq!(lines[0], "refresh,wall_time,pid,comm");
+    assert_eq!(lines[0], "refresh,wall_time,pid,cpu");
     assert_eq!(lines.len(), 4, "{csv}");
     let mut times = Vec::new();
     for (number, line) in (1..).zip(&lines[1..]) {
@@ -78,7 +78,7 @@ fn refreshes_are_told_apart_in_csv() {
 
     // The keys stand alone if no process matches.
     let none = succeed(&[&CSV[..], &["-n", "2", "-c", "^no such name$"]].concat());
-    assert_eq!(none, "refresh,wall_time,pid,comm\n");
+    assert_eq!(none, "refresh,wall_time,pid,cpu\n");
 }
 
 #[test]

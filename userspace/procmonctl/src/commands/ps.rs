@@ -75,13 +75,13 @@ impl Args {
         let has_filters = !filters.is_empty();
         let selection = Selection::new(filters, threads, &names)?;
         let used = || columns.iter().copied().chain([sort.column]);
-        let abilities = source.abilities()?;
-        check_columns(used(), abilities.groups)?;
+        let capabilities = source.capabilities()?;
+        check_columns(used(), capabilities.groups)?;
         let groups = used().fold(Groups::BASIC, |groups, column| groups | column.groups);
         let mut options = selection.options(groups);
         let needs_arguments =
             selection.needs_arguments() || used().any(|column| column.needs_arguments);
-        if abilities.arguments && needs_arguments {
+        if capabilities.arguments && needs_arguments {
             options = options.arguments(MAX_ARGUMENTS);
         }
         let snapshot = source.snapshot(&options)?;
@@ -119,13 +119,9 @@ impl Args {
             print_table(&rows, &prefixes, &columns, &context, out)?;
         }
         // As with query, messages on missing processes follow the output of the others.
-        let missing = selection
-            .pids()
-            .iter()
-            .filter(|&&pid| !rows.iter().any(|row| row.record.tgid() == pid));
-        for &pid in missing {
-            explain(&source, pid)?;
-        }
+        let missing = selection.pids().iter().copied();
+        let missing = missing.filter(|&pid| !rows.iter().any(|row| row.record.tgid() == pid));
+        explain(&source, missing.collect())?;
         Ok(if rows.is_empty() && has_filters {
             Exit::NoProcess.into()
         } else {
@@ -134,9 +130,9 @@ impl Args {
     }
 }
 
-/// Prints a message if an ID that matched no process is that of a thread.
-fn explain(source: &Source, pid: i32) -> procmon::Result<()> {
-    if source.is_of_thread(pid)? {
+/// Prints a message for each ID that matched no process and is that of a thread.
+fn explain(source: &Source, missing: Vec<i32>) -> procmon::Result<()> {
+    for pid in source.threads_of(missing)? {
         complain(format_args!(
             "PID {pid} is a thread, not a process: --pid takes processes, and --threads shows \
              their threads"

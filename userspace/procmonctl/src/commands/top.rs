@@ -10,7 +10,7 @@ use anyhow::bail;
 
 use crate::output::complain;
 use crate::session::Session;
-use crate::source::{Abilities, Source};
+use crate::source::{Capabilities, Source};
 use crate::table::args::TableArgs;
 use crate::table::filter::Selection;
 use crate::table::names::Names;
@@ -87,23 +87,23 @@ Examples:
 impl Args {
     pub fn run(self, session: &Session) -> anyhow::Result<()> {
         let source = Source::open(self.table.source, session, "top")?;
-        let abilities = source.abilities()?;
+        let capabilities = source.capabilities()?;
         match source {
             Source::Module(device) => {
                 let source = Watched::new(device);
                 let has_events = source.has_events();
-                let app = self.app(abilities, has_events)?;
+                let app = self.app(capabilities, has_events)?;
                 self.show(source, app, session)
             }
             Source::Proc => {
-                let mut app = self.app(abilities, false)?;
+                let mut app = self.app(capabilities, false)?;
                 app.context.reads_proc = true;
                 self.show(Proc::new(), app, session)
             }
         }
     }
 
-    fn app(&self, abilities: Abilities, has_events: bool) -> anyhow::Result<App> {
+    fn app(&self, capabilities: Capabilities, has_events: bool) -> anyhow::Result<App> {
         let table = &self.table;
         let names = Names::read();
         let selection = Selection::new(table.filters.clone(), table.threads, &names)?;
@@ -114,8 +114,8 @@ impl Args {
         }
         let settings = Settings {
             selection,
-            groups: abilities.groups,
-            has_arguments: abilities.arguments,
+            groups: capabilities.groups,
+            has_arguments: capabilities.arguments,
             columns: table.columns.clone(),
             order: table.sort,
             is_tree: table.tree,

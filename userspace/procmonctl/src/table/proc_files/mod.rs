@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What only the files of a process in `/proc` have, each read at its first use.
+//! Values that only the files of a process in `/proc` have, each read at its first use.
 //!
 //! To add a value: a field of [`Entry`], and a function of [`ProcFiles`] that reads it. A column of
 //! it needs the group `CPU`, as a record without a start belongs to no known process.
