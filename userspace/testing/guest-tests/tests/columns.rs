@@ -6,44 +6,17 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::{Child, as_nobody, at_rest_after};
+use fixture::child::{Child, as_nobody, at_rest_after, stopped_with};
 use fixture::command::output_of;
 use fixture::memory::{PAGE, Region};
 use fixture::{procfs, shared};
 use serde_json::{Value, json};
 
-use crate::processes::json as document;
+use crate::processes::{columns, json as json_of, pids};
 use crate::snapshot::cmdlines::map_arguments;
-
-/// Starts a program with these arguments after its own that stops itself.
-fn stopped_with(arguments: &[&OsStr]) -> Child {
-    let arguments = arguments.to_vec();
-    let child = Child::spawn(move || {
-        let mut shell = Command::new("/bin/sh");
-        shell.arg0("sh").args(["-c", "kill -STOP $$"]);
-        panic!("{}", shell.args(arguments).exec());
-    });
-    procfs::wait_for_state(child.pid(), 'T');
-    child
-}
-
-/// Returns columns of a process.
-fn columns(pid: i32, columns: &str) -> Value {
-    let mut found = document(&["ps", "-o", columns, "--pid", &pid.to_string()]);
-    found["processes"][0].take()
-}
-
-/// Returns the PIDs that a command line of `ps` prints.
-fn pids(arguments: &[&str]) -> Vec<i32> {
-    let text = output_of(&[&["ps", "-o", "pid"], arguments].concat());
-    let lines = text.lines().skip(1);
-    lines.map(|line| line.trim().parse().unwrap()).collect()
-}
 
 /// Command lines are shown whole and harmless, and are searched.
 #[test]
@@ -103,36 +76,42 @@ fn command_lines() {
 /// Memory and waits are those of the files in `/proc`, as far as the caller may read these.
 #[test]
 fn values_of_proc() {
+    /// The time of a clock tick in ns.
+    const TICK: u64 = 10_000_000;
     const COLUMNS: &str = "swap,pss,uss,oom-score,cpu-wait,io-wait,mem,rss";
 
     let _kernel = shared();
     let region = Region::new(100 * PAGE);
     let child = at_rest_after(|| region.fill(0, &[7; 100 * PAGE]));
     let pid = child.pid();
-    let kilobytes = |file: &str, name: &str| {
-        let values = procfs::numbers_in::<u64>(pid, file, name);
-        values.map_or(0, |values| values[0] * 1024)
+    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    let bytes = |text: &str, name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        let kilobytes = line.trim().strip_suffix(" kB")?;
+        Some(kilobytes.parse::<u64>().unwrap() * 1024)
     };
     let row = columns(pid, COLUMNS);
-    assert_eq!(row["swap"], kilobytes("status", "VmSwap:"));
-    // Other processes come and go that share pages with it.
-    let [unique, proportional, resident] =
-        ["uss", "pss", "rss"].map(|key| row[key].as_u64().unwrap());
+    assert_eq!(row["swap"], bytes(&read("status"), "VmSwap:").unwrap_or(0));
+    let [unique, proportional] = ["uss", "pss"].map(|key| row[key].as_u64().unwrap());
     assert!(
         100 * PAGE as u64 <= unique && unique <= proportional,
         "{row}"
     );
-    assert!(proportional < resident, "{row}");
-    let now = kilobytes("smaps_rollup", "Pss:");
-    assert!(proportional.abs_diff(now) < resident / 4, "{now}: {row}");
-    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    // The counters of the column rss lag behind the pages, which this file counts.
+    let rollup = read("smaps_rollup");
+    let [now, resident] = ["Pss:", "Rss:"].map(|name| bytes(&rollup, name).unwrap());
+    assert!(proportional < resident, "{row}: {rollup}");
+    // Other processes come and go that share pages with it.
+    assert!(proportional.abs_diff(now) < resident / 4, "{row}: {rollup}");
     assert_eq!(row["oom-score"].to_string(), read("oom_score").trim());
     let waited = read("schedstat");
     assert_eq!(
         row["cpu-wait"].to_string(),
         waited.split(' ').nth(1).unwrap()
     );
-    assert_eq!(row["io-wait"], 0);
+    // Field 42 is in clock ticks.
+    let ticks: u64 = procfs::number(pid, 42).unwrap();
+    assert_eq!(row["io-wait"], ticks * TICK);
     let total = fs::read_to_string("/proc/meminfo").unwrap();
     let total: f64 = total.split_whitespace().nth(1).unwrap().parse().unwrap();
     let percent = row["rss"].as_f64().unwrap() / (total * 1024.0) * 100.0;
@@ -144,7 +123,7 @@ fn values_of_proc() {
     // Another user, who has no device, may not look at the memory of this one.
     as_nobody(|| {
         let keys = "pss,uss,exe,oom-score";
-        let found = document(&[
+        let found = json_of(&[
             "ps",
             "--source",
             "proc",
@@ -213,6 +192,6 @@ fn command_lines_that_are_not_present() {
     });
     assert_eq!(columns(child.pid(), "args")["args"], Value::Null);
     let pid = child.pid().to_string();
-    let found = document(&["ps", "--source", "proc", "-o", "args", "--pid", &pid]);
+    let found = json_of(&["ps", "--source", "proc", "-o", "args", "--pid", &pid]);
     assert_eq!(found["processes"][0]["args"], json!(vec![""; 16]));
 }

@@ -14,7 +14,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::setsid;
 use serde_json::{Value, json};
 
-use crate::processes::json as document;
+use crate::processes::{columns, json as document, pids};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -56,20 +56,6 @@ impl Drop for Hierarchy {
         }
         umount(ROOT).unwrap();
     }
-}
-
-/// Returns columns of a process.
-fn columns(pid: i32, columns: &str) -> Value {
-    let mut found = document(&["ps", "-o", columns, "--pid", &pid.to_string()]);
-    found["processes"][0].take()
-}
-
-/// Returns the PIDs of the processes that pass filters.
-fn pids(filters: &[&str]) -> Vec<i32> {
-    let found = document(&[&["ps", "-o", "pid"], filters].concat());
-    let processes = found["processes"].as_array().unwrap().iter();
-    let pids = processes.map(|process| process["pid"].as_i64().unwrap());
-    pids.map(|pid| pid.try_into().unwrap()).collect()
 }
 
 /// Paths of cgroups are those of `/proc`, and have units, sessions and containers.

@@ -25,12 +25,26 @@ pub fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// Returns columns of a process.
+pub fn columns(pid: i32, columns: &str) -> Value {
+    let mut found = json(&["ps", "-o", columns, "--pid", &pid.to_string()]);
+    found["processes"][0].take()
+}
+
+/// Returns the PIDs of the processes that pass filters.
+pub fn pids(filters: &[&str]) -> Vec<i32> {
+    let found = json(&[&["ps", "-o", "pid"], filters].concat());
+    let processes = found["processes"].as_array().unwrap().iter();
+    let pids = processes.map(|process| process["pid"].as_i64().unwrap());
+    pids.map(|pid| pid.try_into().unwrap()).collect()
+}
+
 fn own_pid() -> String {
     std::process::id().to_string()
 }
 
 /// The keys of all columns, as the help lists them.
-fn columns() -> Vec<String> {
+fn keys() -> Vec<String> {
     let help = output_of(&["ps", "--help"]);
     let entries = help
         .lines()
@@ -63,7 +77,7 @@ fn all_columns() {
             && procfs::is_in_state(child.pid(), 'S')
     });
     let pid = child.pid().to_string();
-    let keys = columns();
+    let keys = keys();
     let document = json(&["ps", "-o", &keys.join(","), "--pid", &pid]);
     assert_eq!(document["version"], 3);
     let processes = document["processes"].as_array().unwrap();

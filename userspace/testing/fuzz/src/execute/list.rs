@@ -6,13 +6,16 @@
 use anyhow::{Result, ensure};
 use fixture::{ia32, raw};
 use nix::errno::Errno;
-use procmon::uapi::procmon_snapshot as Snapshot;
+use procmon::uapi::{self, procmon_snapshot as Snapshot};
 
 use super::caller::Caller;
 use super::shared::File;
 use crate::model::list::{Arguments, MAX_SIZE};
 use crate::model::{judge, reasons};
 use crate::program::{List, Place};
+
+/// The size of the longest entry of the second buffer.
+const LONGEST_ENTRY: usize = size_of::<uapi::procmon_args>() + uapi::PROCMON_ARGS_MAX as usize;
 
 impl Caller {
     pub(super) fn list(&mut self, file: &File, list: &List, nth: u8) -> Result<()> {
@@ -34,6 +37,7 @@ impl Caller {
                 args: texts.ptr.as_ptr() as u64,
                 args_capacity: list.args.capacity,
                 args_max: list.args.max,
+                reserved: list.args.reserved,
                 ..Default::default()
             },
         );
@@ -131,7 +135,7 @@ impl Caller {
             "{args_written} bytes of texts"
         );
         // Behind them, as far as one that did not fit was written.
-        let touched = args_written.saturating_add(MAX_SIZE);
+        let touched = args_written.saturating_add(LONGEST_ENTRY);
         let touched = touched
             .min(list.args.capacity as usize)
             .min(texts_reachable);

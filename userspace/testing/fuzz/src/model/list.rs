@@ -309,10 +309,12 @@ impl Arguments {
 fn is_second_buffer_valid(snapshot: &Snapshot) -> bool {
     let max = snapshot.args_max;
     if snapshot.groups & uapi::PROCMON_GROUP_ARGS == 0 {
-        snapshot.args == 0 && snapshot.args_capacity == 0 && max == 0
+        snapshot.args == 0 && snapshot.args_capacity == 0 && max == 0 && snapshot.reserved == 0
     } else {
         let entry = || size_of::<uapi::procmon_args>() + (max as usize).next_multiple_of(8);
-        (1..=uapi::PROCMON_ARGS_MAX).contains(&max) && snapshot.args_capacity as usize >= entry()
+        (1..=uapi::PROCMON_ARGS_MAX).contains(&max)
+            && snapshot.args_capacity as usize >= entry()
+            && snapshot.reserved == 0
     }
 }
 
@@ -420,7 +422,7 @@ mod tests {
         for change in good {
             assert!(is_valid(change, ListKind::Snapshot));
         }
-        let bad: [fn(&mut Snapshot); 16] = [
+        let bad: [fn(&mut Snapshot); 18] = [
             |it| it.flags = 32,
             |it| it.groups = SNAPSHOT_GROUPS + 1,
             |it| (it.groups, it.args_capacity) = (512, 4112),
@@ -429,6 +431,8 @@ mod tests {
             |it| it.args_max = 1,
             |it| it.args = 1,
             |it| it.args_capacity = 1,
+            |it| it.reserved = 1,
+            |it| (it.groups, it.args_max, it.args_capacity, it.reserved) = (512, 57, 80, 1),
             |it| it.cursor = -1,
             |it| it.capacity = 0,
             |it| it.stride = 40,

@@ -325,7 +325,10 @@ impl<'a> Arbitrary<'a> for List {
                 list.groups |= uapi::PROCMON_GROUP_ARGS;
                 list.args = input.arbitrary()?;
             }
-            list.flags = u32::from(input.arbitrary::<u8>()?) & SNAPSHOT_FLAGS;
+            let bits = u32::from(input.arbitrary::<u8>()?);
+            list.flags = bits & SNAPSHOT_FLAGS;
+            // If all spare bits are set.
+            list.args.reserved = u32::from(bits | SNAPSHOT_FLAGS == 0xff);
             if list.flags & uapi::PROCMON_SNAPSHOT_BY_UID != 0 {
                 list.uid = input.int_in_range(0..=1)?;
             }
@@ -367,6 +370,7 @@ impl<'a> Arbitrary<'a> for Texts {
             place: input.arbitrary()?,
             capacity: *input.choose(&TEXT_CAPACITIES)?,
             max: *input.choose(&TEXT_LIMITS)?,
+            reserved: 0,
         })
     }
 }

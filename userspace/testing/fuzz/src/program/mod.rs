@@ -154,6 +154,8 @@ pub struct Texts {
     pub place: Place,
     pub capacity: u32,
     pub max: u32,
+    /// A field that has to be 0.
+    pub reserved: u32,
 }
 
 impl Texts {
@@ -162,6 +164,7 @@ impl Texts {
         place: Place::Null,
         capacity: 0,
         max: 0,
+        reserved: 0,
     };
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
-use fixture::child::{Child, as_nobody, at_rest_after, in_pid_namespace, paused};
+use fixture::child::{Child, as_nobody, at_rest_after, in_pid_namespace, paused, stopped_with};
 use fixture::memory::{LazyRegion, PAGE, Ptr, Region};
 use fixture::{eventually, procfs, shared};
 use nix::errno::Errno;
@@ -49,18 +49,6 @@ fn arguments_of(pid: i32, max: u32) -> (Vec<u8>, u32) {
 
 /// The first arguments of a program of [`stopped_with`].
 const FIRST: &[u8] = b"sh\0-c\0kill -STOP $$\0";
-
-/// Starts a program with more arguments that stops itself.
-fn stopped_with(arguments: &[&OsStr]) -> Child {
-    let arguments = arguments.to_vec();
-    let child = Child::spawn(move || {
-        let mut shell = Command::new("/bin/sh");
-        shell.arg0("sh").args(["-c", "kill -STOP $$"]);
-        panic!("{}", shell.args(arguments).exec());
-    });
-    procfs::wait_for_state(child.pid(), 'T');
-    child
-}
 
 /// Each process has the arguments that /proc shows, and kernel threads and zombies have none.
 #[test]
