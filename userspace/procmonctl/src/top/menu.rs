@@ -29,6 +29,8 @@ pub struct Menu {
     pub title: String,
     pub entries: Vec<(String, Choice)>,
     pub place: usize,
+    /// Characters since the last other key.
+    typed: String,
 }
 
 impl Menu {
@@ -39,24 +41,30 @@ impl Menu {
             title: title.into(),
             entries,
             place: place.unwrap_or(0),
+            typed: String::new(),
         }
     }
 
-    /// Handles a key. A letter selects the next entry that begins with it.
+    /// Handles a key. Characters select an entry that begins with them, and the same character
+    /// again the next entry that begins with it.
     pub fn key(&mut self, code: KeyCode, page: usize) -> Outcome {
-        let last = self.entries.len().saturating_sub(1);
-        self.place = match code {
-            KeyCode::Up => self.place.saturating_sub(1),
-            KeyCode::Down => (self.place + 1).min(last),
-            KeyCode::PageUp => self.place.saturating_sub(page),
-            KeyCode::PageDown => (self.place + page).min(last),
-            KeyCode::Home => 0,
-            KeyCode::End => last,
+        if let KeyCode::Char(c) = code {
+            self.type_char(c);
+            return Outcome::Open;
+        }
+        self.typed.clear();
+        let page = isize::try_from(page).unwrap_or(isize::MAX);
+        match code {
+            KeyCode::Up => self.move_by(-1),
+            KeyCode::Down => self.move_by(1),
+            KeyCode::PageUp => self.move_by(-page),
+            KeyCode::PageDown => self.move_by(page),
+            KeyCode::Home => self.move_by(isize::MIN),
+            KeyCode::End => self.move_by(isize::MAX),
             KeyCode::Enter => return self.choose(self.place),
             KeyCode::Escape | KeyCode::Function(_) => return Outcome::Closed,
-            KeyCode::Char(c) => self.next_with(c).unwrap_or(self.place),
-            _ => self.place,
-        };
+            _ => {}
+        }
         Outcome::Open
     }
 
@@ -68,14 +76,35 @@ impl Menu {
 
     /// Moves the selection, as far as the first or last entry.
     pub fn move_by(&mut self, entries: isize) {
+        self.typed.clear();
         let last = self.entries.len().saturating_sub(1);
         self.place = self.place.saturating_add_signed(entries).min(last);
     }
 
-    fn next_with(&self, c: char) -> Option<usize> {
+    fn type_char(&mut self, c: char) {
+        self.typed.push(c);
+        let longer = if self.typed.chars().count() > 1 {
+            self.with_typed(self.place)
+        } else {
+            None
+        };
+        let found = longer.or_else(|| {
+            self.typed = c.into();
+            self.with_typed(self.place + 1)
+        });
+        self.place = found.unwrap_or(self.place);
+    }
+
+    /// Returns the entry whose first word the characters are, or else the first one from a place
+    /// on, or else before it, that begins with them.
+    fn with_typed(&self, from: usize) -> Option<usize> {
         let count = self.entries.len();
-        let mut places = (1..=count).map(|step| (self.place + step) % count);
-        places.find(|&place| self.entries[place].0.starts_with(c))
+        let mut texts = self.entries.iter().map(|(text, _)| text);
+        let whole = texts.position(|text| text.split(' ').next() == Some(&self.typed));
+        whole.or_else(|| {
+            let mut places = (from..from + count).map(|place| place % count);
+            places.find(|&place| self.entries[place].0.starts_with(&self.typed))
+        })
     }
 }
 
@@ -111,5 +140,30 @@ mod tests {
             Outcome::Chosen(Choice::User(Some(0)))
         );
         assert_eq!(menu.key(KeyCode::Escape, 10), Outcome::Closed);
+    }
+
+    #[test]
+    fn signals_are_chosen_by_their_numbers() {
+        let entry = |signal: Signal| {
+            let text = format!("{:<2} {signal}", signal as i32);
+            (text, Choice::Signal(signal))
+        };
+        let entries: Vec<_> = Signal::iterator().map(entry).collect();
+        for (number, signal) in [
+            ("9", Signal::SIGKILL),
+            ("19", Signal::SIGSTOP),
+            ("15", Signal::SIGTERM),
+            ("10", Signal::SIGUSR1),
+            ("1", Signal::SIGHUP),
+            ("2", Signal::SIGINT),
+        ] {
+            let current = Choice::Signal(Signal::SIGTERM);
+            let mut menu = Menu::new("Signal", entries.clone(), current);
+            for c in number.chars() {
+                assert_eq!(menu.key(KeyCode::Char(c), 10), Outcome::Open);
+            }
+            let chosen = menu.key(KeyCode::Enter, 10);
+            assert_eq!(chosen, Outcome::Chosen(Choice::Signal(signal)), "{number}");
+        }
     }
 }
