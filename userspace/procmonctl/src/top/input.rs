@@ -16,6 +16,7 @@ use termina::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEvent
 use termina::{Event as TerminalEvent, Parser};
 
 use super::event::Event;
+use super::paste::Rest;
 
 /// The time for the rest of a sequence. Terminals send a sequence in one piece, but it may be split
 /// on its way to this program.
@@ -34,16 +35,33 @@ pub enum Input {
 #[derive(Default)]
 pub struct Keys {
     parser: Parser,
-    /// Arrival of the bytes that form no key yet.
+    /// Bytes that form no input yet.
+    pending: Vec<u8>,
+    /// Arrival of the last of these bytes.
     waiting_since: Option<Instant>,
+    /// The rest of a paste that was given up.
+    paste: Option<Rest>,
 }
 
 impl Keys {
     /// Parses bytes, and returns the input that they complete.
     pub fn feed(&mut self, bytes: &[u8], now: Instant) -> Vec<Input> {
-        self.parser.parse(bytes, true);
-        self.waiting_since = Some(now);
-        self.pop()
+        let rest = match &mut self.paste {
+            Some(paste) => paste.skip(bytes, now),
+            None => Some(bytes.to_vec()),
+        };
+        let Some(bytes) = rest else {
+            return Vec::new();
+        };
+        self.paste = None;
+        let mut inputs = Vec::new();
+        for byte in bytes {
+            self.pending.push(byte);
+            self.parser.parse(&[byte], true);
+            self.pop(&mut inputs);
+        }
+        self.waiting_since = (!self.pending.is_empty()).then_some(now);
+        inputs
     }
 
     /// Returns the time to call [`Self::give_up`] if no bytes arrive before.
@@ -52,27 +70,33 @@ impl Keys {
     }
 
     /// Ends an incomplete sequence: a lone ESC is the key of that name, and bytes that form no key
-    /// are dropped.
+    /// are dropped. Of a paste, those that follow are dropped too.
     pub fn give_up(&mut self) -> Vec<Input> {
-        self.waiting_since = None;
-        self.parser.parse(&[], false);
-        let inputs = self.pop();
+        let since = self.waiting_since.take();
+        let mut inputs = Vec::new();
+        self.paste = since.and_then(|since| Rest::of(&self.pending, since));
+        if self.paste.is_none() {
+            self.parser.parse(&[], false);
+            self.pop(&mut inputs);
+        }
+        self.pending.clear();
         self.parser = Parser::default();
         inputs
     }
 
-    fn pop(&mut self) -> Vec<Input> {
-        let events = std::iter::from_fn(|| self.parser.pop());
-        events
-            .filter_map(|event| match event {
+    /// Takes the input that the bytes so far complete.
+    fn pop(&mut self, inputs: &mut Vec<Input>) {
+        while let Some(event) = self.parser.pop() {
+            self.pending.clear();
+            inputs.extend(match event {
                 TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => {
                     Some(Input::Key(key))
                 }
                 TerminalEvent::Mouse(event) if is_press(&event) => Some(Input::Mouse(event)),
                 TerminalEvent::Paste(text) => Some(Input::Paste(text)),
                 _ => None,
-            })
-            .collect()
+            });
+        }
     }
 }
 
@@ -218,7 +242,6 @@ mod tests {
             (b"\x1bO", &[]),
             (b"\xc3", &[]),
             (b"\xe2\x82", &[]),
-            (b"\x1b[200~text", &[]),
         ] {
             let mut keys = Keys::default();
             assert!(keys.feed(half, now).is_empty(), "{half:?}");
@@ -231,5 +254,29 @@ mod tests {
                 "{half:?}"
             );
         }
+    }
+
+    #[test]
+    fn complete_input_has_no_deadline() {
+        let now = Instant::now();
+        let mut keys = Keys::default();
+        assert_eq!(codes(&keys.feed(b"q\x1b[A", now)).len(), 2);
+        assert_eq!(keys.deadline(), None);
+        assert_eq!(codes(&keys.feed(b"q\x1b", now)).len(), 1);
+        assert_eq!(keys.deadline(), Some(now + PATIENCE));
+    }
+
+    /// The rest of a slow paste is no keys.
+    #[test]
+    fn the_rest_of_a_paste_is_dropped() {
+        let now = Instant::now();
+        let mut keys = Keys::default();
+        assert_eq!(codes(&keys.feed(b"q\x1b[200~text", now)).len(), 1);
+        assert_eq!(keys.deadline(), Some(now + PATIENCE));
+        assert!(keys.give_up().is_empty());
+        assert!(keys.feed(b"k\r", now).is_empty());
+        assert_eq!(keys.deadline(), None);
+        let inputs = keys.feed(b"k\r\x1b[201~q", now);
+        assert_eq!(codes(&inputs), [KeyCode::Char('q')]);
     }
 }

@@ -16,6 +16,7 @@ mod marks;
 mod menu;
 mod menus;
 mod mouse;
+mod paste;
 mod pattern;
 mod prompt;
 mod screen;
