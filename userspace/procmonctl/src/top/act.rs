@@ -36,7 +36,7 @@ impl App {
     /// Handles input.
     pub fn input(&mut self, input: &Input) -> Flow {
         self.message = None;
-        match input {
+        let flow = match input {
             Input::Key(key) => self.key(key),
             Input::Mouse(event) => self.mouse(event),
             Input::Paste(text) => {
@@ -48,7 +48,10 @@ impl App {
                 }
                 Flow::Continue
             }
-        }
+        };
+        // The user has read of it, or has hidden the process.
+        self.lost = None;
+        flow
     }
 
     fn key(&mut self, key: &KeyEvent) -> Flow {

@@ -19,6 +19,9 @@ const READ_ONLY: &str = "switched off by --read-only";
 impl App {
     /// Opens the menu of signals, for the targets of this moment.
     pub(super) fn open_signal_menu(&mut self) {
+        if self.actor.is_some() && self.refuse_lost() {
+            return;
+        }
         self.targets = self.signal_targets();
         self.message = if self.actor.is_none() {
             Some(READ_ONLY.to_owned())
@@ -70,11 +73,14 @@ impl App {
 
     /// Adds to the nice values of the tagged processes or threads, or else of the selected one.
     pub(super) fn renice(&mut self, by: i32) -> Flow {
+        if self.actor.is_some() && self.refuse_lost() {
+            return Flow::Continue;
+        }
         let Some(actor) = &self.actor else {
             self.message = Some(READ_ONLY.to_owned());
             return Flow::Continue;
         };
-        let targets = self.action_targets();
+        let targets = self.visible_targets();
         let results = targets.iter().map(|target| {
             refuse_kernel_thread(target)?;
             actor.renice(target, by)
@@ -86,6 +92,25 @@ impl App {
         };
         self.message = Some(failures(&targets, &results).unwrap_or(done));
         Flow::Refresh
+    }
+
+    /// Refuses to act on another process than the one that the user selected, if that is gone.
+    /// Returns whether it does.
+    fn refuse_lost(&mut self) -> bool {
+        // Tags have precedence over the selection.
+        let lost = self.lost.filter(|_| self.tagged.is_empty());
+        if let Some(reason) = lost {
+            self.message = Some(format!("the selected process {reason}"));
+        }
+        lost.is_some()
+    }
+
+    /// Returns the targets that have a row: unlike those of a signal, no menu names them.
+    fn visible_targets(&self) -> Vec<Target> {
+        let mut targets = self.action_targets();
+        let rows: HashSet<_> = self.lines().iter().map(|line| line.pid).collect();
+        targets.retain(|target| rows.contains(&target.pid));
+        targets
     }
 
     /// Returns the tagged processes or threads, or else the selected one.

@@ -76,7 +76,7 @@ impl Live<'_> {
     fn interact(&mut self, events: &Receiver<Event>) -> anyhow::Result<()> {
         self.draw()?;
         loop {
-            // All pending events are handled before one drawing.
+            // All pending events, as far as an answer, are handled before one drawing.
             let mut event = match events.recv_timeout(self.timeout()) {
                 Ok(event) => Some(event),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -84,10 +84,16 @@ impl Live<'_> {
             };
             let mut is_changed = event.is_some();
             while let Some(happened) = event {
+                let is_answer = matches!(happened, Event::Answer(_));
                 if self.handle(happened)? == Flow::Quit {
                     return Ok(());
                 }
-                event = events.try_recv().ok();
+                // A key is for the screen that the user sees.
+                event = if is_answer {
+                    None
+                } else {
+                    events.try_recv().ok()
+                };
             }
             // A sequence that ends by time may change the screen too.
             is_changed |= self.keys.deadline().is_some();

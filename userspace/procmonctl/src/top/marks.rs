@@ -2,7 +2,7 @@
 
 //! Tags, and the process that the selection follows.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::state::App;
 use super::usage::Process;
@@ -43,7 +43,10 @@ impl App {
             let label = &target.label;
             format!("the selection follows {label} until it is moved")
         });
-        self.is_placed |= self.followed.is_some();
+        if self.followed.is_some() {
+            self.is_placed = true;
+            self.placed.clone_from(&self.followed);
+        }
     }
 
     /// Ends following a process that has no row any more.
@@ -51,18 +54,11 @@ impl App {
         let Some(target) = &self.followed else {
             return;
         };
-        let process = self.processes.get(target.pid);
-        let is_there = process.and_then(Process::identity) == Some((target.pid, target.start));
-        let reason = if !is_there {
-            "has ended"
-        } else if self.selected_place().is_none() {
-            "is hidden by the filters"
-        } else {
+        let Some(reason) = self.absence(target) else {
             return;
         };
         self.message = Some(format!("{} {reason}", target.label));
         self.followed = None;
-        self.is_placed = false;
     }
 
     /// Tags the selected process and all of its descendants.
@@ -70,16 +66,16 @@ impl App {
         let Some(selected) = self.selected_process() else {
             return;
         };
-        let mut family = HashSet::from([selected.record.tgid()]);
-        // A child may have a lower PID than its parent.
-        loop {
-            let count = family.len();
-            let records = self.processes.iter().map(|process| &process.record);
-            let children = records.filter(|record| family.contains(&record.ppid()));
-            let children: Vec<_> = children.map(|record| record.tgid()).collect();
-            family.extend(children);
-            if family.len() == count {
-                break;
+        let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+        for record in self.processes.iter().map(|process| &process.record) {
+            let siblings = children.entry(record.ppid()).or_default();
+            siblings.push(record.tgid());
+        }
+        let mut family = HashSet::new();
+        let mut stack = vec![selected.record.tgid()];
+        while let Some(member) = stack.pop() {
+            if family.insert(member) {
+                stack.extend(children.remove(&member).unwrap_or_default());
             }
         }
         let members = self.processes.iter();

@@ -2,9 +2,13 @@
 
 //! The selected row: moves, scrolling, and the search.
 
+use super::actor::Target;
 use super::state::App;
 use super::usage::Process;
 use crate::table::row::Row;
+
+/// What became of a process that is gone.
+const ENDED: &str = "has ended";
 
 /// The beginning of a search, and its direction.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,16 +52,61 @@ impl App {
     }
 
     pub(super) fn select(&mut self, place: usize) {
-        self.is_placed = place > 0;
-        self.followed = None;
         self.selected = self.lines.get(place).map(|line| line.pid);
+        self.place(place > 0);
     }
 
     /// Selects a process, and stays with it even if it is the first one.
     pub(super) fn select_process(&mut self, pid: i32) {
-        self.is_placed = true;
-        self.followed = None;
         self.selected = Some(pid);
+        self.place(true);
+    }
+
+    /// Ends following, and remembers whether the selection stays with its process.
+    fn place(&mut self, is_placed: bool) {
+        self.is_placed = is_placed;
+        self.followed = None;
+        self.placed = None;
+        if is_placed {
+            self.placed = self
+                .selected_process()
+                .and_then(|process| self.target(process));
+        }
+    }
+
+    /// Selects the first row until the user moves the selection, and when its process is gone.
+    pub(super) fn keep_selection(&mut self) {
+        let lost = match &self.placed {
+            Some(target) => self.absence(target),
+            None if self.selected_place().is_none() => Some(ENDED),
+            None => None,
+        };
+        if self.is_placed && lost.is_none() {
+            return;
+        }
+        if self.is_placed {
+            self.lost = lost;
+        }
+        self.is_placed = false;
+        self.placed = None;
+        self.selected = self.lines.first().map(|line| line.pid);
+    }
+
+    /// Returns why the process of a target has no row, unless it has one.
+    pub(super) fn absence(&self, target: &Target) -> Option<&'static str> {
+        let process = self.processes.get(target.pid);
+        let is_there = process.and_then(Process::identity) == Some((target.pid, target.start));
+        // Without threads, or kernel threads, it may go on unseen.
+        let is_left_out =
+            target.is_kernel_thread || (target.pid != target.tgid && !self.shows_threads());
+        if is_there {
+            let has_row = self.lines.iter().any(|line| line.pid == target.pid);
+            (!has_row).then_some("is hidden by the filters")
+        } else if process.is_none() && is_left_out {
+            Some("is listed no more")
+        } else {
+            Some(ENDED)
+        }
     }
 
     /// Scrolls the table, and moves the selection only as far as it has to in order to be visible.
@@ -91,8 +140,8 @@ impl App {
                 process.is_some_and(|process| self.is_searched(&process.row()))
             });
         if let Some(place) = found {
-            self.select(place);
-            self.is_placed = true;
+            self.selected = self.lines.get(place).map(|line| line.pid);
+            self.place(true);
         }
         found.is_some()
     }

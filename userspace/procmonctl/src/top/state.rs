@@ -121,6 +121,10 @@ pub struct App {
     pub selected: Option<i32>,
     /// Whether the user has moved the selection, which then stays with its process.
     pub(super) is_placed: bool,
+    /// The process that the user selected, unless its start is unknown.
+    pub(super) placed: Option<Target>,
+    /// What became of that process, until the next input.
+    pub(super) lost: Option<&'static str>,
     /// The process that the selection stays with until it is moved.
     pub followed: Option<Target>,
     /// First row on the screen.
@@ -178,6 +182,8 @@ impl App {
             spots: Spots::default(),
             selected: None,
             is_placed: false,
+            placed: None,
+            lost: None,
             followed: None,
             first: 0,
             height: 0,
@@ -272,11 +278,7 @@ impl App {
             })
             .collect();
         self.end_lost_follow();
-        // Until the user moves it, and when its process is gone, the selection is the first row.
-        if !self.is_placed || self.selected_place().is_none() {
-            self.is_placed = false;
-            self.selected = self.lines.first().map(|line| line.pid);
-        }
+        self.keep_selection();
     }
 
     fn is_shown(&self, row: &Row) -> bool {

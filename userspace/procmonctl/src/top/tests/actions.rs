@@ -306,3 +306,101 @@ fn a_family_is_tagged() {
     assert_eq!(tagged, [5, 9, 11]);
     assert_eq!(app.selected, Some(9));
 }
+
+#[test]
+fn a_long_chain_of_descendants_is_tagged() {
+    // Each child has a lower PID than its parent.
+    let count = 20_000;
+    let mut records: Vec<_> = (1..count)
+        .map(|pid| process(pid, pid + 1, "p", 0))
+        .collect();
+    records.push(process(count, 0, "first", 0));
+    let mut app = app(&records, 10);
+    press(&mut app, &[KeyCode::Char('N'), KeyCode::End]);
+    assert_eq!(app.selected, Some(count));
+    press(&mut app, &[KeyCode::Char('c')]);
+    assert_eq!(app.tags(), records.len());
+}
+
+/// A key is for the selected process. When that is gone, the first one is for none.
+#[test]
+fn nothing_is_done_to_the_successor_of_a_selected_process() {
+    let reused = uapi::procmon_record {
+        pid: 20,
+        tgid: 20,
+        groups: Groups::all().bits(),
+        start_time: 11,
+        ..Default::default()
+    };
+    let all = processes();
+    let later = [vec![all[0], all[2]], vec![all[0], reused.into(), all[2]]];
+    for records in later {
+        for code in [7, 8, 9].map(KeyCode::Function) {
+            let notes = Notes::default();
+            let mut app = acting(&all, &notes);
+            press(&mut app, &[KeyCode::Down]);
+            assert_eq!(app.selected, Some(20));
+            show(&mut app, &records, 11);
+            assert_eq!(app.selected, Some(1));
+            show(&mut app, &records, 12);
+            assert_eq!(press(&mut app, &[code]), Flow::Continue);
+            assert_eq!(message(&app), "the selected process has ended");
+            assert!(matches!(app.mode, Mode::Table));
+            assert_eq!(notes.take(), []);
+            // The user knows now.
+            press(&mut app, &[KeyCode::Function(8)]);
+            assert_eq!(notes.take(), [Act::Nice(1, 1)]);
+        }
+    }
+}
+
+#[test]
+fn a_process_that_the_user_hides_is_not_lost() {
+    let notes = Notes::default();
+    let mut app = acting(&processes(), &notes);
+    press(&mut app, &[KeyCode::Down, KeyCode::Char('\\')]);
+    type_text(&mut app, "i");
+    press(&mut app, &[KeyCode::Enter, KeyCode::Function(8)]);
+    assert_eq!(notes.take(), [Act::Nice(1, 1)]);
+}
+
+/// Tags have precedence over the selection, but nothing is done to what has no row.
+#[test]
+fn nice_values_of_hidden_processes_stay() {
+    let notes = Notes::default();
+    let mut app = acting(&processes(), &notes);
+    press(&mut app, &[KeyCode::Char(' '), KeyCode::Char(' ')]);
+    press(&mut app, &[KeyCode::Char('\\')]);
+    type_text(&mut app, "w");
+    press(&mut app, &[KeyCode::Enter, KeyCode::Function(8)]);
+    assert_eq!(notes.take(), [Act::Nice(20, 1)]);
+    press(
+        &mut app,
+        &[KeyCode::Char('U'), KeyCode::Escape, KeyCode::Home],
+    );
+    press(&mut app, &[KeyCode::Char(' '), KeyCode::Char('\\')]);
+    type_text(&mut app, "w");
+    press(&mut app, &[KeyCode::Enter, KeyCode::Function(8)]);
+    assert_eq!(message(&app), "there is no process to change");
+    assert_eq!(notes.take(), []);
+}
+
+/// Without threads, or kernel threads, nobody knows whether one has ended.
+#[test]
+fn what_is_left_out_may_not_have_ended() {
+    let kernel_thread = raw(2, 2, uapi::PROCMON_TASK_KTHREAD);
+    for (followed, key, name) in [(kernel_thread, 'K', "(2)"), (raw(6, 1, 0), 'H', "(6)")] {
+        let init = process(1, 0, "init", 0);
+        let mut app = acting(&[init], &Notes::default());
+        press(&mut app, &[KeyCode::Char('H')]);
+        show(&mut app, &[init, followed], 11);
+        press(&mut app, &[KeyCode::End, KeyCode::Char('F')]);
+        assert!(app.followed.is_some());
+        assert_eq!(press(&mut app, &[KeyCode::Char(key)]), Flow::Refresh);
+        show(&mut app, &[init], 12);
+        let expected = format!("{name} is listed no more");
+        assert!(message(&app).ends_with(&expected), "{}", message(&app));
+        press(&mut app, &[KeyCode::Function(8)]);
+        assert_eq!(message(&app), "the selected process is listed no more");
+    }
+}
