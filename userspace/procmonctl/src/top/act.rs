@@ -110,6 +110,7 @@ impl App {
             Action::First => self.move_by(isize::MIN),
             Action::Last => self.move_by(isize::MAX),
             Action::ScrollLeft => self.shift = self.shift.saturating_sub(STEP),
+            // The end is known when the table is drawn.
             Action::ScrollRight => self.shift += STEP,
             Action::Details => {
                 self.shows_details = !self.shows_details;

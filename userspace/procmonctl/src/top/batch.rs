@@ -56,7 +56,7 @@ struct Numbers {
 impl Numbers {
     fn new(app: &App) -> Self {
         let system = &app.system;
-        let has_interval = app.processes.has_interval();
+        let has_interval = app.has_interval();
         let cpus = app.cpus.each.iter().map(CpuNumbers::from);
         Self {
             load: system.load,

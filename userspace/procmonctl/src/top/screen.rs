@@ -83,6 +83,10 @@ impl Screen {
     }
 
     pub fn draw(&mut self, draw: impl FnOnce(&mut Frame)) -> io::Result<()> {
+        if !IS_ENTERED.load(Ordering::Acquire) {
+            // A thread has panicked, and the terminal is in order already.
+            return Ok(());
+        }
         self.terminal.draw(draw)?;
         Ok(())
     }

@@ -137,6 +137,8 @@ pub struct App {
     pub widths: HashMap<&'static str, usize>,
 
     pub context: Context,
+    /// Number of snapshots so far.
+    updates: u64,
     pub system: System,
     /// Use of the CPUs since the last refresh.
     pub cpus: CpuUse,
@@ -190,6 +192,7 @@ impl App {
             shift: 0,
             widths: HashMap::new(),
             context,
+            updates: 0,
             system: System::default(),
             cpus: CpuUse::default(),
             past: Past::default(),
@@ -237,8 +240,8 @@ impl App {
         self.context.refresh(snapshot);
         self.cpus = system.cpus.since(&self.system.cpus);
         self.system = system;
-        // The first use is that since boot.
-        if self.processes.has_interval() {
+        self.updates += 1;
+        if self.has_interval() {
             self.past.push(&self.system, self.cpus.all.busy());
         }
         let tagged = std::mem::take(&mut self.tagged);
@@ -247,6 +250,12 @@ impl App {
             self.tagged = all.filter(|identity| tagged.contains(identity)).collect();
         }
         self.arrange();
+    }
+
+    /// Returns whether the CPU use of the system is that since the previous refresh, and not since
+    /// boot.
+    pub fn has_interval(&self) -> bool {
+        self.updates > 1
     }
 
     /// Filters and sorts the rows again.

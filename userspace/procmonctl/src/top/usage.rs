@@ -52,8 +52,8 @@ impl Process {
 #[derive(Debug, Default)]
 pub struct Processes {
     all: Vec<Process>,
-    /// Time of the snapshot.
-    time: BootTime,
+    /// Time of the snapshot, once there is one.
+    time: Option<BootTime>,
     meter: CpuMeter,
     /// Whether CPU use is that since the previous snapshot, and not since each start.
     has_interval: bool,
@@ -64,14 +64,15 @@ pub struct Processes {
 impl Processes {
     /// Replaces the processes by those of a snapshot.
     pub fn update(&mut self, snapshot: &Snapshot) {
-        let last = std::mem::replace(&mut self.time, snapshot.time());
-        let elapsed = self.time.saturating_sub(last);
+        let now = snapshot.time();
+        let mut last = self.time.replace(now).filter(|last| *last < now);
         let mut old = std::mem::take(&mut self.all);
         if std::mem::take(&mut self.is_forgotten) {
             old.clear();
+            last = None;
             self.meter = CpuMeter::new();
         }
-        self.has_interval = !old.is_empty() && !elapsed.is_zero();
+        self.has_interval = last.is_some();
         let mut old = old.into_iter().peekable();
         self.all.reserve(snapshot.records().len());
         self.meter.update(snapshot);
@@ -93,10 +94,10 @@ impl Processes {
             if self.has_interval {
                 process.cpu = usage.map(CpuUsage::percent);
             }
-            process.rates = match &known {
-                _ if !self.has_interval => None,
-                Some(known) => Rates::between((&known.record, last), (&record, self.time)),
-                None => Rates::of_young(&record, last, self.time),
+            process.rates = match (last, &known) {
+                (Some(last), Some(known)) => Rates::between((&known.record, last), (&record, now)),
+                (Some(last), None) => Rates::of_young(&record, last, now),
+                (None, _) => None,
             }
             .or_else(|| Rates::of_life(&record, snapshot));
             if process.cpu.is_none() {

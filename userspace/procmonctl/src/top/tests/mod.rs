@@ -180,6 +180,31 @@ fn a_process_with_the_id_of_another_one_is_new() {
     assert_eq!(cpu(&app), [Some(100.0)]);
 }
 
+/// The program to look at may be started after `top`.
+#[test]
+fn an_empty_list_begins_an_interval() {
+    let mut app = app(&[], 10);
+    assert!(!app.has_interval());
+    let raw = uapi::procmon_record {
+        pid: 5,
+        tgid: 5,
+        threads: 1,
+        groups: Groups::all().bits(),
+        utime: 1_000_000_000,
+        runtime: 1_000_000_000,
+        start_time: 10_000_000_000,
+        ..Default::default()
+    };
+    show(&mut app, &[raw.into()], 12);
+    assert!(app.has_interval());
+    assert_eq!(cpu(&app), [Some(50.0)]);
+    // The list of threads begins again, but the system goes on.
+    press(&mut app, &[KeyCode::Char('H')]);
+    show(&mut app, &[raw.into()], 14);
+    assert!(app.has_interval());
+    assert_eq!(cpu(&app), [None]);
+}
+
 #[test]
 fn no_process_uses_more_than_its_threads_can() {
     let mut app = app(&[process(5, 1, "worker", 100)], 10);

@@ -530,3 +530,26 @@ fn text_has_all_rows() {
     let names: Vec<_> = names.map(Option::unwrap).collect();
     assert_eq!(names, ["COMMAND", "-O2", "-j2", "[su]"]);
 }
+
+/// The last column scrolls as far as it has text.
+#[test]
+fn scrolling_to_the_right_has_an_end() {
+    let mut app = shown();
+    press(&mut app, &[KeyCode::Right; 100]);
+    let lines = screen(&mut app, 80, 24);
+    assert_eq!(app.shift, "init".len() - 1);
+    assert!(lines.iter().any(|line| line.ends_with(" t")), "{lines:#?}");
+    press(&mut app, &[KeyCode::Left]);
+    assert_eq!(app.shift, 0);
+}
+
+/// The graph of the details begins on the right.
+#[test]
+fn the_newest_value_of_a_graph_is_on_the_right() {
+    let mut app = shown();
+    press(&mut app, &[KeyCode::Enter]);
+    let lines = screen(&mut app, 80, 40);
+    let title = lines.iter().position(|line| line.contains("CPU, up to"));
+    let graph = lines[title.unwrap() + 1].trim_matches('│');
+    assert!(graph.starts_with(' ') && graph.ends_with('█'), "{lines:#?}");
+}

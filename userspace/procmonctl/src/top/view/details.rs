@@ -5,7 +5,7 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
-use ratatui::widgets::{Block, Paragraph, Sparkline};
+use ratatui::widgets::{Block, Paragraph, RenderDirection, Sparkline};
 use unicode_width::UnicodeWidthStr;
 
 use crate::table::columns::{COLUMNS, Column};
@@ -162,13 +162,13 @@ fn draw_graph(process: &Process, theme: &Theme, frame: &mut Frame, area: Rect) {
     }
     let width = usize::from(area.width);
     // In tenths of a percent.
-    let past = process.past.iter();
+    let past = process.past.iter().rev().take(width);
     let data: Vec<u64> = past.map(|percent| (percent * 10.0) as u64).collect();
-    let data = &data[data.len().saturating_sub(width)..];
     let most = data.iter().copied().max().unwrap_or(0).max(10);
     let title = Line::from(format!("CPU, up to {:.1} %", most as f64 / 10.0));
     let graph = Sparkline::default()
         .data(data)
+        .direction(RenderDirection::RightToLeft)
         .max(most)
         .style(theme.graph)
         .block(Block::new().title(title));

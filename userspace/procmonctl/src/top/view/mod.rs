@@ -11,10 +11,11 @@ mod transients;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::ascii;
 use super::keys::BAR;
+use super::look::Look;
 use super::mouse::{Spot, Spots};
 use super::prompt::Prompt;
 use super::state::{App, Mode};
@@ -73,9 +74,19 @@ fn at_least(turnover: &Turnover) -> &'static str {
     if turnover.lost > 0 { "at least " } else { "" }
 }
 
+/// Returns a text without the characters in its first columns.
+fn skip(text: &str, columns: usize) -> String {
+    let mut column = 0;
+    let rest = text.chars().filter(|c| {
+        column += c.width().unwrap_or(0);
+        column > columns
+    });
+    rest.collect()
+}
+
 fn draw_footer(app: &mut App, frame: &mut Frame, area: Rect) {
     if let Mode::Prompt(prompt) = &app.mode {
-        return draw_prompt(prompt, app.message.as_deref(), app.look.theme, frame, area);
+        return draw_prompt(prompt, app.message.as_deref(), &app.look, frame, area);
     }
     let width = usize::from(area.width);
     let theme = app.look.theme;
@@ -109,24 +120,15 @@ fn draw_footer(app: &mut App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Line::from(status), right);
 }
 
-fn draw_prompt(
-    prompt: &Prompt,
-    message: Option<&str>,
-    theme: &Theme,
-    frame: &mut Frame,
-    area: Rect,
-) {
+fn draw_prompt(prompt: &Prompt, message: Option<&str>, look: &Look, frame: &mut Frame, area: Rect) {
     let title = prompt.purpose.title();
     let width = usize::from(area.width).saturating_sub(title.width() + 1);
     let scroll = prompt.input.visual_scroll(width);
-    let mut column = 0;
-    let text = prompt.input.value().chars().filter(|c| {
-        column += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
-        column > scroll
-    });
-    let mut line = Line::from(format!("{title}{}", text.collect::<String>()));
+    let text = skip(prompt.input.value(), scroll);
+    let mut line = Line::from(format!("{title}{text}"));
     if let Some(message) = message {
-        line.push_span(Span::styled(format!("  {message}"), theme.message));
+        let message = look.text(format!("  {message}"));
+        line.push_span(Span::styled(message, look.theme.message));
     }
     frame.render_widget(line, area);
     let place = title.width() + prompt.input.visual_cursor().saturating_sub(scroll);

@@ -58,17 +58,18 @@ pub fn draw_menu(frame: &mut Frame, menu: &Menu, look: &Look, spots: &mut Spots)
     let texts = menu.entries.iter().map(|(text, _)| look.text(text.clone()));
     let texts: Vec<_> = texts.collect();
     let widest = texts.iter().map(|text| text.width()).max();
+    let title = look.text(menu.title.clone());
     let area = middle(
         frame,
-        widest.unwrap_or(0).max(menu.title.width() + 2),
+        widest.unwrap_or(0).max(title.width() + 2),
         menu.entries.len(),
     );
     let inner = Block::bordered().inner(area);
     let height = usize::from(inner.height);
-    let mut block = Block::bordered().title(format!(" {} ", menu.title));
+    let mut block = Block::bordered().title(format!(" {title} "));
     if height < menu.entries.len() {
-        let title = format!(" {} of {} ", menu.place + 1, menu.entries.len());
-        block = block.title_bottom(title);
+        let place = format!(" {} of {} ", menu.place + 1, menu.entries.len());
+        block = block.title_bottom(place);
     }
     let list = List::new(texts)
         .block(block)

@@ -8,8 +8,9 @@ use ratatui::text::Line;
 use ratatui::widgets::{
     Cell, Row, Scrollbar, ScrollbarOrientation, ScrollbarState, Table, TableState,
 };
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
+use super::skip;
 use crate::table::columns::Column;
 use crate::table::render::Side;
 use crate::top::mouse::Spot;
@@ -21,6 +22,9 @@ const SPARE: [&str; 7] = ["nice", "threads", "time", "user", "state", "rss", "cp
 
 /// The width of the name that has precedence over other columns.
 const NAME: usize = 12;
+
+/// The width to which a column before the last one may grow. Longer cells are cut.
+const WIDEST: usize = 24;
 
 /// Returns the least width of a column, with which it rarely has to grow.
 fn least_width(column: &Column) -> usize {
@@ -85,8 +89,9 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     body.width -= u16::from(has_bar);
 
     grow(app);
-    let theme = app.look.theme;
     let columns = fitting(app, usize::from(body.width));
+    limit_shift(app, &columns);
+    let theme = app.look.theme;
     let rows = app.lines().iter().skip(first).take(height);
     let rows: Vec<_> = rows
         .filter_map(|line| Some(row(app, line, app.process(line)?, &columns)))
@@ -139,14 +144,35 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     }
 }
 
-/// Makes columns as wide as their cells on the screen. They never shrink.
+/// Limits scrolling to the left such that the widest last cell on the screen remains visible.
+fn limit_shift(app: &mut App, columns: &[(&'static Column, usize)]) {
+    if app.shift == 0 {
+        return;
+    }
+    let Some((last, _)) = columns.last() else {
+        return;
+    };
+    let rows = app.lines().iter().skip(app.first).take(app.height);
+    let widths = rows.filter_map(|line| {
+        let row = app.process(line)?.row();
+        Some(app.cell(&row, &line.prefix, last).width())
+    });
+    let widest = widths.max().unwrap_or(0);
+    app.shift = app.shift.min(widest.saturating_sub(1));
+}
+
+/// Makes columns as wide as their cells on the screen, up to a limit. They never shrink.
 fn grow(app: &mut App) {
     let columns = app.columns();
+    let last = columns.last().map(|column| column.key);
     let mut widths = std::mem::take(&mut app.widths);
     let rows = app.lines().iter().skip(app.first).take(app.height);
     for process in rows.filter_map(|line| app.process(line)) {
         for column in &columns {
-            let width = app.cell(&process.row(), "", column).width();
+            let mut width = app.cell(&process.row(), "", column).width();
+            if Some(column.key) != last {
+                width = width.min(WIDEST);
+            }
             let known = widths.entry(column.key).or_insert(0);
             *known = width.max(*known);
         }
@@ -164,7 +190,7 @@ fn row(
     let cells = columns.iter().enumerate().map(|(index, (column, _))| {
         let text = app.cell(&process.row(), &line.prefix, column);
         if index == last && column.side == Side::Left {
-            Cell::from(scrolled(&text, app.shift))
+            Cell::from(skip(&text, app.shift))
         } else {
             Cell::from(aligned(text, column.side))
         }
@@ -197,14 +223,4 @@ fn title(app: &App, column: &Column) -> Cell<'static> {
     } else {
         line
     })
-}
-
-/// Returns a text without the characters that are scrolled out on the left.
-fn scrolled(text: &str, shift: usize) -> String {
-    let mut column = 0;
-    let rest = text.chars().filter(|c| {
-        column += c.width().unwrap_or(0);
-        column > shift
-    });
-    rest.collect()
 }

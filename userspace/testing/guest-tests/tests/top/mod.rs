@@ -10,7 +10,6 @@ mod turnover;
 
 use std::fs;
 use std::process::{Command, Output, Stdio};
-use std::thread;
 use std::time::Duration;
 
 use fixture::child::{busy, sleeper};
@@ -116,7 +115,7 @@ fn top_on_a_terminal() {
     top.press("p");
     top.wait_for("a pause", has("paused"));
     bee.kill();
-    thread::sleep(Duration::from_secs(1));
+    top.read_for(Duration::from_secs(1));
     assert!(has("busybee")(&top.lines()), "paused");
     // A change of the view takes effect all the same.
     top.press("H");
