@@ -280,7 +280,7 @@ pub const WALKS: [WalkRow; 10] = [
     WalkRow {
         floor: Some(PROC_ARGUMENTS),
         target: WalkTarget {
-            ratios: Some((0.2, 0.5)),
+            ratios: Some((0.2, 1.0)),
             ..NO_TARGET
         },
         ..other(SNAPSHOT_ARGUMENTS, "arguments", Walk::Arguments(256))
