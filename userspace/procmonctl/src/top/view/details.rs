@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All fields of the selected process.
+//! The fields of the selected process: all but those for which it could make `top` wait.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -29,7 +29,7 @@ const GRAPH: u16 = 3;
 /// The least width of a screen with the graph beside the fields.
 const WIDE: u16 = 110;
 
-/// Returns the names and values of all fields of a process.
+/// Returns the names and values of the fields of a process.
 fn fields(app: &App, process: &Process) -> Vec<(&'static str, String)> {
     let first = FIRST.iter().filter_map(|key| Column::by_key(key));
     let others = COLUMNS
