@@ -39,7 +39,7 @@ pub struct Target {
 /// The reason for which nothing was done to a target.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refusal {
-    /// It has ended, and its ID may be that of another process.
+    /// The process has ended, and its ID may be that of another one.
     Ended,
     KernelThread,
     /// Its nice value may not become lower.

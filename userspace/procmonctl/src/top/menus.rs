@@ -11,7 +11,7 @@ use crate::table::columns::{COLUMNS, Column};
 use crate::text::printable;
 
 impl App {
-    /// Does what an entry stands for.
+    /// Carries out the choice of an entry.
     pub(super) fn choose(&mut self, choice: Choice) -> Flow {
         match choice {
             Choice::SortBy(column) => self.sort_by(column, has_largest_first(column)),

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-/// What terminals send before and after pasted text.
+/// Sequences that terminals send before and after pasted text.
 const BEGIN: &[u8] = b"\x1b[200~";
 const END: &[u8] = b"\x1b[201~";
 

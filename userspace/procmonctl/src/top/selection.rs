@@ -7,7 +7,7 @@ use super::state::App;
 use super::usage::Process;
 use crate::table::row::Row;
 
-/// What became of a process that is gone.
+/// Fate of a process that is gone.
 const ENDED: &str = "has ended";
 
 /// The beginning of a search, and its direction.

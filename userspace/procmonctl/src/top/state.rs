@@ -123,7 +123,7 @@ pub struct App {
     pub(super) is_placed: bool,
     /// The process that the user selected, unless its start is unknown.
     pub(super) placed: Option<Target>,
-    /// What became of that process, until the next input.
+    /// Fate of that process, until the next input.
     pub(super) lost: Option<&'static str>,
     /// The process that the selection stays with until it is moved.
     pub followed: Option<Target>,

@@ -20,8 +20,8 @@ const MAX_LENGTH: u64 = 1 << 16;
 
 /// The open directory of a process or thread.
 ///
-/// It never becomes that of another one: once the process is gone it is empty, also when the ID is
-/// in use again. So one look at the start time is enough.
+/// The directory never becomes that of another one: once the process is gone it is empty, also when
+/// the ID is in use again. So one look at the start time is enough.
 #[derive(Debug)]
 pub struct Directory {
     identity: Identity,

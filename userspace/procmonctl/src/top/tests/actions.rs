@@ -17,7 +17,7 @@ use crate::top::act::Flow;
 use crate::top::actor::{Actor, Refusal, Target};
 use crate::top::state::{App, Mode};
 
-/// What an actor was told to do: the PID, with a signal or a change of the nice value.
+/// Order that an actor was given: the PID, with a signal or a change of the nice value.
 #[derive(Debug, Eq, PartialEq)]
 enum Act {
     Signal(i32, Signal),
@@ -385,7 +385,7 @@ fn nice_values_of_hidden_processes_stay() {
     assert_eq!(notes.take(), []);
 }
 
-/// Without threads, or kernel threads, nobody knows whether one has ended.
+/// Without threads, or kernel threads, their ends are unknown.
 #[test]
 fn what_is_left_out_may_not_have_ended() {
     let kernel_thread = raw(2, 2, uapi::PROCMON_TASK_KTHREAD);
