@@ -58,12 +58,14 @@ impl Look {
     ) -> Self {
         // An empty variable is as good as none.
         let variable = |name: &str| environment(name).filter(|value| !value.is_empty());
-        // See https://no-color.org.
-        let name = if variable("NO_COLOR").is_some() {
-            Name::Mono
-        } else {
-            theme.unwrap_or_else(|| by_terminal(variable("COLORTERM"), variable("TERM")))
-        };
+        // Options go before NO_COLOR: see https://no-color.org.
+        let name = theme.unwrap_or_else(|| {
+            if variable("NO_COLOR").is_some() {
+                Name::Mono
+            } else {
+                by_terminal(variable("COLORTERM"), variable("TERM"))
+            }
+        });
         // The order is that of setlocale(3).
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
@@ -128,7 +130,7 @@ mod tests {
     fn the_terminal_chooses_the_theme() {
         let theme = |theme, variables: &[_]| look(theme, false, variables).theme;
         type Case<'a> = (Option<Name>, &'a [(&'a str, &'a str)], Name);
-        let cases: [Case<'_>; 9] = [
+        let cases: [Case<'_>; 10] = [
             (None, &[], Name::Default),
             (None, &[("TERM", "linux")], Name::Default),
             (None, &[("TERM", "screen-256color-bce")], Name::Dark256),
@@ -140,8 +142,13 @@ mod tests {
             (None, &[("COLORTERM", "truecolor")], Name::DarkTruecolor),
             (None, &[("COLORTERM", "yes")], Name::Default),
             (Some(Name::Light), &[("COLORTERM", "24bit")], Name::Light),
-            (Some(Name::Light), &[("NO_COLOR", "1")], Name::Mono),
-            (Some(Name::Light), &[("NO_COLOR", "")], Name::Light),
+            (
+                None,
+                &[("NO_COLOR", "1"), ("COLORTERM", "24bit")],
+                Name::Mono,
+            ),
+            (None, &[("NO_COLOR", "")], Name::Default),
+            (Some(Name::Light), &[("NO_COLOR", "1")], Name::Light),
         ];
         for (chosen, variables, expected) in cases {
             assert!(

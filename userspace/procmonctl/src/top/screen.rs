@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use ratatui::crossterm::style::{Print, ResetColor};
+use ratatui::crossterm::style::{Print, ResetColor, force_color_output};
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
@@ -36,6 +36,8 @@ pub struct Screen {
 impl Screen {
     /// Switches to the screen. A panic in any thread leaves it.
     pub fn enter(has_mouse: bool) -> io::Result<Self> {
+        // NO_COLOR has been heeded in the choice of the theme, where an option goes before it.
+        force_color_output(true);
         let stdout = io::stdout().as_fd().try_clone_to_owned()?;
         // A frame is one write.
         let writer = BufWriter::with_capacity(1 << 16, File::from(stdout));
