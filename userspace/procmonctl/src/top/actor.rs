@@ -172,7 +172,7 @@ mod tests {
         let child = Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap();
-        let ticks = u64::try_from(Stat::parse(&stat).unwrap().start).unwrap();
+        let ticks = Stat::parse(&stat).unwrap().start;
         // In the middle of the tick.
         let tick = 1_000_000_000 / clock_ticks_per_second();
         let target = Target {

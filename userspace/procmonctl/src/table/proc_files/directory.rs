@@ -88,10 +88,11 @@ pub fn time_of(ticks: u64) -> Duration {
 }
 
 /// Returns a start time as `stat` has it: in whole clock ticks since boot.
-pub fn ticks(start: BootTime) -> u128 {
+pub fn ticks(start: BootTime) -> u64 {
     const SECOND: u128 = 1_000_000_000;
 
-    start.since_boot().as_nanos() * u128::from(clock_ticks_per_second()) / SECOND
+    let ticks = start.since_boot().as_nanos() * u128::from(clock_ticks_per_second()) / SECOND;
+    u64::try_from(ticks).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -110,7 +111,7 @@ mod tests {
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap();
-        let ticks = u64::try_from(Stat::parse(&stat).unwrap().start).unwrap();
+        let ticks = Stat::parse(&stat).unwrap().start;
         let proc = Path::new("/proc");
         let directory = Directory::open(proc, (pid, start(ticks))).unwrap();
         assert!(directory.line("status", "Pid:").unwrap().trim() == pid.to_string());

@@ -14,7 +14,7 @@ pub struct Stat {
     /// Process group in the foreground of the controlling terminal, -1 without one.
     pub foreground_group: i32,
     /// Start in clock ticks since boot.
-    pub start: u128,
+    pub start: u64,
     /// Time of waiting for block I/O, in clock ticks.
     pub block_io_delay: u64,
 }
