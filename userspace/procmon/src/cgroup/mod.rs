@@ -28,6 +28,7 @@ mod paths;
 mod systemd;
 
 pub use container::{Container, Engine};
+pub(crate) use mount::find_mount;
 pub use mount::{MOUNTS, is_unified, mount};
 pub use path::CgroupPath;
 pub use paths::Cgroups;

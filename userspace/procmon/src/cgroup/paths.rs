@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::mount::mount;
+use super::mount::find_mount;
 use super::path::CgroupPath;
 use crate::Record;
 
@@ -34,12 +34,11 @@ pub struct Cgroups {
 }
 
 impl Cgroups {
-    /// Creates a cache of the hierarchy that is [mounted](mount) at its usual place. Without one it
-    /// knows no paths.
+    /// Creates a cache of the hierarchy that is mounted. Without one it knows no paths.
     #[must_use]
     pub fn mounted() -> Self {
         Self {
-            mount: mount().map(PathBuf::from),
+            mount: find_mount(),
             proc: "/proc".into(),
             ..Self::default()
         }
@@ -235,7 +234,7 @@ mod tests {
         let mut cgroups = Cgroups::mounted();
         let pid = i32::try_from(std::process::id()).unwrap();
         let own = read(Path::new("/proc/self/cgroup"));
-        let (Some(mount), Some(own)) = (mount(), own) else {
+        let (Some(mount), Some(own)) = (find_mount(), own) else {
             return assert_eq!(cgroups.path(1, pid), None);
         };
         let below = own.as_os_str().to_str().unwrap().trim_start_matches('/');

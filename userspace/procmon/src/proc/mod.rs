@@ -31,7 +31,7 @@
 //! # }
 //! ```
 
-mod cgroups;
+mod cgroup_ids;
 mod fields;
 mod files;
 mod keys;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::io::Result;
 
-use super::cgroups::Cgroups;
+use super::cgroup_ids::CgroupIds;
 use super::files::{Directory, present};
 use super::stat::Stat;
 use super::{GROUPS, fields};
@@ -22,7 +22,7 @@ pub struct Reader<'a> {
     wanted: uapi::procmon_snapshot,
     /// Nanoseconds of a clock tick.
     tick: u64,
-    cgroups: Cgroups,
+    cgroup_ids: CgroupIds,
     records: &'a mut Vec<Record>,
     stat: Vec<u8>,
     /// The contents of other files.
@@ -39,13 +39,13 @@ impl<'a> Reader<'a> {
             root: Directory::open(path)?,
             wanted: options.to_raw(),
             tick: NANOS_PER_SECOND / rustix::param::clock_ticks_per_second().max(1),
-            cgroups: Cgroups::default(),
+            cgroup_ids: CgroupIds::default(),
             records,
             stat: Vec::new(),
             buffer: Vec::new(),
         };
         if reader.wants(Groups::CGROUP) {
-            reader.cgroups = Cgroups::find();
+            reader.cgroup_ids = CgroupIds::mounted();
         }
         Ok(reader)
     }
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         }
         if self.wants(Groups::CGROUP)
             && directory.read("cgroup", &mut self.buffer)?
-            && let Some(id) = self.cgroups.id(&self.buffer)
+            && let Some(id) = self.cgroup_ids.id(&self.buffer)
         {
             fields::add_cgroup(&mut record, id);
         }

@@ -3,6 +3,7 @@
 //! Where processes belong, as `procmonctl ps` shows it: cgroups, terminals, sessions, namespaces.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use fixture::child::{Child, at_rest_after, in_pid_namespace, kill_all, paused};
@@ -144,6 +145,72 @@ fn cgroups_without_a_mount_have_no_path() {
     let found = columns(child.pid(), "cgroup-path,slice");
     assert_eq!(found, json!({"cgroup-path": null, "slice": null}));
     child.kill();
+}
+
+/// A file system that is mounted until the drop.
+struct Mount<'a>(&'a Path);
+
+impl Drop for Mount<'_> {
+    fn drop(&mut self) {
+        umount(self.0).unwrap();
+    }
+}
+
+/// A hierarchy is found that is mounted elsewhere, and the mount of a part of it is none: paths would
+/// lead to other cgroups there.
+#[test]
+fn cgroups_by_other_mounts() {
+    let _kernel = shared();
+    let elsewhere = std::env::temp_dir().join("hierarchy");
+    fs::create_dir_all(&elsewhere).unwrap();
+    let new = || {
+        let flags = MsFlags::empty();
+        let result = mount(
+            Some("none"),
+            &elsewhere,
+            Some("cgroup2"),
+            flags,
+            None::<&str>,
+        );
+        result.map(|()| Mount(&elsewhere))
+    };
+    let whole = match new() {
+        Ok(whole) => whole,
+        Err(errno) => return skip(format!("cgroup2: {errno}")),
+    };
+    let own = std::process::id().to_string();
+    let found = |source| {
+        const COLUMNS: &str = "cgroup,cgroup-path";
+        let found = document(&["ps", "--source", source, "-o", COLUMNS, "--pid", &own]);
+        found["processes"][0].clone()
+    };
+    let root = fs::metadata(&elsewhere).unwrap().ino();
+    for source in ["module", "proc"] {
+        let expected = json!({"cgroup": root, "cgroup-path": "/"});
+        assert_eq!(found(source), expected, "{source}");
+    }
+
+    let part = elsewhere.join("part");
+    fs::create_dir(&part).unwrap();
+    mount(
+        Some(&part),
+        ROOT,
+        None::<&str>,
+        MsFlags::MS_BIND,
+        None::<&str>,
+    )
+    .unwrap();
+    let bound = Mount(Path::new(ROOT));
+    drop(whole);
+    for (source, id) in [("module", json!(root)), ("proc", Value::Null)] {
+        let expected = json!({"cgroup": id, "cgroup-path": null});
+        assert_eq!(found(source), expected, "{source}");
+    }
+    drop(bound);
+    let whole = new().unwrap();
+    fs::remove_dir(&part).unwrap();
+    drop(whole);
+    fs::remove_dir(&elsewhere).unwrap();
 }
 
 /// Terminal, session and groups are those of `/proc/PID/stat`.
