@@ -112,6 +112,22 @@ impl State {
         }
     }
 
+    /// Returns the kernel's number.
+    pub(crate) fn to_raw(self) -> i32 {
+        match self {
+            Self::Running => uapi::PROCMON_STATE_RUNNING,
+            Self::Sleeping => uapi::PROCMON_STATE_SLEEPING,
+            Self::DiskSleep => uapi::PROCMON_STATE_DISK_SLEEP,
+            Self::Stopped => uapi::PROCMON_STATE_STOPPED,
+            Self::Traced => uapi::PROCMON_STATE_TRACED,
+            Self::Dead => uapi::PROCMON_STATE_DEAD,
+            Self::Zombie => uapi::PROCMON_STATE_ZOMBIE,
+            Self::Parked => uapi::PROCMON_STATE_PARKED,
+            Self::Idle => uapi::PROCMON_STATE_IDLE,
+            Self::Unknown(raw) => raw,
+        }
+    }
+
     /// Returns the letter that `/proc/PID/stat` and `ps` show, `?` for an unknown state.
     #[must_use]
     pub fn letter(self) -> char {

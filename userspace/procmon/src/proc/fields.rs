@@ -3,6 +3,7 @@
 //! The fields of a record, group by group, by the files that have them.
 
 use std::ffi::c_char;
+use std::os::unix::ffi::OsStrExt;
 
 use super::keys::{bytes, number, numbers};
 use super::stat::Stat;
@@ -10,13 +11,13 @@ use crate::snapshot::Groups;
 use crate::uapi::{PROCMON_TASK_EXITING, PROCMON_TASK_KTHREAD, procmon_record};
 
 /// Returns a record with the group that all have.
-pub fn basic(pid: i32, tgid: i32, stat: &Stat<'_>) -> procmon_record {
+pub fn basic(pid: i32, tgid: i32, stat: &Stat) -> procmon_record {
     let mut record = procmon_record {
         groups: Groups::BASIC.bits(),
         pid,
         tgid,
         ppid: stat.ppid,
-        state: stat.state,
+        state: stat.state.to_raw(),
         flags: flag(stat.is_kernel_thread(), PROCMON_TASK_KTHREAD)
             | flag(stat.is_exiting(), PROCMON_TASK_EXITING),
         threads: stat.threads,
@@ -24,7 +25,7 @@ pub fn basic(pid: i32, tgid: i32, stat: &Stat<'_>) -> procmon_record {
     };
     // The name of a kernel thread may be longer here than in the kernel's own record of it.
     let longest = record.comm.len() - 1;
-    for (to, &from) in record.comm[..longest].iter_mut().zip(stat.comm) {
+    for (to, &from) in record.comm[..longest].iter_mut().zip(stat.comm.as_bytes()) {
         *to = c_char::from_ne_bytes([from]);
     }
     record
@@ -35,9 +36,9 @@ fn flag(is_set: bool, flag: u32) -> u32 {
 }
 
 /// Adds the group of times, with this number of nanoseconds in a tick.
-pub fn add_cpu(record: &mut procmon_record, stat: &Stat<'_>, tick: u64) {
+pub fn add_cpu(record: &mut procmon_record, stat: &Stat, tick: u64) {
     record.groups |= Groups::CPU.bits();
-    record.cpu = stat.cpu;
+    record.cpu = stat.last_cpu;
     record.utime = stat.user.saturating_mul(tick);
     record.stime = stat.system.saturating_mul(tick);
     record.start_time = stat.start.saturating_mul(tick);
@@ -46,7 +47,7 @@ pub fn add_cpu(record: &mut procmon_record, stat: &Stat<'_>, tick: u64) {
 }
 
 /// Adds page faults.
-pub fn add_faults(record: &mut procmon_record, stat: &Stat<'_>) {
+pub fn add_faults(record: &mut procmon_record, stat: &Stat) {
     record.groups |= Groups::FAULTS.bits();
     record.minor_faults = stat.minor_faults;
     record.major_faults = stat.major_faults;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Snapshots from `/proc`, for machines without the module.
+//! Snapshots from `/proc`, for machines without the module, and the file [`Stat`].
 //!
 //! [`snapshot`](snapshot()) returns records of the same form as
 //! [`Device::snapshot`](crate::Device::snapshot), by the same options. It takes several system
@@ -46,6 +46,7 @@ use crate::{Error, ErrorKind, Result};
 
 use files::Directory;
 use reader::Reader;
+pub use stat::Stat;
 
 #[cfg(doc)]
 use crate::Record;

@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a task passes the filters, as far as `stat` tells.
-    fn matches(&self, stat: &Stat<'_>) -> bool {
+    fn matches(&self, stat: &Stat) -> bool {
         // A process that is being reaped has no threads any more.
         stat.threads > 0
             && !(self.has(uapi::PROCMON_SNAPSHOT_NO_KTHREADS) && stat.is_kernel_thread())
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
         &mut self,
         pid: i32,
         tgid: i32,
-        stat: &Stat<'_>,
+        stat: &Stat,
         directory: &Directory,
     ) -> Result<Option<uapi::procmon_record>> {
         let mut record = fields::basic(pid, tgid, stat);

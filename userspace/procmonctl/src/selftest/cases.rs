@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::ffi::CStr;
 use std::mem::{offset_of, size_of};
+use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -212,9 +213,9 @@ fn name_of(query: &uapi::procmon_query) -> anyhow::Result<Vec<u8>> {
 fn same_as_proc(fixture: &Fixture, pid: i32) -> anyhow::Result<()> {
     let query = fixture.query(pid)?;
     let stat = procfs::stat(pid)?;
-    expect_eq("name", name_of(&query)?, stat.comm)?;
-    expect_eq("state", State::from_raw(query.state).letter(), stat.state)?;
-    expect_eq("vsize", query.vsize, stat.vsize)
+    expect_eq("name", name_of(&query)?, stat.comm.into_vec())?;
+    expect_eq("state", State::from_raw(query.state), stat.state)?;
+    expect_eq("vsize", query.vsize, stat.virtual_size)
 }
 
 fn query_self(fixture: &Fixture) -> anyhow::Result<Verdict> {
@@ -242,7 +243,7 @@ fn query_init(fixture: &Fixture) -> anyhow::Result<Verdict> {
 }
 
 fn query_kernel_thread(fixture: &Fixture) -> anyhow::Result<Verdict> {
-    if procfs::stat(2).map(|stat| stat.comm).ok().as_deref() != Some(b"kthreadd") {
+    if !procfs::stat(2).is_ok_and(|stat| stat.comm == "kthreadd") {
         return Ok(Verdict::Skip("no kernel threads in this PID namespace"));
     }
     let query = fixture.query(2)?;
@@ -259,7 +260,7 @@ fn query_zombie(fixture: &Fixture) -> anyhow::Result<Verdict> {
         .context("cannot start a process")?;
     let pid = i32::try_from(child.id())?;
     let deadline = Instant::now() + Duration::from_secs(10);
-    while procfs::stat(pid)?.state != 'Z' {
+    while procfs::stat(pid)?.state != State::Zombie {
         ensure!(Instant::now() < deadline, "the child does not end");
         thread::sleep(Duration::from_millis(1));
     }
@@ -288,7 +289,7 @@ fn query_names(fixture: &Fixture) -> anyhow::Result<Verdict> {
         let got = query.comm.map(|c| c.to_ne_bytes()[0]);
         result = result.and(expect_eq("the 16 bytes of the name", got, expected));
     }
-    rustix::thread::set_name(&std::ffi::CString::new(own)?)?;
+    rustix::thread::set_name(&std::ffi::CString::new(own.into_vec())?)?;
     result.map(|()| Verdict::Pass)
 }
 

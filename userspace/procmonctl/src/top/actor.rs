@@ -12,13 +12,14 @@ use std::os::fd::OwnedFd;
 
 use nix::sys::signal::Signal;
 use procmon::BootTime;
+use procmon::proc::Stat;
 use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, getpriority_process, pidfd_open, pidfd_send_signal, setpriority_process,
 };
 
-use crate::table::proc_files::{Stat, ticks};
+use crate::table::proc_files::ticks;
 
 /// The range of nice values.
 const LOWEST: i32 = -20;

@@ -9,10 +9,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use procmon::BootTime;
+use procmon::proc::Stat;
 use rustix::fs::{Mode, OFlags, open, openat, readlinkat};
 use rustix::param::clock_ticks_per_second;
 
-use super::stat::Stat;
 use crate::table::identity::Identity;
 
 /// The bytes of a file that are read: more than `stat` and `status` usually have.
@@ -46,8 +46,8 @@ impl Directory {
     }
 
     /// Returns the contents of `stat` when the directory was opened.
-    pub fn stat(&self) -> Stat {
-        self.stat
+    pub fn stat(&self) -> &Stat {
+        &self.stat
     }
 
     /// Returns the contents of a file, up to a limit.

@@ -16,14 +16,14 @@ const PTS_MAJOR: u32 = 136;
 
 /// Returns the name of a terminal below `/dev`, as ps(1) shows it, and `?` for none. One that sysfs
 /// does not know has its number.
-pub fn name(number: u32) -> Vec<u8> {
-    name_in(Path::new(DEVICES), number)
+pub fn name(number: Option<u32>) -> Vec<u8> {
+    number.map_or_else(
+        || b"?".to_vec(),
+        |number| name_in(Path::new(DEVICES), number),
+    )
 }
 
 fn name_in(devices: &Path, number: u32) -> Vec<u8> {
-    if number == 0 {
-        return b"?".to_vec();
-    }
     // The file has numbers in the form of a `dev_t`.
     let (major, minor) = (major(number.into()), minor(number.into()));
     if major == PTS_MAJOR {
@@ -48,6 +48,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn without_a_terminal_there_is_a_question_mark() {
+        assert_eq!(name(None), b"?");
+    }
+
+    #[test]
     fn terminals_have_the_names_of_their_files() {
         let devices = tempfile::tempdir().unwrap();
         for (device, target) in [
@@ -63,7 +68,6 @@ mod tests {
         }
         // Numbers as in proc_pid_stat(5): the minor number is in bits 31 to 20 and 7 to 0.
         for (number, name) in [
-            (0, "?"),
             (136 << 8, "pts/0"),
             (136 << 8 | 3, "pts/3"),
             (136 << 8 | 0x12 << 20 | 0x34, "pts/4660"),
