@@ -5,11 +5,11 @@
 //! [`Device`] is `/dev/procmon`: the shared message, and the ioctl commands as typed methods. Among
 //! them, [`Device::snapshot`] returns records of all processes in one system call, and
 //! [`Device::history`] the samples of the monitor. [`CpuMeter`] computes CPU usages from two
-//! snapshots, and [`BootTime`] is a moment on the kernel's clock. [`Device::events`] tells what
-//! happens to processes, and [`ProcessTable`] knows by that which ones there are. [`cgroup`] tells
-//! the unit, session and container that a process belongs to. [`sysfs`] has the files of the module
-//! under `/sys`: statistics, the monitor's last sample, and the parameters. [`proc`] has snapshots
-//! without the module.
+//! snapshots, [`StateMeter`] for how long states have lasted, and [`BootTime`] is a moment on the
+//! kernel's clock. [`Device::events`] tells what happens to processes, and [`ProcessTable`] knows by
+//! that which ones there are. [`cgroup`] tells the unit, session and container that a process belongs
+//! to. [`sysfs`] has the files of the module under `/sys`: statistics, the monitor's last sample, and
+//! the parameters. [`proc`] has snapshots without the module.
 //!
 //! ```no_run
 //! use procmon::{Device, Groups, SnapshotOptions, State, sysfs};
@@ -63,6 +63,7 @@ mod sample_events;
 #[cfg(feature = "serde")]
 mod serialize;
 pub mod snapshot;
+mod state_meter;
 pub mod sysfs;
 mod time;
 #[doc(hidden)]
@@ -81,6 +82,7 @@ pub use process_table::{Change, ProcessTable, Program, TableProcess};
 pub use rates::Rates;
 pub use sample_events::SampleEvents;
 pub use snapshot::{Groups, Record, Snapshot, SnapshotOptions};
+pub use state_meter::StateMeter;
 pub use time::{BootClock, BootTime};
 pub use usage::{CpuMeter, CpuUsage};
 

@@ -191,14 +191,14 @@ impl CpuMeter {
 }
 
 /// The identity of a process: PID and time of its start.
-type Identity = (i32, BootTime);
+pub(crate) type Identity = (i32, BootTime);
 
-fn identity(record: &Record) -> Option<Identity> {
+pub(crate) fn identity(record: &Record) -> Option<Identity> {
     Some((record.pid(), record.cpu()?.start))
 }
 
 /// Returns the number of CPUs that the record's threads can use at a time.
-fn threads(record: &Record, of_threads: bool) -> u32 {
+pub(crate) fn threads(record: &Record, of_threads: bool) -> u32 {
     if of_threads || record.pid() != record.tgid() {
         1
     } else {
