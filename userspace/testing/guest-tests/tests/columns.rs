@@ -16,7 +16,7 @@ use fixture::{procfs, shared};
 use serde_json::{Value, json};
 
 use crate::processes::{columns, json as json_of, pids};
-use crate::snapshot::cmdlines::map_arguments;
+use crate::snapshot::cmdlines::memory::map_arguments;
 
 /// Command lines are shown whole and harmless, and are searched.
 #[test]
