@@ -128,8 +128,16 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Count(row.record.credentials()?.gid.into()))),
     column!("egid", "EGID", Right, CREDENTIALS, "Effective group ID",
         |row, _| Some(Value::Count(row.record.credentials()?.egid.into()))),
+    column!("caps", "CAPS", Left, CPU,
+        "Effective capabilities: none, full, names without \"CAP_\", or after ~ all but these",
+        |row, context| context.proc_files.capabilities(row.record).map(Value::Word)),
     column!("state", "S", Left, BASIC, "State, as a letter of /proc/PID/stat",
         |row, _| Some(Value::Word(row.record.state().letter().to_string()))),
+    column!("state-time", "IN STATE", Right, CPU.union(SWITCHES),
+        "Time for which the state has lasted at least, as far as top has seen it",
+        |row, _| row.state_time.map(Value::Time)),
+    column!("wchan", "WCHAN", Left, CPU, "Function of the kernel in which the main thread sleeps",
+        |row, context| context.proc_files.wait_channel(row.record).map(Value::Word)),
     column!("flags", "FLAGS", Left, BASIC,
         "K kernel thread, E ending, M mixed: executing a program during the snapshot",
         |row, _| Some(Value::Word(row.flags()))),
@@ -156,6 +164,11 @@ pub static COLUMNS: &[Column] = &[
         |row, _| Some(Value::Number(row.record.cpu()?.nice.into()))),
     column!("policy", "POLICY", Left, CPU, "Scheduling policy",
         |row, _| Some(Value::Word(policy_name(row.record.cpu()?.policy)))),
+    column!("rtprio", "RTPRIO", Right, CPU, "Real-time priority, from 1 to 99",
+        |row, context| {
+            let priority = context.proc_files.real_time_priority(row.record)?;
+            Some(Value::Count(priority.into()))
+        }),
     column!("cpu-wait", "CPUWAIT", Right, CPU,
         "Time for which the main thread has waited for a CPU",
         |row, context| context.proc_files.cpu_delay(row.record).map(Value::Time)),

@@ -76,6 +76,8 @@ pub struct Row<'a> {
     pub cpu: Option<f64>,
     /// Rates since the last snapshot, or else since the start.
     pub rates: Option<Rates>,
+    /// Time for which the state has lasted at least, as far as snapshots before tell.
+    pub state_time: Option<Duration>,
     /// Arguments of the program, each with its NUL, if the snapshot has them.
     pub arguments: Option<&'a [u8]>,
     /// Whether `/proc` has more of them that is wanted.
@@ -89,6 +91,7 @@ impl<'a> Row<'a> {
             record,
             cpu: None,
             rates: None,
+            state_time: None,
             arguments: None,
             has_more: false,
         }

@@ -3,9 +3,10 @@
 //! The processes of the last snapshot, with their CPU use between refreshes.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use procmon::snapshot::Record;
-use procmon::{Arguments, BootTime, CpuMeter, CpuUsage, Rates, Snapshot};
+use procmon::{Arguments, BootTime, CpuMeter, CpuUsage, Rates, Snapshot, StateMeter};
 
 pub use crate::table::identity::Identity;
 use crate::table::identity::identity;
@@ -24,6 +25,8 @@ pub struct Process {
     life: Option<f64>,
     /// Rates since the previous refresh, or else since the start.
     rates: Option<Rates>,
+    /// Time for which the state has lasted, as far as was seen.
+    state_time: Option<Duration>,
     /// Arguments of the program, each with its NUL.
     arguments: Option<Box<[u8]>>,
     /// CPU use at all refreshes, oldest first.
@@ -42,6 +45,7 @@ impl Process {
             record: &self.record,
             cpu: self.cpu.or(self.life),
             rates: self.rates,
+            state_time: self.state_time,
             arguments: self.arguments.as_deref(),
             has_more: false,
         }
@@ -55,6 +59,7 @@ pub struct Processes {
     /// Time of the snapshot, once there is one.
     time: Option<BootTime>,
     meter: CpuMeter,
+    states: StateMeter,
     /// Whether CPU use is that since the previous snapshot, and not since each start.
     has_interval: bool,
     /// Whether the records of the next snapshot cannot be compared with these.
@@ -71,12 +76,15 @@ impl Processes {
             old.clear();
             last = None;
             self.meter = CpuMeter::new();
+            self.states = StateMeter::new();
         }
         self.has_interval = last.is_some();
         let mut old = old.into_iter().peekable();
         self.all.reserve(snapshot.records().len());
         self.meter.update(snapshot);
-        for (&record, usage) in snapshot.iter().zip(self.meter.usages()) {
+        self.states.update(snapshot);
+        let values = self.meter.usages().iter().zip(self.states.times());
+        for (&record, (usage, &state_time)) in snapshot.iter().zip(values) {
             while old
                 .next_if(|known| known.record.pid() < record.pid())
                 .is_some()
@@ -87,6 +95,7 @@ impl Processes {
                 cpu: None,
                 life: None,
                 rates: None,
+                state_time,
                 arguments: None,
                 past: VecDeque::new(),
             };
@@ -158,4 +167,39 @@ fn latest(last: Option<Box<[u8]>>, now: Option<Arguments<'_>>) -> Option<Box<[u8
 fn is_same(before: &Record, now: &Record) -> bool {
     let start = |record: &Record| record.cpu().map(|cpu| cpu.start);
     before.pid() == now.pid() && start(before) == start(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use procmon::uapi;
+
+    use super::*;
+
+    #[test]
+    fn states_last_from_snapshot_to_snapshot() {
+        let mut processes = Processes::default();
+        let mut update = |seconds, switches, is_forgotten| {
+            let raw = uapi::procmon_record {
+                pid: 7,
+                tgid: 7,
+                threads: 1,
+                state: uapi::PROCMON_STATE_SLEEPING,
+                groups: procmon::Groups::all().bits(),
+                voluntary_switches: switches,
+                ..Default::default()
+            };
+            if is_forgotten {
+                processes.forget();
+            }
+            let time = Duration::from_secs(seconds);
+            processes.update(&Snapshot::new(vec![raw.into()], time));
+            let time = processes.get(7).unwrap().row().state_time;
+            time.map(|time| time.as_secs())
+        };
+        assert_eq!(update(10, 5, false), None);
+        assert_eq!(update(12, 5, false), Some(2));
+        assert_eq!(update(15, 5, false), Some(5));
+        assert_eq!(update(16, 6, false), Some(0));
+        assert_eq!(update(17, 6, true), None);
+    }
 }

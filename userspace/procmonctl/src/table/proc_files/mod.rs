@@ -5,17 +5,20 @@
 //! To add a value: a field of [`Entry`], and a function of [`ProcFiles`] that reads it. A column of
 //! it needs the group `CPU`, as a record without a start belongs to no known process.
 
+mod capabilities;
 mod directory;
 mod memory;
 mod terminal;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use procmon::proc::Stat;
 use procmon::snapshot::Record;
+use rustix::thread::CapabilitySet;
 
 pub use self::directory::ticks;
 use self::directory::{Directory, time_of};
@@ -29,6 +32,8 @@ use super::identity::{Identity, identity};
 #[derive(Debug, Default)]
 pub struct ProcFiles {
     mount: Option<PathBuf>,
+    /// The largest number of a capability that the kernel has.
+    last_capability: Cell<u32>,
     cache: RefCell<Cache>,
 }
 
@@ -53,6 +58,8 @@ struct Entry {
     memory: Cell<Memory>,
     oom_score: Cell<i64>,
     cpu_delay: Cell<u64>,
+    wait_channel: Cell<String>,
+    capabilities: Cell<CapabilitySet>,
     pid_namespace_level: Cell<u64>,
 }
 
@@ -198,6 +205,43 @@ impl ProcFiles {
     /// kernel does not count it.
     pub fn io_delay(&self, record: &Record) -> Option<Duration> {
         self.stat(record, |stat| time_of(stat.block_io_delay))
+    }
+
+    /// Returns the real-time priority of a process that has one.
+    pub fn real_time_priority(&self, record: &Record) -> Option<u32> {
+        self.stat(record, |stat| stat.real_time_priority)
+            .filter(|&priority| priority > 0)
+    }
+
+    /// Returns the name of the kernel's function in which the process sleeps.
+    pub fn wait_channel(&self, record: &Record) -> Option<String> {
+        self.value(
+            record,
+            |entry| &entry.wait_channel,
+            |directory| {
+                let name = directory.line("wchan", "")?;
+                // Of one that runs, or that the caller may not trace.
+                (name != "0").then_some(name)
+            },
+        )
+    }
+
+    /// Returns the effective capabilities as text.
+    pub fn capabilities(&self, record: &Record) -> Option<String> {
+        let set = self.value(
+            record,
+            |entry| &entry.capabilities,
+            |directory| capabilities::parse(&directory.line("status", "CapEff:")?),
+        );
+        set.map(|set| capabilities::text(set, self.last_capability()))
+    }
+
+    fn last_capability(&self) -> Option<u32> {
+        let read = || {
+            let path = self.mount.as_ref()?.join("sys/kernel/cap_last_cap");
+            fs::read_to_string(path).ok()?.trim().parse().ok()
+        };
+        *self.last_capability.get_or_init(read)
     }
 
     /// Returns what a function takes from `stat`.

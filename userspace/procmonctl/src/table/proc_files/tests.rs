@@ -48,12 +48,16 @@ fn values_come_from_their_files() {
         ("cmdline", &b"sh\0-c\0\xff\0"[..]),
         ("schedstat", b"123456 7000000 8\n"),
         ("oom_score", b"667\n"),
+        ("wchan", b"do_wait"),
         (
             "smaps_rollup",
             b"5581 [rollup]\nRss: 100 kB\nPss: 40 kB\nPss_Dirty: 1 kB\n\
               Private_Clean: 8 kB\nPrivate_Dirty: 4 kB\n",
         ),
-        ("status", b"Name:\tsh\nVmSwap:\t  12 kB\nNSpid:\t7\n"),
+        (
+            "status",
+            b"Name:\tsh\nVmSwap:\t  12 kB\nNSpid:\t7\nCapEff:\t0000000000000400\n",
+        ),
     ] {
         fs::write(directory.join(file), text).unwrap();
     }
@@ -71,6 +75,18 @@ fn values_come_from_their_files() {
     assert_eq!(files.oom_score(&process), Some(667));
     assert_eq!(files.cpu_delay(&process), Some(Duration::from_millis(7)));
     assert_eq!(files.io_delay(&process), Some(Duration::from_millis(250)));
+    assert_eq!(files.real_time_priority(&process), Some(50));
+    assert_eq!(files.wait_channel(&process).as_deref(), Some("do_wait"));
+    let capabilities = files.capabilities(&process);
+    assert_eq!(capabilities.as_deref(), Some("NET_BIND_SERVICE"));
+    fs::write(directory.join("wchan"), "0").unwrap();
+    fs::create_dir_all(mount.path().join("sys/kernel")).unwrap();
+    fs::write(mount.path().join("sys/kernel/cap_last_cap"), "10\n").unwrap();
+    let status = "CapEff:\t00000000000007ff\n";
+    fs::write(directory.join("status"), status).unwrap();
+    let files = ProcFiles::at(mount.path());
+    assert_eq!(files.wait_channel(&process), None);
+    assert_eq!(files.capabilities(&process).as_deref(), Some("full"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod namespaces;
 mod order;
 mod programs;
 mod readers;
-mod rights;
+pub mod rights;
 mod table;
 mod values;
 mod waiting;

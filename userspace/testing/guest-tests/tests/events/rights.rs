@@ -165,7 +165,7 @@ fn a_program_with_the_rights_of_another_user() {
 }
 
 /// Becomes a user without privileges that has a single capability.
-fn become_nobody_with(capability: u32) {
+pub fn become_nobody_with(capability: u32) {
     /// `_LINUX_CAPABILITY_VERSION_3`: two words for each set.
     const VERSION: u32 = 0x2008_0522;
 

@@ -3,18 +3,23 @@
 //! Command lines, rates and what else `procmonctl ps` and `top` show beside the records, against
 //! `/proc`.
 
+mod states;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::thread;
 use std::time::Duration;
 
-use fixture::child::{Child, as_nobody, at_rest_after, stopped_with};
+use fixture::child::{
+    Child, as_nobody, at_rest_after, drop_privileges, paused, set_policy, stopped_with,
+};
 use fixture::command::output_of;
 use fixture::memory::{PAGE, Region};
 use fixture::{procfs, shared};
 use serde_json::{Value, json};
 
+use crate::events::rights::become_nobody_with;
 use crate::processes::{columns, json as json_of, pids};
 use crate::snapshot::cmdlines::memory::map_arguments;
 
@@ -136,6 +141,60 @@ fn values_of_proc() {
         let absent = ["pss", "uss", "exe"].map(|key| &row[key]);
         assert_eq!(absent, [&Value::Null; 3]);
         assert_eq!(row["oom-score"].to_string(), read("oom_score").trim());
+    });
+}
+
+/// Capabilities, the real-time priority and the function in which a process sleeps are those of /proc.
+#[test]
+fn capabilities_priorities_and_waits() {
+    const COLUMNS: &str = "caps,rtprio,policy,wchan";
+    const CAP_NET_RAW: u32 = 13;
+
+    let _kernel = shared();
+    let last = fs::read_to_string("/proc/sys/kernel/cap_last_cap").unwrap();
+    let all = u64::MAX >> (63 - last.trim().parse::<u32>().unwrap());
+    let plain = paused();
+    let urgent = at_rest_after(|| set_policy(libc::SCHED_FIFO, 7));
+    let one = at_rest_after(|| become_nobody_with(CAP_NET_RAW));
+    let none = at_rest_after(drop_privileges);
+    for (child, caps, set, priority) in [
+        (&plain, "full", all, 0),
+        (&urgent, "full", all, 7),
+        (&one, "NET_RAW", 1 << CAP_NET_RAW, 0),
+        (&none, "none", 0, 0),
+    ] {
+        let pid = child.pid();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = format!("CapEff:\t{set:016x}");
+        assert!(status.lines().any(|found| found == line), "{status}");
+        assert_eq!(procfs::number(pid, 40), Some(priority));
+        let wait = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap();
+        let row = columns(pid, COLUMNS);
+        assert_eq!(row["caps"], caps);
+        if priority > 0 {
+            assert_eq!(
+                (&row["rtprio"], &row["policy"]),
+                (&json!(7), &json!("FIFO"))
+            );
+        } else {
+            assert_eq!(row["rtprio"], Value::Null);
+        }
+        let expected = if wait == "0" {
+            Value::Null
+        } else {
+            wait.into()
+        };
+        assert_eq!(row["wchan"], expected);
+    }
+    // Another user may not know where a process sleeps.
+    as_nobody(|| {
+        let pid = plain.pid().to_string();
+        let found = json_of(&["ps", "--source", "proc", "-o", COLUMNS, "--pid", &pid]);
+        let row = &found["processes"][0];
+        assert_eq!(
+            (&row["wchan"], &row["caps"]),
+            (&Value::Null, &json!("full"))
+        );
     });
 }
 
