@@ -20,11 +20,12 @@ use crate::table::columns::Column;
 use crate::table::csv;
 use crate::table::document::Document;
 use crate::table::filter::Selection;
+use crate::table::group::{Group, GroupBy, group};
 use crate::table::names::Names;
 use crate::table::render::Table;
-use crate::table::row::{Context, Row};
+use crate::table::row::{Context, Row, Values};
 use crate::table::style::style_of;
-use crate::table::tree;
+use crate::table::tree::{self, Branch};
 
 /// Show processes
 ///
@@ -47,6 +48,7 @@ pub struct Args {
 }
 
 pub const JSON: &str = "  ps, top  {version, time, wall_time, boot_id, processes: [{COLUMN, ...}]},
+           with --group-by {group_by, groups: [{COLUMN, ...}]} in place of processes,
            by top also {system, turnover}";
 
 const EXAMPLES: &str = "\
@@ -56,6 +58,7 @@ Examples:
   procmonctl ps --tree --command '^(ssh|ba)'
   procmonctl ps -s D -o pid,state,time,comm
   procmonctl ps --unit nginx -o pid,user,container,tty,comm
+  procmonctl ps --group-by unit --sort -rss
   procmonctl ps --json -o pid,comm,started | jq .processes
   procmonctl ps --source proc -u \"$USER\"";
 
@@ -63,13 +66,17 @@ impl Args {
     pub fn run(self, session: &Session) -> anyhow::Result<ExitCode> {
         let out = &session.out;
         let TableArgs {
-            columns,
+            mut columns,
             sort,
             filters,
             tree,
             threads,
+            group_by,
             source,
         } = self.table;
+        if let Some(by) = group_by {
+            columns = by.columns(&columns);
+        }
         let source = Source::open(source, session, "ps")?;
         let names = Names::read();
         let has_filters = !filters.is_empty();
@@ -103,20 +110,15 @@ impl Args {
             .filter(|row| selection.matches(row, &context))
             .collect();
         sort.sort(&mut rows, &context);
-        let prefixes = if tree {
-            tree::arrange(&mut rows)
-        } else {
-            Vec::new()
+        let form = Form {
+            out,
+            is_csv: self.csv,
+            columns: &columns,
+            context: &context,
         };
-
-        if out.is_json() {
-            out.print_json(&Document::new(&rows, &columns, &context))?;
-        } else if self.csv {
-            let mut text = csv::keys(&[], &columns)?;
-            text.extend(csv::lines(&[], &rows, &columns, &context)?);
-            out.bytes(&text)?;
-        } else {
-            print_table(&rows, &prefixes, &columns, &context, out)?;
+        match group_by {
+            Some(by) => form.print_groups(by, &group(&rows, by, &columns, sort, &context))?,
+            None => form.print_processes(&mut rows, tree)?,
         }
         // As with query, messages on missing processes follow the output of the others.
         let missing = selection.pids().iter().copied();
@@ -141,31 +143,69 @@ fn explain(source: &Source, missing: Vec<i32>) -> procmon::Result<()> {
     Ok(())
 }
 
-fn print_table(
-    rows: &[Row],
-    prefixes: &[String],
-    columns: &[&'static Column],
-    context: &Context,
-    out: &Output,
-) -> anyhow::Result<()> {
-    let cells = rows.iter().enumerate().map(|(index, row)| {
-        let prefix = prefixes.get(index).map_or("", String::as_str);
-        let cells = columns
-            .iter()
-            .map(|column| column.cell(row, prefix, context));
-        cells.collect()
-    });
-    let table = Table::new(columns, cells.collect());
-    let mut text = String::new();
-    for (index, line) in table.lines(terminal_width()).enumerate() {
-        // The first line has the titles.
-        let style = match index.checked_sub(1).and_then(|index| rows.get(index)) {
-            None => Style::new().bold(),
-            Some(row) => style_of(row.record),
+/// The form in which processes or groups are printed.
+struct Form<'a> {
+    out: &'a Output,
+    is_csv: bool,
+    columns: &'a [&'static Column],
+    context: &'a Context,
+}
+
+impl Form<'_> {
+    fn print_processes(&self, rows: &mut Vec<Row>, is_tree: bool) -> anyhow::Result<()> {
+        let branches = if is_tree {
+            tree::arrange(rows, |_| false)
+        } else {
+            vec![Branch::default(); rows.len()]
         };
-        text.push_str(&format!("{style}{line}{style:#}\n"));
+        if self.out.is_json() {
+            let document = Document::new(rows, self.columns, self.context);
+            return self.out.print_json(&document);
+        }
+        if self.is_csv {
+            return self.print_csv(rows);
+        }
+        let lines = rows.iter().zip(&branches).map(|(row, branch)| {
+            let columns = self.columns.iter();
+            let cells = columns.map(|column| column.cell(row, &branch.prefix, self.context));
+            (style_of(row.record), cells.collect())
+        });
+        self.print_table(lines)
     }
-    out.styled(&text)
+
+    fn print_groups(&self, by: GroupBy, groups: &[Group]) -> anyhow::Result<()> {
+        if self.out.is_json() {
+            let document = Document::of_groups(groups, by, self.columns, self.context);
+            return self.out.print_json(&document);
+        }
+        if self.is_csv {
+            return self.print_csv(groups);
+        }
+        let lines = groups.iter().map(|group| {
+            let columns = self.columns.iter();
+            let cells = columns.map(|column| group.value(column, self.context).text());
+            (Style::new(), cells.collect())
+        });
+        self.print_table(lines)
+    }
+
+    fn print_csv(&self, lines: &[impl Values]) -> anyhow::Result<()> {
+        let mut text = csv::keys(&[], self.columns)?;
+        text.extend(csv::lines(&[], lines, self.columns, self.context)?);
+        self.out.bytes(&text)
+    }
+
+    fn print_table(&self, lines: impl Iterator<Item = (Style, Vec<String>)>) -> anyhow::Result<()> {
+        let (styles, cells): (Vec<_>, _) = lines.unzip();
+        let table = Table::new(self.columns, cells);
+        // The first line has the titles.
+        let styles = std::iter::once(Style::new().bold()).chain(styles);
+        let mut text = String::new();
+        for (line, style) in table.lines(terminal_width()).zip(styles) {
+            text.push_str(&format!("{style}{line}{style:#}\n"));
+        }
+        self.out.styled(&text)
+    }
 }
 
 /// Refuses columns that the loaded module does not know.

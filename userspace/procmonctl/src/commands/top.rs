@@ -80,6 +80,7 @@ pub struct Args {
 const EXAMPLES: &str = "\
 Examples:
   procmonctl top --sort -rss -u www-data
+  procmonctl top --group-by unit --sort -rss
   procmonctl top --batch -n 2 -d 5 >processes.txt
   procmonctl top --batch --csv -d 10 -p 4711 -o pid,cpu,rss >>4711.csv
   procmonctl top --source proc";
@@ -119,6 +120,7 @@ impl Args {
             columns: table.columns.clone(),
             order: table.sort,
             is_tree: table.tree,
+            group_by: table.group_by,
             delay: self.delay,
             has_events,
             shows_transients: self.transient && has_events,

@@ -7,6 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::columns::{COLUMNS, Column, DEFAULT};
 use super::filter::Filters;
+use super::group::GroupBy;
 use super::order::Order;
 use crate::source::SourceName;
 
@@ -33,6 +34,11 @@ pub struct TableArgs {
     /// One line for each thread
     #[arg(short = 'T', long)]
     pub threads: bool,
+
+    /// One line for all processes that have this in common, with the sums of those columns that add
+    /// up; shared memory counts for each process that has it, but in pss
+    #[arg(long, value_enum, value_name = "THING", conflicts_with_all = ["tree", "threads"])]
+    pub group_by: Option<GroupBy>,
 
     /// The source of the values
     #[arg(long, value_enum, value_name = "SOURCE", default_value_t)]

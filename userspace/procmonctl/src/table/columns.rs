@@ -26,6 +26,8 @@ pub struct Column {
     pub is_slow: bool,
     /// Alignment.
     pub side: Side,
+    /// Whether the values of several processes add up to one of all of them.
+    pub adds_up: bool,
     value: fn(&Row, &Context) -> Option<Value>,
 }
 
@@ -69,6 +71,12 @@ impl PartialEq for Column {
 }
 
 macro_rules! column {
+    ($key:literal, $title:literal, Sum, $groups:expr, $help:literal, $value:expr) => {
+        Column {
+            adds_up: true,
+            ..column!($key, $title, Right, $groups, $help, $value)
+        }
+    };
     ($key:literal, $title:literal, $side:ident, $groups:expr, $help:literal, $value:expr) => {
         Column {
             key: $key,
@@ -78,6 +86,7 @@ macro_rules! column {
             needs_arguments: false,
             is_slow: false,
             side: Side::$side,
+            adds_up: false,
             value: $value,
         }
     };
@@ -93,7 +102,7 @@ const IO: Groups = Groups::IO;
 const CGROUP: Groups = Groups::CGROUP;
 const RUNTIME: Groups = Groups::RUNTIME;
 
-/// All columns.
+/// All columns. Those on the right whose values add up have `Sum` as their side.
 #[rustfmt::skip]
 pub static COLUMNS: &[Column] = &[
     column!("pid", "PID", Right, BASIC, "Process ID, or with --threads thread ID",
@@ -141,17 +150,19 @@ pub static COLUMNS: &[Column] = &[
     column!("flags", "FLAGS", Left, BASIC,
         "K kernel thread, E ending, M mixed: executing a program during the snapshot",
         |row, _| Some(Value::Word(row.flags()))),
-    column!("threads", "THR", Right, BASIC, "Number of threads",
+    column!("procs", "PROCS", Sum, BASIC, "Number of processes, of more than one in a group",
+        |row, _| Some(Value::Count(u64::from(row.record.pid() == row.record.tgid())))),
+    column!("threads", "THR", Sum, BASIC, "Number of threads",
         |row, _| Some(Value::Count(row.record.threads().into()))),
-    column!("cpu", "CPU%", Right, CPU, "CPU use in percent of a CPU; in top since the last refresh",
+    column!("cpu", "CPU%", Sum, CPU, "CPU use in percent of a CPU; in top since the last refresh",
         |row, _| row.cpu.map(Value::Percent)),
-    column!("time", "TIME", Right, CPU, "User and system time",
+    column!("time", "TIME", Sum, CPU, "User and system time",
         |row, _| row.cpu_time().map(Value::Time)),
-    column!("utime", "UTIME", Right, CPU, "User time",
+    column!("utime", "UTIME", Sum, CPU, "User time",
         |row, _| Some(Value::Time(row.record.cpu()?.user))),
-    column!("stime", "STIME", Right, CPU, "System time",
+    column!("stime", "STIME", Sum, CPU, "System time",
         |row, _| Some(Value::Time(row.record.cpu()?.system))),
-    column!("runtime", "RUNTIME", Right, RUNTIME, "Time on CPUs, as the scheduler counts it",
+    column!("runtime", "RUNTIME", Sum, RUNTIME, "Time on CPUs, as the scheduler counts it",
         |row, _| Some(Value::Time(row.record.runtime()?))),
     column!("start", "START", Right, CPU, "Start, as time since boot",
         |row, _| Some(Value::Time(row.record.cpu()?.start.since_boot()))),
@@ -169,68 +180,68 @@ pub static COLUMNS: &[Column] = &[
             let priority = context.proc_files.real_time_priority(row.record)?;
             Some(Value::Count(priority.into()))
         }),
-    column!("cpu-wait", "CPUWAIT", Right, CPU,
+    column!("cpu-wait", "CPUWAIT", Sum, CPU,
         "Time for which the main thread has waited for a CPU",
         |row, context| context.proc_files.cpu_delay(row.record).map(Value::Time)),
-    column!("io-wait", "IOWAIT", Right, CPU,
+    column!("io-wait", "IOWAIT", Sum, CPU,
         "Time for which the main thread has waited for block I/O, 0 where that is not counted",
         |row, context| context.proc_files.io_delay(row.record).map(Value::Time)),
     column!("last-cpu", "LAST", Right, CPU, "Current or last CPU",
         |row, _| Some(Value::Count(row.record.cpu()?.last.into()))),
-    column!("vsize", "VSIZE", Right, MEMORY, "Size of the address space",
+    column!("vsize", "VSIZE", Sum, MEMORY, "Size of the address space",
         |row, _| Some(Value::Bytes(row.record.memory()?.virtual_size))),
-    column!("rss", "RSS", Right, MEMORY, "Resident memory",
+    column!("rss", "RSS", Sum, MEMORY, "Resident memory",
         |row, _| Some(Value::Bytes(row.record.memory()?.resident()))),
-    column!("mem", "MEM%", Right, MEMORY, "Resident memory in percent of the system's",
+    column!("mem", "MEM%", Sum, MEMORY, "Resident memory in percent of the system's",
         |row, context| row.memory_percent(context).map(Value::Percent)),
-    column!("rss-anon", "ANON", Right, MEMORY, "Resident anonymous memory",
+    column!("rss-anon", "ANON", Sum, MEMORY, "Resident anonymous memory",
         |row, _| Some(Value::Bytes(row.record.memory()?.anonymous))),
-    column!("rss-file", "FILE", Right, MEMORY, "Resident memory of files",
+    column!("rss-file", "FILE", Sum, MEMORY, "Resident memory of files",
         |row, _| Some(Value::Bytes(row.record.memory()?.file))),
-    column!("rss-shmem", "SHMEM", Right, MEMORY, "Resident shared memory",
+    column!("rss-shmem", "SHMEM", Sum, MEMORY, "Resident shared memory",
         |row, _| Some(Value::Bytes(row.record.memory()?.shared))),
-    column!("swap", "SWAP", Right, CPU, "Memory in swap space",
+    column!("swap", "SWAP", Sum, CPU, "Memory in swap space",
         |row, context| context.proc_files.swap(row.record).map(Value::Bytes)),
     Column {
         is_slow: true,
-        ..column!("pss", "PSS", Right, CPU,
+        ..column!("pss", "PSS", Sum, CPU,
             "Resident memory, each page divided by the number of processes that have it",
             |row, context| Some(Value::Bytes(context.proc_files.memory(row.record)?.proportional)))
     },
     Column {
         is_slow: true,
-        ..column!("uss", "USS", Right, CPU, "Resident memory that no other process has",
+        ..column!("uss", "USS", Sum, CPU, "Resident memory that no other process has",
             |row, context| Some(Value::Bytes(context.proc_files.memory(row.record)?.unique)))
     },
     column!("oom-score", "OOM", Right, CPU, "Score by which the kernel chooses what to kill",
         |row, context| context.proc_files.oom_score(row.record).map(Value::Number)),
-    column!("minflt", "MINFLT", Right, FAULTS, "Page faults without I/O",
+    column!("minflt", "MINFLT", Sum, FAULTS, "Page faults without I/O",
         |row, _| Some(Value::Count(row.record.faults()?.minor))),
-    column!("majflt", "MAJFLT", Right, FAULTS, "Page faults with I/O",
+    column!("majflt", "MAJFLT", Sum, FAULTS, "Page faults with I/O",
         |row, _| Some(Value::Count(row.record.faults()?.major))),
-    column!("vcs", "VCS", Right, SWITCHES, "Voluntary context switches",
+    column!("vcs", "VCS", Sum, SWITCHES, "Voluntary context switches",
         |row, _| Some(Value::Count(row.record.switches()?.voluntary))),
-    column!("ics", "ICS", Right, SWITCHES, "Involuntary context switches",
+    column!("ics", "ICS", Sum, SWITCHES, "Involuntary context switches",
         |row, _| Some(Value::Count(row.record.switches()?.involuntary))),
-    column!("read", "READ", Right, IO, "Bytes read from block devices",
+    column!("read", "READ", Sum, IO, "Bytes read from block devices",
         |row, _| Some(Value::Bytes(row.record.io()?.read))),
-    column!("write", "WRITE", Right, IO, "Bytes written to block devices",
+    column!("write", "WRITE", Sum, IO, "Bytes written to block devices",
         |row, _| Some(Value::Bytes(row.record.io()?.written))),
-    column!("minflt-rate", "MINFLT/S", Right, CPU.union(FAULTS),
+    column!("minflt-rate", "MINFLT/S", Sum, CPU.union(FAULTS),
         "Page faults without I/O, per second; in top since the last refresh, as other rates",
         |row, _| row.rates?.minor_faults.map(Value::Rate)),
-    column!("majflt-rate", "MAJFLT/S", Right, CPU.union(FAULTS), "Page faults with I/O, per second",
+    column!("majflt-rate", "MAJFLT/S", Sum, CPU.union(FAULTS), "Page faults with I/O, per second",
         |row, _| row.rates?.major_faults.map(Value::Rate)),
-    column!("vcs-rate", "VCS/S", Right, CPU.union(SWITCHES),
+    column!("vcs-rate", "VCS/S", Sum, CPU.union(SWITCHES),
         "Voluntary context switches, per second",
         |row, _| row.rates?.voluntary_switches.map(Value::Rate)),
-    column!("ics-rate", "ICS/S", Right, CPU.union(SWITCHES),
+    column!("ics-rate", "ICS/S", Sum, CPU.union(SWITCHES),
         "Involuntary context switches, per second",
         |row, _| row.rates?.involuntary_switches.map(Value::Rate)),
-    column!("read-rate", "READ/S", Right, CPU.union(IO),
+    column!("read-rate", "READ/S", Sum, CPU.union(IO),
         "Bytes read from block devices, per second",
         |row, _| row.rates?.read.map(Value::BytesRate)),
-    column!("write-rate", "WRITE/S", Right, CPU.union(IO),
+    column!("write-rate", "WRITE/S", Sum, CPU.union(IO),
         "Bytes written to block devices, per second",
         |row, _| row.rates?.written.map(Value::BytesRate)),
     column!("cgroup", "CGROUP", Right, CGROUP, "ID of the cgroup: inode number of its directory",

@@ -5,7 +5,7 @@
 use csv::Writer;
 
 use super::columns::Column;
-use super::row::{Context, Row};
+use super::row::{Context, Values};
 
 /// Returns the line of keys, with further ones before those of the columns.
 pub fn keys(before: &[&str], columns: &[&'static Column]) -> anyhow::Result<Vec<u8>> {
@@ -18,7 +18,7 @@ pub fn keys(before: &[&str], columns: &[&'static Column]) -> anyhow::Result<Vec<
 /// Returns a line for each row, with the same values at the beginning of each.
 pub fn lines(
     before: &[String],
-    rows: &[Row],
+    rows: &[impl Values],
     columns: &[&'static Column],
     context: &Context,
 ) -> anyhow::Result<Vec<u8>> {
@@ -26,7 +26,7 @@ pub fn lines(
     for row in rows {
         let values = columns
             .iter()
-            .map(|column| column.value(row, context).plain());
+            .map(|column| row.value(column, context).plain());
         writer.write_record(before.iter().cloned().chain(values))?;
     }
     Ok(writer.into_inner()?)
@@ -37,6 +37,7 @@ mod tests {
     use procmon::uapi;
 
     use super::*;
+    use crate::table::row::Row;
 
     #[test]
     fn names_stay_in_their_lines_and_cells() {

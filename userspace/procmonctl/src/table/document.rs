@@ -10,7 +10,8 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::columns::Column;
-use super::row::{Context, Row};
+use super::group::{Group, GroupBy};
+use super::row::{Context, Row, Values};
 use super::value::Value;
 use crate::clock::Time;
 use crate::text::base64;
@@ -19,42 +20,75 @@ use crate::text::base64;
 /// meaning.
 const VERSION: u32 = 3;
 
-/// A table of processes, with a key for each column in the order of the columns.
+/// A table of processes or groups, with a key for each column in the order of the columns.
 #[derive(Serialize)]
 pub struct Document<'a> {
     version: u32,
     /// Time of the snapshot's beginning.
     #[serde(flatten)]
     time: Time,
-    processes: Processes<'a>,
+    #[serde(flatten)]
+    lines: Lines<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Lines<'a> {
+    Processes {
+        processes: Table<'a, Row<'a>>,
+    },
+    Groups {
+        group_by: &'static str,
+        groups: Table<'a, Group>,
+    },
 }
 
 impl<'a> Document<'a> {
     pub fn new(rows: &'a [Row<'a>], columns: &'a [&'static Column], context: &'a Context) -> Self {
+        let processes = Table {
+            lines: rows,
+            columns,
+            context,
+        };
+        Self::of(Lines::Processes { processes }, context)
+    }
+
+    pub fn of_groups(
+        groups: &'a [Group],
+        by: GroupBy,
+        columns: &'a [&'static Column],
+        context: &'a Context,
+    ) -> Self {
+        let groups = Table {
+            lines: groups,
+            columns,
+            context,
+        };
+        let group_by = by.name();
+        Self::of(Lines::Groups { group_by, groups }, context)
+    }
+
+    fn of(lines: Lines<'a>, context: &Context) -> Self {
         Self {
             version: VERSION,
             time: Time::new(context.now, context.clock),
-            processes: Processes {
-                rows,
-                columns,
-                context,
-            },
+            lines,
         }
     }
 }
 
-struct Processes<'a> {
-    rows: &'a [Row<'a>],
+struct Table<'a, T> {
+    lines: &'a [T],
     columns: &'a [&'static Column],
     context: &'a Context,
 }
 
-impl Serialize for Processes<'_> {
+impl<T: Values> Serialize for Table<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(Some(self.rows.len()))?;
-        for row in self.rows {
-            sequence.serialize_element(&Process {
-                row,
+        let mut sequence = serializer.serialize_seq(Some(self.lines.len()))?;
+        for line in self.lines {
+            sequence.serialize_element(&Line {
+                line,
                 columns: self.columns,
                 context: self.context,
             })?;
@@ -63,17 +97,17 @@ impl Serialize for Processes<'_> {
     }
 }
 
-struct Process<'a> {
-    row: &'a Row<'a>,
+struct Line<'a, T> {
+    line: &'a T,
     columns: &'a [&'static Column],
     context: &'a Context,
 }
 
-impl Serialize for Process<'_> {
+impl<T: Values> Serialize for Line<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for column in self.columns {
-            let value = column.value(self.row, self.context);
+            let value = self.line.value(column, self.context);
             map.serialize_entry(column.key, &value)?;
             let key = || format!("{}_base64", column.key);
             match value {

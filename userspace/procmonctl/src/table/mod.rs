@@ -7,6 +7,7 @@ pub mod columns;
 pub mod csv;
 pub mod document;
 pub mod filter;
+pub mod group;
 pub mod identity;
 pub mod kernel_threads;
 pub mod names;

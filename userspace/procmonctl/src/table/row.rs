@@ -8,6 +8,7 @@ use std::time::Duration;
 use procmon::snapshot::Record;
 use procmon::{CgroupPath, Cgroups, Rates, Snapshot, State};
 
+use super::columns::Column;
 use super::kernel_threads::KernelNames;
 use super::names::Names;
 use super::proc_files::ProcFiles;
@@ -67,6 +68,12 @@ impl Context {
     }
 }
 
+/// The values of a line: of a process, a thread, or a group of processes.
+pub trait Values {
+    /// Returns the value in a column.
+    fn value(&self, column: &Column, context: &Context) -> Value;
+}
+
 /// A process or thread that is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
@@ -82,6 +89,12 @@ pub struct Row<'a> {
     pub arguments: Option<&'a [u8]>,
     /// Whether `/proc` has more of them that is wanted.
     pub has_more: bool,
+}
+
+impl Values for Row<'_> {
+    fn value(&self, column: &Column, context: &Context) -> Value {
+        column.value(self, context)
+    }
 }
 
 impl<'a> Row<'a> {

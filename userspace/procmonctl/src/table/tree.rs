@@ -10,11 +10,23 @@ use super::row::Row;
 /// output would otherwise grow with its square.
 const DEEPEST: usize = 32;
 
-/// Moves rows below those of their parents, and returns the prefix of the name in each row.
+/// The place of a row in the tree.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Branch {
+    /// Prefix of the name. It has the number of rows that folding hides.
+    pub prefix: String,
+    /// Number of rows above it, up to one at the top.
+    pub depth: usize,
+    /// Whether rows are, or would be, below it.
+    pub has_children: bool,
+}
+
+/// Moves rows below those of their parents, and returns the place of each row. Those below folded
+/// ones are removed.
 ///
 /// Siblings keep their order. Rows without their parent stand at the top. Threads stand below the
 /// main thread of their process. Time and output are linear in the number of rows.
-pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
+pub fn arrange(rows: &mut Vec<Row>, is_folded: impl Fn(&Row) -> bool) -> Vec<Branch> {
     let ids: HashMap<i32, usize> = rows
         .iter()
         .enumerate()
@@ -38,7 +50,7 @@ pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
     }
 
     let mut order = Vec::with_capacity(rows.len());
-    let mut prefixes = Vec::with_capacity(rows.len());
+    let mut branches = Vec::with_capacity(rows.len());
     let mut is_placed = vec![false; rows.len()];
     // The rows to place, the next one last: depth, prefix, and that of their children.
     let mut stack: Vec<(usize, usize, String, String)> = Vec::new();
@@ -60,26 +72,54 @@ pub fn arrange(rows: &mut Vec<Row>) -> Vec<String> {
         if std::mem::replace(&mut is_placed[index], true) {
             continue;
         }
-        let siblings = &children[index];
-        for (place, &child) in siblings.iter().enumerate().rev() {
-            let (branch, line) = if place + 1 == siblings.len() {
-                ("└─ ", "   ")
-            } else {
-                ("├─ ", "│  ")
-            };
-            let depth = depth + 1;
-            let (prefix, below) = if depth <= DEEPEST {
-                (format!("{below}{branch}"), format!("{below}{line}"))
-            } else {
-                (format!("… {depth} {branch}"), String::new())
-            };
-            stack.push((child, depth, prefix, below));
+        let below_it = &children[index];
+        let mut branch = Branch {
+            prefix,
+            depth,
+            has_children: !below_it.is_empty(),
+        };
+        if branch.has_children && is_folded(&rows[index]) {
+            let hidden = hide(below_it, &children, &mut is_placed);
+            branch.prefix.push_str(&format!("[+{hidden}] "));
+        } else {
+            for (place, &child) in below_it.iter().enumerate().rev() {
+                let is_last = place + 1 == below_it.len();
+                let (prefix, below) = indent(&below, depth + 1, is_last);
+                stack.push((child, depth + 1, prefix, below));
+            }
         }
         order.push(rows[index]);
-        prefixes.push(prefix);
+        branches.push(branch);
     }
     *rows = order;
-    prefixes
+    branches
+}
+
+/// Returns the prefix of a row at this depth, and the beginning of those of its children.
+fn indent(above: &str, depth: usize, is_last: bool) -> (String, String) {
+    let (branch, line) = if is_last {
+        ("└─ ", "   ")
+    } else {
+        ("├─ ", "│  ")
+    };
+    if depth <= DEEPEST {
+        (format!("{above}{branch}"), format!("{above}{line}"))
+    } else {
+        (format!("… {depth} {branch}"), String::new())
+    }
+}
+
+/// Marks rows and all below them as placed. Returns the number of those that were not.
+fn hide(rows: &[usize], children: &[Vec<usize>], is_placed: &mut [bool]) -> usize {
+    let mut stack = rows.to_vec();
+    let mut hidden = 0;
+    while let Some(index) = stack.pop() {
+        if !std::mem::replace(&mut is_placed[index], true) {
+            hidden += 1;
+            stack.extend(&children[index]);
+        }
+    }
+    hidden
 }
 
 #[cfg(test)]
@@ -90,6 +130,10 @@ mod tests {
     use super::*;
 
     fn arranged(processes: &[(i32, i32, i32)]) -> Vec<String> {
+        folded(processes, &[])
+    }
+
+    fn folded(processes: &[(i32, i32, i32)], pids: &[i32]) -> Vec<String> {
         let records: Vec<Record> = processes
             .iter()
             .map(|&(pid, tgid, ppid)| {
@@ -103,10 +147,11 @@ mod tests {
             })
             .collect();
         let mut rows = records.iter().map(Row::of).collect();
-        let prefixes = arrange(&mut rows);
-        let lines = rows.iter().zip(prefixes);
+        let branches = arrange(&mut rows, |row| pids.contains(&row.record.pid()));
+        assert_eq!(rows.len(), branches.len());
+        let lines = rows.iter().zip(branches);
         lines
-            .map(|(row, prefix)| format!("{prefix}{}", row.record.pid()))
+            .map(|(row, branch)| format!("{}{}", branch.prefix, row.record.pid()))
             .collect()
     }
 
@@ -137,6 +182,23 @@ mod tests {
     }
 
     #[test]
+    fn folding_hides_all_that_is_below() {
+        let processes = [
+            (1, 1, 0),
+            (2, 2, 0),
+            (3, 3, 1),
+            (4, 4, 1),
+            (5, 5, 3),
+            (6, 5, 3),
+            (7, 7, 4),
+        ];
+        let expected = ["1", "├─ [+2] 3", "└─ 4", "   └─ 7", "2"];
+        // One without children is not folded.
+        assert_eq!(folded(&processes, &[3, 2]), expected);
+        assert_eq!(folded(&processes, &[1, 3]), ["[+5] 1", "2"]);
+    }
+
+    #[test]
     fn deep_trees_grow_with_their_rows_only() {
         let bytes = |depth: i32| -> usize {
             let chain: Vec<_> = (1..=depth).map(|pid| (pid, pid, pid - 1)).collect();
@@ -160,5 +222,6 @@ mod tests {
     fn rows_of_a_cycle_are_shown_once() {
         let processes = [(1, 1, 2), (2, 2, 1), (3, 3, 3)];
         assert_eq!(arranged(&processes), ["3", "1", "└─ 2"]);
+        assert_eq!(folded(&processes, &[1, 2, 3]), ["3", "[+1] 1"]);
     }
 }

@@ -76,6 +76,21 @@ impl Value {
         }
     }
 
+    /// Adds a value of the same column. Absent ones, and those that do not add up, add nothing.
+    pub fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => Self::Number(a.saturating_add(b)),
+            (Self::Count(a), Self::Count(b)) => Self::Count(a.saturating_add(b)),
+            (Self::Bytes(a), Self::Bytes(b)) => Self::Bytes(a.saturating_add(b)),
+            (Self::Percent(a), Self::Percent(b)) => Self::Percent(a + b),
+            (Self::Rate(a), Self::Rate(b)) => Self::Rate(a + b),
+            (Self::BytesRate(a), Self::BytesRate(b)) => Self::BytesRate(a + b),
+            (Self::Time(a), Self::Time(b)) => Self::Time(a.saturating_add(b)),
+            (Self::Absent, other) => other,
+            (this, _) => this,
+        }
+    }
+
     /// Compares two values of a column. Absent ones come first.
     pub fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
@@ -247,6 +262,34 @@ mod tests {
             (json(none.clone()), none.plain()),
             ("null".into(), "[kthreadd]".into())
         );
+    }
+
+    #[test]
+    fn values_add_up() {
+        let second = Duration::from_secs(1);
+        for (a, b, sum) in [
+            (Value::Bytes(1), Value::Bytes(2), Value::Bytes(3)),
+            (
+                Value::Bytes(2),
+                Value::Bytes(u64::MAX),
+                Value::Bytes(u64::MAX),
+            ),
+            (
+                Value::Percent(0.5),
+                Value::Percent(1.0),
+                Value::Percent(1.5),
+            ),
+            (
+                Value::Time(second),
+                Value::Time(second),
+                Value::Time(2 * second),
+            ),
+            (Value::Absent, Value::Count(2), Value::Count(2)),
+            (Value::Count(2), Value::Absent, Value::Count(2)),
+            (Value::Absent, Value::Absent, Value::Absent),
+        ] {
+            assert_eq!(a.plus(b), sum);
+        }
     }
 
     #[test]

@@ -85,6 +85,15 @@ impl App {
                 }
                 Flow::Continue
             }
+            Mode::Picker(_) => {
+                if key
+                    .modifiers
+                    .intersects(Modifiers::CONTROL | Modifiers::ALT)
+                {
+                    return Flow::Continue;
+                }
+                self.pick(key.code)
+            }
             Mode::Prompt(_) => {
                 self.type_key(key);
                 Flow::Continue
@@ -112,6 +121,7 @@ impl App {
             Action::ScrollLeft => self.shift = self.shift.saturating_sub(STEP),
             // The end is known when the table is drawn.
             Action::ScrollRight => self.shift += STEP,
+            Action::Details if self.open_group() => {}
             Action::Details => {
                 self.shows_details = !self.shows_details;
                 self.details_first = 0;
@@ -140,10 +150,12 @@ impl App {
             Action::Filter => {
                 self.mode = Mode::Prompt(Prompt::new(Purpose::Filter, self.filter.text()));
             }
-            Action::Tree => {
-                self.is_tree = !self.is_tree;
-                self.arrange();
-            }
+            Action::Tree => self.toggle_tree(),
+            Action::Fold => self.fold(true),
+            Action::Unfold => self.fold(false),
+            Action::FoldAll => self.fold_all(),
+            Action::Group => self.group_by_next(),
+            Action::Columns => self.open_picker(None),
             Action::SortMenu => self.mode = Mode::Menu(self.sort_menu()),
             Action::SortLeft => self.sort_by_next(-1),
             Action::SortRight => self.sort_by_next(1),
@@ -152,8 +164,11 @@ impl App {
                     self.sort_by(column, has_largest_first(column));
                 }
             }
-            Action::Invert => self.sort_by(self.order.column, !self.order.descending),
+            Action::Invert => self.invert(),
             Action::UserMenu => self.mode = Mode::Menu(self.user_menu()),
+            Action::Threads if self.group_by.is_some() => {
+                self.message = Some("groups are of processes: Tab ends them".to_owned());
+            }
             Action::Threads => {
                 self.selection.threads = !self.selection.threads;
                 // The time of a process is not that of its main thread.
@@ -194,10 +209,12 @@ impl App {
         Flow::Continue
     }
 
-    /// Closes the details, or else ends the filters.
+    /// Closes the details, or else the group, or else ends the filters.
     fn back(&mut self) {
         if self.shows_details {
             self.shows_details = false;
+        } else if self.close_group() {
+            // Its group is shown among the others.
         } else if !self.filter.is_empty() || self.user.is_some() {
             self.filter = Pattern::default();
             self.user = None;
@@ -290,21 +307,26 @@ impl App {
 
     /// Sorts by a column, or if that is the order already, inverts it.
     pub(super) fn sort_or_invert(&mut self, column: &'static Column) {
-        let descending = if *column == *self.order.column {
-            !self.order.descending
+        let order = self.order();
+        let descending = if *column == *order.column {
+            !order.descending
         } else {
             has_largest_first(column)
         };
         self.sort_by(column, descending);
     }
 
+    fn invert(&mut self) {
+        let order = self.order();
+        self.sort_by(order.column, !order.descending);
+    }
+
     /// Sorts by the next column to the right or left.
     fn sort_by_next(&mut self, step: isize) {
         let columns = self.columns();
+        let order = self.order();
         let count = columns.len();
-        let current = columns
-            .iter()
-            .position(|column| *column == self.order.column);
+        let current = columns.iter().position(|column| *column == order.column);
         let next = match current {
             Some(current) => (current + count).saturating_add_signed(step) % count,
             None => 0,

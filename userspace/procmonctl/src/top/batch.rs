@@ -11,6 +11,7 @@ use procmon::Snapshot;
 use serde::Serialize;
 
 use super::event::Event;
+use super::rows::Line;
 use super::signals::{self, Signals};
 use super::state::App;
 use super::system::cpu::{Cpu, Usage};
@@ -23,6 +24,7 @@ use crate::clock::nanoseconds;
 use crate::output::Output;
 use crate::table::csv;
 use crate::table::document::Document as TableDocument;
+use crate::table::group::Group;
 use crate::table::row::Row;
 use crate::table::value::Value;
 use crate::text::base64;
@@ -210,7 +212,10 @@ fn print_csv(app: &App, number: u64, out: &Output) -> anyhow::Result<()> {
     }
     let time = app.context.clock.at(app.context.now);
     let before = [number.to_string(), time.to_string()];
-    text.extend(csv::lines(&before, &rows(app), &columns, &app.context)?);
+    text.extend(match app.group_by {
+        Some(_) => csv::lines(&before, &groups(app), &columns, &app.context)?,
+        None => csv::lines(&before, &rows(app), &columns, &app.context)?,
+    });
     out.bytes(&text)
 }
 
@@ -222,10 +227,23 @@ fn rows(app: &App) -> Vec<Row<'_>> {
         .collect()
 }
 
+fn groups(app: &App) -> Vec<Group> {
+    let lines = app.lines().iter();
+    let groups = lines.filter_map(|line| match line {
+        Line::Group(group) => Some(group.clone()),
+        Line::Process { .. } => None,
+    });
+    groups.collect()
+}
+
 fn print_document(app: &App, out: &Output) -> anyhow::Result<()> {
     let columns = app.columns();
+    let (rows, groups) = (rows(app), groups(app));
     out.print_json(&Document {
-        table: TableDocument::new(&rows(app), &columns, &app.context),
+        table: match app.group_by {
+            Some(by) => TableDocument::of_groups(&groups, by, &columns, &app.context),
+            None => TableDocument::new(&rows, &columns, &app.context),
+        },
         system: Numbers::new(app),
         turnover: app.turnover.as_ref().map(|turnover| Counts {
             started: turnover.started,

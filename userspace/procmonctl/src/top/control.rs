@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 
 use super::act::Flow;
 use super::actor::{Refusal, Target};
-use super::menu::{Choice, Menu};
+use super::menu::{Choice, Entry, Menu};
+use super::rows::Line;
 use super::state::{App, Mode};
 use super::usage::Process;
 use crate::text::printable;
@@ -46,7 +47,7 @@ impl App {
         };
         let entry = |signal: Signal| {
             let text = format!("{:<2} {signal}", signal as i32);
-            (text, Choice::Signal(signal))
+            Entry::new(text, Choice::Signal(signal))
         };
         let entries = Signal::iterator().map(entry).collect();
         Menu::new(title, entries, Choice::Signal(Signal::SIGTERM))
@@ -71,7 +72,7 @@ impl App {
         Flow::Refresh
     }
 
-    /// Adds to the nice values of the tagged processes or threads, or else of the selected one.
+    /// Adds to the nice values of the tagged processes or threads, or else of what is selected.
     pub(super) fn renice(&mut self, by: i32) -> Flow {
         if self.actor.is_some() && self.refuse_lost() {
             return Flow::Continue;
@@ -98,29 +99,32 @@ impl App {
     /// Returns whether it does.
     fn refuse_lost(&mut self) -> bool {
         // Tags have precedence over the selection.
-        let lost = self.lost.filter(|_| self.tagged.is_empty());
-        if let Some(reason) = lost {
-            self.message = Some(format!("the selected process {reason}"));
+        let lost = self.lost.take().filter(|_| self.tagged.is_empty());
+        let is_lost = lost.is_some();
+        if is_lost {
+            self.message = lost;
         }
-        lost.is_some()
+        is_lost
     }
 
     /// Returns the targets that have a row: unlike those of a signal, no menu names them.
     fn visible_targets(&self) -> Vec<Target> {
         let mut targets = self.action_targets();
-        let rows: HashSet<_> = self.lines().iter().map(|line| line.pid).collect();
+        let rows: HashSet<_> = self.lines().iter().flat_map(Line::pids).collect();
         targets.retain(|target| rows.contains(&target.pid));
         targets
     }
 
-    /// Returns the tagged processes or threads, or else the selected one.
+    /// Returns the tagged processes or threads, or else the selected one, or those of the selected
+    /// group.
     fn action_targets(&self) -> Vec<Target> {
         let tagged = self.processes.iter().filter(|one| self.is_tagged(one));
-        let mut targets: Vec<_> = tagged.filter_map(|one| self.target(one)).collect();
-        if targets.is_empty() {
-            targets.extend(self.selected_process().and_then(|one| self.target(one)));
+        let targets: Vec<_> = tagged.filter_map(|one| self.target(one)).collect();
+        if !targets.is_empty() {
+            return targets;
         }
-        targets
+        let selected = self.selected_processes();
+        selected.filter_map(|one| self.target(one)).collect()
     }
 
     /// Returns the targets of a signal, which goes to whole processes, and to each once.

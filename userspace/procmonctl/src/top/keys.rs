@@ -28,6 +28,11 @@ pub enum Action {
     SearchPrevious,
     Filter,
     Tree,
+    Fold,
+    Unfold,
+    FoldAll,
+    Group,
+    Columns,
     SortMenu,
     SortLeft,
     SortRight,
@@ -114,12 +119,14 @@ pub static BINDINGS: &[Binding] = bindings! {
     [code(KeyCode::End)] "End" "select the last process" => Action::Last;
     [code(KeyCode::Left)] "Left" "scroll the last column to the left" => Action::ScrollLeft;
     [code(KeyCode::Right)] "Right" "scroll the last column to the right" => Action::ScrollRight;
-    [code(KeyCode::Enter)] "Enter" "show or hide all fields of the process" => Action::Details;
+    [code(KeyCode::Enter)] "Enter" "show or hide all fields of the process; open the group"
+        => Action::Details;
     [char('[')] "[" "scroll these fields up" => Action::DetailsUp;
     [char(']')] "]" "scroll these fields down" => Action::DetailsDown;
     [char('E')] "E" "show or hide processes that came and went" => Action::Transients;
     [char('#')] "#" "show more or less in the head" => Action::Head;
-    [code(KeyCode::Escape)] "Esc" "close the fields, then end the filters" => Action::Back;
+    [code(KeyCode::Escape)] "Esc" "close the fields, then the group, then end the filters"
+        => Action::Back;
     [function(3), char('/')] "F3 /" "search for a name or PID" => Action::Search;
     [char('n')] "n" "find the next one" => Action::SearchNext;
     [char('b')] "b" "find the previous one" => Action::SearchPrevious;
@@ -134,6 +141,13 @@ pub static BINDINGS: &[Binding] = bindings! {
     [char('>')] ">" "sort by the next column to the right" => Action::SortRight;
     [char('I'), char('R'), char('r')] "I R r" "reverse the order" => Action::Invert;
     [function(5), char('t')] "F5 t" "show processes as a tree or as a list" => Action::Tree;
+    [char('-')] "-" "hide the processes below this one in the tree" => Action::Fold;
+    [char('+')] "+" "show them again" => Action::Unfold;
+    [char('*')] "*" "show all processes of the tree, or only its first two levels"
+        => Action::FoldAll;
+    [code(KeyCode::Tab)] "Tab" "group by name, user, unit, container, cgroup; then no longer"
+        => Action::Group;
+    [function(2)] "F2" "choose columns" => Action::Columns;
     [char('H')] "H" "show threads or processes" => Action::Threads;
     [char('K')] "K" "hide or show kernel threads" => Action::KernelThreads;
     [char(' ')] "Space" "tag the process, or untag it" => Action::Tag;
@@ -153,16 +167,18 @@ pub static BINDINGS: &[Binding] = bindings! {
 };
 
 /// The keys in the bar at the bottom, the most important first.
-pub const BAR: [(&str, &str, Action); 12] = [
+pub const BAR: [(&str, &str, Action); 14] = [
     ("F10", "Quit", Action::Quit),
     ("F1", "Help", Action::Help),
     ("F3", "Search", Action::Search),
     ("F4", "Filter", Action::Filter),
     ("F5", "Tree", Action::Tree),
     ("F6", "Sort", Action::SortMenu),
+    ("Tab", "Group", Action::Group),
     ("F9", "Kill", Action::Signal),
     ("u", "User", Action::UserMenu),
     ("Enter", "Details", Action::Details),
+    ("F2", "Columns", Action::Columns),
     ("E", "Ended", Action::Transients),
     ("F7", "Nice-", Action::Nice(-1)),
     ("F8", "Nice+", Action::Nice(1)),
@@ -177,7 +193,9 @@ pub fn help() -> String {
     text.push_str(
         "\nThe arrow in the titles is at the column that the rows are sorted by. In the line for a \
          filter or\nsearch, keys edit as in a shell. Case matters in a filter if it has a letter \
-         in upper case.\n\nA click of the mouse selects a process, shows the fields of the \
+         in upper case.\n\nA group has the sums of those columns that add up. Shared memory counts \
+         for each process that\nhas it, but in pss. Signals and nice values of a group are those of \
+         all of its processes that\nare shown.\n\nA click of the mouse selects a process, shows the fields of the \
          selected one, sorts by a title,\nand presses a key of the bar at the bottom; the wheel \
          scrolls. In most terminals, Shift selects\ntext.\n\nThe bars of CPUs have their time as \
          user, nice, system, in interrupts, stolen by the\nhypervisor, and idle with IO pending, \
@@ -261,6 +279,7 @@ mod tests {
             (char(' '), Action::Tag),
             (char('#'), Action::Head),
             (function(1), Action::Help),
+            (function(2), Action::Columns),
             (function(3), Action::Search),
             (function(4), Action::Filter),
             (function(5), Action::Tree),
@@ -299,7 +318,7 @@ mod tests {
                 "Ctrl-X",
             ),
             (KeyEvent::new(KeyCode::Char('x'), Modifiers::ALT), "Alt-x"),
-            (KeyEvent::from(KeyCode::Function(2)), "F2"),
+            (KeyEvent::from(KeyCode::Function(11)), "F11"),
             (KeyEvent::from(KeyCode::Insert), "Insert"),
         ] {
             assert_eq!(name(&event), expected);

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::rows::Line;
 use super::state::App;
 use super::usage::Process;
 
@@ -13,18 +14,33 @@ impl App {
         identity.is_some_and(|identity| self.tagged.contains(&identity))
     }
 
+    /// Returns whether the process in a row is tagged, or all of those in the group.
+    pub fn is_line_tagged(&self, line: &Line) -> bool {
+        let mut processes = line
+            .pids()
+            .iter()
+            .filter_map(|&pid| self.processes.get(pid));
+        !self.tagged.is_empty() && processes.all(|process| self.is_tagged(process))
+    }
+
     pub fn tags(&self) -> usize {
         self.tagged.len()
     }
 
-    /// Tags the selected process, or untags it, and selects the next one.
+    /// Tags the selected process, or those of the selected group, or untags them if all are tagged.
+    /// Selects the next row.
     pub(super) fn tag(&mut self) {
-        if let Some(identity) = self.selected_process().and_then(Process::identity) {
-            if !self.tagged.remove(&identity) {
-                self.tagged.insert(identity);
-            }
-            self.move_by(1);
+        let selected = self.selected_processes();
+        let selected: HashSet<_> = selected.filter_map(Process::identity).collect();
+        if selected.is_empty() {
+            return;
         }
+        if selected.is_subset(&self.tagged) {
+            self.tagged.retain(|identity| !selected.contains(identity));
+        } else {
+            self.tagged.extend(selected);
+        }
+        self.move_by(1);
     }
 
     pub(super) fn untag(&mut self) {
@@ -37,8 +53,14 @@ impl App {
             self.message = Some("the selection follows no process".to_owned());
             return;
         }
-        let process = self.selected_process();
-        self.followed = process.and_then(|process| self.target(process));
+        let Some(process) = self.selected_process() else {
+            if self.group_by.is_some() {
+                let message = "a group is not followed: Enter shows its processes";
+                self.message = Some(message.to_owned());
+            }
+            return;
+        };
+        self.followed = self.target(process);
         self.message = self.followed.as_ref().map(|target| {
             let label = &target.label;
             format!("the selection follows {label} until it is moved")
@@ -61,18 +83,16 @@ impl App {
         self.followed = None;
     }
 
-    /// Tags the selected process and all of its descendants.
+    /// Tags the selected process, or those of the selected group, and all of their descendants.
     pub(super) fn tag_family(&mut self) {
-        let Some(selected) = self.selected_process() else {
-            return;
-        };
         let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
         for record in self.processes.iter().map(|process| &process.record) {
             let siblings = children.entry(record.ppid()).or_default();
             siblings.push(record.tgid());
         }
         let mut family = HashSet::new();
-        let mut stack = vec![selected.record.tgid()];
+        let selected = self.selected_processes();
+        let mut stack: Vec<_> = selected.map(|process| process.record.tgid()).collect();
         while let Some(member) = stack.pop() {
             if family.insert(member) {
                 stack.extend(children.remove(&member).unwrap_or_default());

@@ -11,6 +11,8 @@ use crate::table::columns::Column;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Choice {
     SortBy(&'static Column),
+    /// Show the column, or hide it.
+    Column(&'static Column),
     User(Option<u32>),
     Signal(Signal),
 }
@@ -23,11 +25,30 @@ pub enum Outcome {
     Chosen(Choice),
 }
 
+/// An entry of a menu.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Mark in front of the text, which typing does not select.
+    pub mark: &'static str,
+    pub text: String,
+    pub choice: Choice,
+}
+
+impl Entry {
+    pub fn new(text: String, choice: Choice) -> Self {
+        Self {
+            mark: "",
+            text,
+            choice,
+        }
+    }
+}
+
 /// Entries, one of which is selected.
 #[derive(Debug)]
 pub struct Menu {
     pub title: String,
-    pub entries: Vec<(String, Choice)>,
+    pub entries: Vec<Entry>,
     pub place: usize,
     /// Characters since the last other key.
     typed: String,
@@ -35,8 +56,8 @@ pub struct Menu {
 
 impl Menu {
     /// Creates a menu in which `current` is selected.
-    pub fn new(title: impl Into<String>, entries: Vec<(String, Choice)>, current: Choice) -> Self {
-        let place = entries.iter().position(|(_, choice)| *choice == current);
+    pub fn new(title: impl Into<String>, entries: Vec<Entry>, current: Choice) -> Self {
+        let place = entries.iter().position(|entry| entry.choice == current);
         Self {
             title: title.into(),
             entries,
@@ -71,7 +92,7 @@ impl Menu {
     /// Chooses an entry.
     pub fn choose(&self, place: usize) -> Outcome {
         let chosen = self.entries.get(place);
-        chosen.map_or(Outcome::Closed, |(_, choice)| Outcome::Chosen(*choice))
+        chosen.map_or(Outcome::Closed, |entry| Outcome::Chosen(entry.choice))
     }
 
     /// Moves the selection, as far as the first or last entry.
@@ -99,11 +120,11 @@ impl Menu {
     /// on, or else before it, that begins with them.
     fn with_typed(&self, from: usize) -> Option<usize> {
         let count = self.entries.len();
-        let mut texts = self.entries.iter().map(|(text, _)| text);
+        let mut texts = self.entries.iter().map(|entry| &entry.text);
         let whole = texts.position(|text| text.split(' ').next() == Some(&self.typed));
         whole.or_else(|| {
             let mut places = (from..from + count).map(|place| place % count);
-            places.find(|&place| self.entries[place].0.starts_with(&self.typed))
+            places.find(|&place| self.entries[place].text.starts_with(&self.typed))
         })
     }
 }
@@ -117,7 +138,7 @@ mod tests {
         let names = ["all", "root", "www", "rtkit"];
         let entry = |(index, name): (usize, &&str)| {
             let uid = u32::try_from(index).unwrap();
-            ((*name).to_owned(), Choice::User(Some(uid)))
+            Entry::new((*name).to_owned(), Choice::User(Some(uid)))
         };
         let entries = names.iter().enumerate().map(entry).collect();
         let mut menu = Menu::new("Users", entries, Choice::User(Some(1)));
@@ -146,7 +167,7 @@ mod tests {
     fn signals_are_chosen_by_their_numbers() {
         let entry = |signal: Signal| {
             let text = format!("{:<2} {signal}", signal as i32);
-            (text, Choice::Signal(signal))
+            Entry::new(text, Choice::Signal(signal))
         };
         let entries: Vec<_> = Signal::iterator().map(entry).collect();
         for (number, signal) in [

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::act::{Flow, has_largest_first};
-use super::menu::{Choice, Menu};
+use super::menu::{Choice, Entry, Menu};
 use super::state::App;
 use crate::table::columns::{COLUMNS, Column};
 use crate::text::printable;
@@ -15,6 +15,7 @@ impl App {
     pub(super) fn choose(&mut self, choice: Choice) -> Flow {
         match choice {
             Choice::SortBy(column) => self.sort_by(column, has_largest_first(column)),
+            Choice::Column(column) => self.toggle_column(column),
             Choice::User(user) => {
                 self.user = user;
                 self.arrange();
@@ -25,12 +26,13 @@ impl App {
     }
 
     pub(super) fn sort_menu(&self) -> Menu {
-        let entry = |column: &'static Column| {
-            let text = format!("{:<12} {}", column.key, column.help);
-            (text, Choice::SortBy(column))
+        let is_sorted = |column: &&Column| match self.group_by {
+            Some(by) => column.adds_up || by.is_in(column),
+            None => true,
         };
-        let entries = COLUMNS.iter().map(entry).collect();
-        Menu::new("Sort by", entries, Choice::SortBy(self.order.column))
+        let entry = |column| Entry::new(column_text(column), Choice::SortBy(column));
+        let entries = COLUMNS.iter().filter(is_sorted).map(entry).collect();
+        Menu::new("Sort by", entries, Choice::SortBy(self.order().column))
     }
 
     pub(super) fn user_menu(&self) -> Menu {
@@ -40,11 +42,16 @@ impl App {
                 *users.entry(credentials.uid).or_insert(0) += 1;
             }
         }
-        let mut entries = vec![("all users".to_owned(), Choice::User(None))];
+        let mut entries = vec![Entry::new("all users".to_owned(), Choice::User(None))];
         entries.extend(users.into_iter().map(|(uid, count)| {
             let name = printable(&self.context.names.user(uid));
-            (format!("{name} ({count})"), Choice::User(Some(uid)))
+            Entry::new(format!("{name} ({count})"), Choice::User(Some(uid)))
         }));
         Menu::new("Show", entries, Choice::User(self.user))
     }
+}
+
+/// Returns the text of a column in a menu.
+pub fn column_text(column: &Column) -> String {
+    format!("{:<12} {}", column.key, column.help)
 }

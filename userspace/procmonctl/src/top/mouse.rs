@@ -8,6 +8,7 @@ use termina::event::{MouseButton, MouseEvent, MouseEventKind};
 use super::act::Flow;
 use super::keys::Action;
 use super::menu::Outcome;
+use super::rows::Id;
 use super::state::{App, Mode};
 use crate::table::columns::Column;
 
@@ -15,10 +16,10 @@ use crate::table::columns::Column;
 const STEP: isize = 3;
 
 /// Something to click on.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Spot {
-    /// The row of a process.
-    Row(i32),
+    /// The row of a process or group.
+    Row(Id),
     Title(&'static Column),
     /// A key in the bar at the bottom.
     Key(Action),
@@ -47,7 +48,7 @@ impl Spots {
         let place = Position::new(column, row);
         let mut spots = self.0.iter().rev();
         let found = spots.find(|(area, _)| area.contains(place));
-        found.map(|(_, spot)| *spot)
+        found.map(|(_, spot)| spot.clone())
     }
 }
 
@@ -72,12 +73,18 @@ impl App {
                     return self.choose(choice);
                 }
             }
-            (Mode::Prompt(_), _) | (Mode::Menu(_), Some(Spot::Popup)) => {}
+            (Mode::Picker(menu), Some(Spot::Entry(place))) => {
+                if let Outcome::Chosen(choice) = menu.choose(place) {
+                    return self.choose(choice);
+                }
+            }
+            (Mode::Prompt(_), _) | (Mode::Menu(_) | Mode::Picker(_), Some(Spot::Popup)) => {}
+            (Mode::Picker(_), _) => self.close_picker(),
             (Mode::Menu(_) | Mode::Help, _) => self.mode = Mode::Table,
-            (Mode::Table, Some(Spot::Row(pid))) if self.selected == Some(pid) => {
+            (Mode::Table, Some(Spot::Row(id))) if self.selected.as_ref() == Some(&id) => {
                 return self.act(Action::Details);
             }
-            (Mode::Table, Some(Spot::Row(pid))) => self.select_process(pid),
+            (Mode::Table, Some(Spot::Row(id))) => self.select_row(id),
             (Mode::Table, Some(Spot::Title(column))) => self.sort_or_invert(column),
             (Mode::Table, Some(Spot::Key(action))) => return self.act(action),
             (Mode::Table, _) => {}
@@ -89,7 +96,7 @@ impl App {
         match (&mut self.mode, spot) {
             (Mode::Prompt(_), _) => {}
             (Mode::Help, _) => self.help_first = self.help_first.saturating_add_signed(lines),
-            (Mode::Menu(menu), _) => menu.move_by(lines.signum()),
+            (Mode::Menu(menu) | Mode::Picker(menu), _) => menu.move_by(lines.signum()),
             (Mode::Table, Some(Spot::Details)) => {
                 self.details_first = self.details_first.saturating_add_signed(lines);
             }

@@ -3,9 +3,9 @@
 //! The selected row: moves, scrolling, and the search.
 
 use super::actor::Target;
+use super::rows::{Id, Line};
 use super::state::App;
 use super::usage::Process;
-use crate::table::row::Row;
 
 /// Fate of a process that is gone.
 const ENDED: &str = "has ended";
@@ -24,13 +24,25 @@ pub enum SearchFrom {
 impl App {
     /// Returns the selected process.
     pub fn selected_process(&self) -> Option<&Process> {
-        self.processes.get(self.selected?)
+        match self.selected {
+            Some(Id::Process(pid)) => self.processes.get(pid),
+            _ => None,
+        }
     }
 
-    /// Returns the row of the selected process.
+    /// Returns the selected process, or those of the selected group.
+    pub(super) fn selected_processes(&self) -> impl Iterator<Item = &Process> {
+        let line = self
+            .selected_place()
+            .and_then(|place| self.lines.get(place));
+        let pids = line.map_or(&[][..], Line::pids);
+        pids.iter().filter_map(|&pid| self.processes.get(pid))
+    }
+
+    /// Returns the place of the selected row.
     pub fn selected_place(&self) -> Option<usize> {
-        let selected = self.selected?;
-        self.lines.iter().position(|line| line.pid == selected)
+        let selected = self.selected.as_ref()?;
+        self.lines.iter().position(|line| line.is(selected))
     }
 
     /// Scrolls so that the selection is visible in `height` rows.
@@ -52,14 +64,20 @@ impl App {
     }
 
     pub(super) fn select(&mut self, place: usize) {
-        self.selected = self.lines.get(place).map(|line| line.pid);
+        self.selected = self.lines.get(place).map(Line::id);
         self.place(place > 0);
     }
 
-    /// Selects a process, and stays with it even if it is the first one.
-    pub(super) fn select_process(&mut self, pid: i32) {
-        self.selected = Some(pid);
+    /// Selects a row, and stays with it even if it is the first one.
+    pub(super) fn select_row(&mut self, id: Id) {
+        self.selected = Some(id);
         self.place(true);
+    }
+
+    /// Selects the first row, whichever that is.
+    pub(super) fn select_first(&mut self) {
+        self.selected = None;
+        self.place(false);
     }
 
     /// Ends following, and remembers whether the selection stays with its process.
@@ -76,20 +94,21 @@ impl App {
 
     /// Selects the first row until the user moves the selection, and when its process is gone.
     pub(super) fn keep_selection(&mut self) {
-        let lost = match &self.placed {
-            Some(target) => self.absence(target),
-            None if self.selected_place().is_none() => Some(ENDED),
-            None => None,
+        let lost = match (&self.placed, &self.selected) {
+            (Some(target), _) => self.absence(target).map(|reason| ("process", reason)),
+            (None, _) if self.selected_place().is_some() => None,
+            (None, Some(Id::Group(_))) => Some(("group", "is empty")),
+            (None, _) => Some(("process", ENDED)),
         };
         if self.is_placed && lost.is_none() {
             return;
         }
         if self.is_placed {
-            self.lost = lost;
+            self.lost = lost.map(|(what, reason)| format!("the selected {what} {reason}"));
         }
         self.is_placed = false;
         self.placed = None;
-        self.selected = self.lines.first().map(|line| line.pid);
+        self.selected = self.lines.first().map(Line::id);
     }
 
     /// Returns why the process of a target has no row, unless it has one.
@@ -100,8 +119,9 @@ impl App {
         let is_left_out =
             target.is_kernel_thread || (target.pid != target.tgid && !self.shows_threads());
         if is_there {
-            let has_row = self.lines.iter().any(|line| line.pid == target.pid);
-            (!has_row).then_some("is hidden by the filters")
+            let mut rows = self.lines.iter();
+            let has_row = rows.any(|line| line.is(&Id::Process(target.pid)));
+            (!has_row).then_some("is hidden")
         } else if process.is_none() && is_left_out {
             Some("is listed no more")
         } else {
@@ -135,22 +155,25 @@ impl App {
         };
         let found = (0..count)
             .map(|distance| (begin + distance * step) % count)
-            .find(|&place| {
-                let process = self.process(&self.lines[place]);
-                process.is_some_and(|process| self.is_searched(&process.row()))
-            });
-        if let Some(place) = found {
-            self.selected = self.lines.get(place).map(|line| line.pid);
-            self.place(true);
+            .find(|&place| self.is_searched(&self.lines[place]));
+        if let Some(line) = found.and_then(|place| self.lines.get(place)) {
+            self.select_row(line.id());
         }
         found.is_some()
     }
 
     /// Returns whether the name or the command line of a process contains the searched text, or its
-    /// ID equals that.
-    fn is_searched(&self, row: &Row) -> bool {
+    /// ID equals that, or the name of a group contains it.
+    fn is_searched(&self, line: &Line) -> bool {
         let text = self.search.to_lowercase();
         let has_text = |name: &String| name.to_lowercase().contains(&text);
-        self.names(row).iter().any(has_text) || row.record.pid().to_string() == self.search
+        match line {
+            Line::Process { pid, .. } => {
+                let row = self.processes.get(*pid).map(Process::row);
+                pid.to_string() == self.search
+                    || row.is_some_and(|row| self.names(&row).iter().any(has_text))
+            }
+            Line::Group(group) => has_text(&group.name.text()),
+        }
     }
 }

@@ -9,23 +9,22 @@ use procmon::snapshot::{Groups, Record};
 use procmon::{Snapshot, SnapshotOptions};
 
 use super::actor::{Actor, Target};
-use super::ascii;
 use super::look::Look;
 use super::menu::Menu;
 use super::mouse::Spots;
 use super::pattern::Pattern;
 use super::prompt::Prompt;
+use super::rows::{Id, Line};
 use super::system::System;
 use super::system::cpu::CpuUse;
 use super::system::past::Past;
-use super::turnover::{Transient, Turnover};
+use super::turnover::Turnover;
 use super::usage::{Identity, Process, Processes};
 use crate::table::columns::Column;
 use crate::table::filter::Selection;
+use crate::table::group::{GroupBy, GroupName};
 use crate::table::order::Order;
-use crate::table::row::{Context, Row};
-use crate::table::tree;
-use crate::text::printable;
+use crate::table::row::Context;
 
 /// The default columns of the table.
 pub const COLUMNS: [&str; 9] = [
@@ -49,14 +48,8 @@ pub enum Mode {
     Help,
     Prompt(Prompt),
     Menu(Menu),
-}
-
-/// A row of the table.
-#[derive(Debug)]
-pub struct Line {
-    pub pid: i32,
-    /// Prefix of the name in a tree.
-    pub prefix: String,
+    /// The choice of columns.
+    Picker(Menu),
 }
 
 /// The settings of the command line.
@@ -69,6 +62,7 @@ pub struct Settings {
     pub columns: Vec<&'static Column>,
     pub order: Order,
     pub is_tree: bool,
+    pub group_by: Option<GroupBy>,
     pub delay: Duration,
     /// Whether the module tells of the starts and ends of processes.
     pub has_events: bool,
@@ -85,9 +79,16 @@ pub struct App {
     pub(super) selection: Selection,
     groups: Groups,
     has_arguments: bool,
-    columns: Vec<&'static Column>,
-    pub order: Order,
+    /// The columns of processes, as chosen.
+    pub(super) chosen: Vec<&'static Column>,
+    /// The order of processes.
+    pub(super) order: Order,
     pub is_tree: bool,
+    /// The processes of which nothing below them in the tree is shown.
+    pub(super) folded: HashSet<Identity>,
+    pub group_by: Option<GroupBy>,
+    /// The group whose processes alone are shown.
+    pub opened: Option<(GroupBy, GroupName)>,
     pub delay: Duration,
     pub mode: Mode,
     /// Names, or the ID, of the processes to show.
@@ -117,14 +118,13 @@ pub struct App {
     pub has_mouse: bool,
     pub spots: Spots,
 
-    /// ID of the selected process.
-    pub selected: Option<i32>,
+    pub selected: Option<Id>,
     /// Whether the user has moved the selection, which then stays with its process.
     pub(super) is_placed: bool,
     /// The process that the user selected, unless its start is unknown.
     pub(super) placed: Option<Target>,
-    /// Fate of that process, until the next input.
-    pub(super) lost: Option<&'static str>,
+    /// Fate of the selected process or group that is gone, until the next input.
+    pub(super) lost: Option<String>,
     /// The process that the selection stays with until it is moved.
     pub followed: Option<Target>,
     /// First row on the screen.
@@ -160,9 +160,12 @@ impl App {
             selection: settings.selection,
             groups: settings.groups,
             has_arguments: settings.has_arguments,
-            columns: settings.columns,
+            chosen: settings.columns,
             order: settings.order,
             is_tree: settings.is_tree,
+            folded: HashSet::new(),
+            group_by: settings.group_by,
+            opened: None,
             delay: settings.delay,
             mode: Mode::Table,
             filter: Pattern::default(),
@@ -220,16 +223,6 @@ impl App {
         }
     }
 
-    /// Returns the columns of the table. The one that rows are sorted by is always among them.
-    pub fn columns(&self) -> Vec<&'static Column> {
-        let mut columns = self.columns.clone();
-        if !columns.contains(&self.order.column) {
-            // The last column, which is flush left and long, stays the last.
-            columns.insert(columns.len().saturating_sub(1), self.order.column);
-        }
-        columns
-    }
-
     /// Shows another snapshot, and the turnover up to it.
     pub fn update(&mut self, snapshot: &Snapshot, system: System, turnover: Option<Turnover>) {
         if let Some(turnover) = &turnover {
@@ -244,10 +237,11 @@ impl App {
         if self.has_interval() {
             self.past.push(&self.system, self.cpus.all.busy());
         }
-        let tagged = std::mem::take(&mut self.tagged);
-        if !tagged.is_empty() {
-            let all = self.processes.iter().filter_map(Process::identity);
-            self.tagged = all.filter(|identity| tagged.contains(identity)).collect();
+        for marked in [&mut self.tagged, &mut self.folded] {
+            if !marked.is_empty() {
+                let all = self.processes.iter().filter_map(Process::identity);
+                *marked = all.filter(|identity| marked.contains(identity)).collect();
+            }
         }
         self.arrange();
     }
@@ -256,97 +250,6 @@ impl App {
     /// boot.
     pub fn has_interval(&self) -> bool {
         self.updates > 1
-    }
-
-    /// Filters and sorts the rows again.
-    pub fn arrange(&mut self) {
-        let mut rows: Vec<Row> = self
-            .processes
-            .iter()
-            .map(Process::row)
-            .filter(|row| self.is_shown(row))
-            .collect();
-        self.order.sort(&mut rows, &self.context);
-        let mut prefixes = if self.is_tree {
-            tree::arrange(&mut rows)
-        } else {
-            Vec::new()
-        };
-        if self.look.is_ascii {
-            for prefix in &mut prefixes {
-                *prefix = ascii::prefix(prefix);
-            }
-        }
-        prefixes.resize(rows.len(), String::new());
-        self.lines = rows
-            .iter()
-            .zip(prefixes)
-            .map(|(row, prefix)| Line {
-                pid: row.record.pid(),
-                prefix,
-            })
-            .collect();
-        self.end_lost_follow();
-        self.keep_selection();
-    }
-
-    fn is_shown(&self, row: &Row) -> bool {
-        let is_users = |uid| {
-            let credentials = row.record.credentials();
-            credentials.is_some_and(|credentials| credentials.uid == uid)
-        };
-        self.selection.matches(row, &self.context)
-            && self.user.is_none_or(is_users)
-            && self.is_filtered_in(row.record.pid(), || self.names(row))
-    }
-
-    /// Returns whether one of a process's names matches the filter, or its ID is the filter.
-    fn is_filtered_in(&self, pid: i32, names: impl FnOnce() -> [String; 2]) -> bool {
-        let is_match = |name: &String| self.filter.matches(name, pid);
-        self.filter.is_empty() || names().iter().any(is_match)
-    }
-
-    /// Returns the name and the command line of a process as they are shown.
-    pub(super) fn names(&self, row: &Row) -> [String; 2] {
-        let name = printable(&self.context.kernel_names.name(row.record));
-        [name, row.command_line(&self.context).text()]
-    }
-
-    /// Returns the transient processes that pass the filters, in the order of their ends.
-    pub fn transients<'a>(
-        &'a self,
-        turnover: &'a Turnover,
-    ) -> impl DoubleEndedIterator<Item = &'a Transient> {
-        turnover.latest.iter().filter(|process| {
-            let names = || {
-                let name = printable(process.comm().as_encoded_bytes());
-                [name, process.command_line().text()]
-            };
-            self.selection.matches_ended(
-                process.pid,
-                process.ppid,
-                process.uid,
-                process.comm(),
-                &process.command_line(),
-                process.is_kernel_thread(),
-            ) && self.user.is_none_or(|user| user == process.uid)
-                && self.is_filtered_in(process.pid, names)
-        })
-    }
-
-    /// Returns the rows in their order on the screen.
-    pub fn lines(&self) -> &[Line] {
-        &self.lines
-    }
-
-    /// Returns the process in a row.
-    pub fn process(&self, line: &Line) -> Option<&Process> {
-        self.processes.get(line.pid)
-    }
-
-    /// Returns the text of a cell.
-    pub fn cell(&self, row: &Row, prefix: &str, column: &Column) -> String {
-        self.look.text(column.cell(row, prefix, &self.context))
     }
 
     /// Returns the CPU use of this program, in percent.
@@ -363,10 +266,5 @@ impl App {
     pub fn leaders(&self) -> impl Iterator<Item = &Record> {
         let records = self.processes.iter().map(|process| &process.record);
         records.filter(|record| record.pid() == record.tgid())
-    }
-
-    pub(super) fn sort_by(&mut self, column: &'static Column, descending: bool) {
-        self.order = Order { column, descending };
-        self.arrange();
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use fixture::child::{Child, at_rest_after, in_pid_namespace, kill_all, paused};
-use fixture::command::PROGRAM;
+use fixture::command::{PROGRAM, output_of};
 use fixture::terminal::Terminal;
 use fixture::{eventually, procfs, shared, skip};
 use nix::mount::{MsFlags, mount, umount};
@@ -134,6 +134,70 @@ fn cgroups_tell_the_place_of_a_process() {
     }
     let sorted = pids(&["--cgroup", "/user.slice", "--sort", "-unit"]);
     assert_eq!(sorted, [mail, login]);
+    kill_all(children);
+}
+
+/// A group has the sums of what `/proc` has of its processes.
+#[test]
+fn groups_have_the_sums_of_their_processes() {
+    const COLUMNS: &str = "pid,threads,minflt,comm";
+
+    let _kernel = shared();
+    let Some(mut hierarchy) = Hierarchy::mount() else {
+        return;
+    };
+    let paths = ["/system.slice/web.service", "/system.slice/db.service"];
+    let children = [0, 0, 1].map(|path| hierarchy.process_in(paths[path]));
+    let faults = |children: &[Child]| -> u64 {
+        let counts = children
+            .iter()
+            .map(|child| procfs::number::<u64>(child.pid(), 10));
+        counts.map(Option::unwrap).sum()
+    };
+    let group = |children: &[Child], key: &str, name: &str| {
+        json!({
+            "procs": children.len(),
+            "threads": children.len(),
+            "minflt": faults(children),
+            key: name,
+        })
+    };
+    let select = ["--cgroup", "/system.slice", "-o", COLUMNS];
+    let by = |thing| [&["--group-by", thing], &select[..]].concat();
+    let (web, db) = children.split_at(2);
+
+    let found = document(&[&["ps", "--sort", "-procs"], &by("unit")[..]].concat());
+    assert_eq!(found["group_by"], "unit");
+    assert_eq!(found.get("processes"), None);
+    let expected = [
+        group(web, "unit", "web.service"),
+        group(db, "unit", "db.service"),
+    ];
+    assert_eq!(found["groups"], json!(expected));
+
+    let top = ["top", "--batch", "-n", "1", "--sort", "procs"];
+    let found = document(&[&top[..], &by("cgroup")].concat());
+    let expected = [
+        group(db, "cgroup-path", paths[1]),
+        group(web, "cgroup-path", paths[0]),
+    ];
+    assert_eq!(found["groups"], json!(expected));
+    assert!(found["system"].is_object());
+
+    let text = output_of(&[&["ps", "--csv", "--sort", "pid"], &by("unit")[..]].concat());
+    let line = |children: &[Child], name: &str| {
+        let count = children.len();
+        format!("{count},{count},{},{name}", faults(children))
+    };
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "procs,threads,minflt,unit",
+            &line(db, "db.service"),
+            &line(web, "web.service")
+        ]
+    );
     kill_all(children);
 }
 

@@ -12,21 +12,22 @@ use rustix::io::Errno;
 use termina::event::KeyCode;
 
 use super::screens::screen;
-use super::{app, pids, press, process, processes, selected_entry, show, type_text};
+use super::{app, pids, press, process, processes, selected, selected_entry, show, type_text};
 use crate::top::act::Flow;
 use crate::top::actor::{Actor, Refusal, Target};
+use crate::top::menu::Entry;
 use crate::top::state::{App, Mode};
 
 /// Order that an actor was given: the PID, with a signal or a change of the nice value.
 #[derive(Debug, Eq, PartialEq)]
-enum Act {
+pub enum Act {
     Signal(i32, Signal),
     Nice(i32, i32),
 }
 
 /// An actor that takes notes. It refuses acts on one process.
 #[derive(Clone, Default)]
-struct Notes {
+pub struct Notes {
     acts: Rc<RefCell<Vec<Act>>>,
     refused: Option<(i32, Refusal)>,
 }
@@ -42,7 +43,7 @@ impl Notes {
         Ok(())
     }
 
-    fn take(&self) -> Vec<Act> {
+    pub fn take(&self) -> Vec<Act> {
         self.acts.take()
     }
 }
@@ -59,14 +60,14 @@ impl Actor for Notes {
 }
 
 /// Returns an app in the order of PIDs whose first process is selected.
-fn acting(records: &[Record], notes: &Notes) -> App {
+pub fn acting(records: &[Record], notes: &Notes) -> App {
     let mut app = app(records, 10);
     app.actor = Some(Box::new(notes.clone()));
     press(&mut app, &[KeyCode::Char('N'), KeyCode::Home]);
     app
 }
 
-fn message(app: &App) -> &str {
+pub fn message(app: &App) -> &str {
     app.message.as_deref().unwrap_or_default()
 }
 
@@ -106,7 +107,7 @@ fn all_signals_but_those_for_real_time_are_in_the_menu() {
     let Mode::Menu(menu) = &app.mode else {
         panic!("{:?}", app.mode);
     };
-    let numbers = menu.entries.iter().map(|(text, _)| {
+    let numbers = menu.entries.iter().map(|Entry { text, .. }| {
         let number = text.split_whitespace().next();
         number.unwrap().parse::<usize>().unwrap()
     });
@@ -247,7 +248,7 @@ fn a_followed_process_stays_selected() {
         "the selection follows init (1) until it is moved"
     );
     press(&mut app, &[KeyCode::Char('I')]);
-    assert_eq!((pids(&app)[2], app.selected), (1, Some(1)));
+    assert_eq!((pids(&app)[2], selected(&app)), (1, Some(1)));
     assert!(screen(&mut app, 80, 24)[23].ends_with("follows 1  3/3"));
     // A move ends it.
     press(&mut app, &[KeyCode::Up]);
@@ -269,7 +270,7 @@ fn following_ends_with_the_process() {
 
     // Another process with its ID is not followed.
     press(&mut app, &[KeyCode::End, KeyCode::Char('F')]);
-    assert_eq!(app.selected, Some(20));
+    assert_eq!(selected(&app), Some(20));
     let mut raw = uapi::procmon_record {
         pid: 20,
         tgid: 20,
@@ -279,13 +280,13 @@ fn following_ends_with_the_process() {
     raw.start_time = 11;
     show(&mut app, &[processes()[0], raw.into()], 12);
     assert_eq!(message(&app), "worker (20) has ended");
-    assert_eq!(app.selected, Some(1));
+    assert_eq!(selected(&app), Some(1));
 
     show(&mut app, &processes(), 13);
     press(&mut app, &[KeyCode::Char('F'), KeyCode::Char('\\')]);
     type_text(&mut app, "w");
     assert!(app.followed.is_none());
-    assert_eq!(message(&app), "init (1) is hidden by the filters");
+    assert_eq!(message(&app), "init (1) is hidden");
 }
 
 #[test]
@@ -304,7 +305,7 @@ fn a_family_is_tagged() {
     let tagged = app.processes.iter().filter(|one| app.is_tagged(one));
     let tagged: Vec<_> = tagged.map(|one| one.record.pid()).collect();
     assert_eq!(tagged, [5, 9, 11]);
-    assert_eq!(app.selected, Some(9));
+    assert_eq!(selected(&app), Some(9));
 }
 
 #[test]
@@ -317,7 +318,7 @@ fn a_long_chain_of_descendants_is_tagged() {
     records.push(process(count, 0, "first", 0));
     let mut app = app(&records, 10);
     press(&mut app, &[KeyCode::Char('N'), KeyCode::End]);
-    assert_eq!(app.selected, Some(count));
+    assert_eq!(selected(&app), Some(count));
     press(&mut app, &[KeyCode::Char('c')]);
     assert_eq!(app.tags(), records.len());
 }
@@ -339,9 +340,9 @@ fn nothing_is_done_to_the_successor_of_a_selected_process() {
             let notes = Notes::default();
             let mut app = acting(&all, &notes);
             press(&mut app, &[KeyCode::Down]);
-            assert_eq!(app.selected, Some(20));
+            assert_eq!(selected(&app), Some(20));
             show(&mut app, &records, 11);
-            assert_eq!(app.selected, Some(1));
+            assert_eq!(selected(&app), Some(1));
             show(&mut app, &records, 12);
             assert_eq!(press(&mut app, &[code]), Flow::Continue);
             assert_eq!(message(&app), "the selected process has ended");

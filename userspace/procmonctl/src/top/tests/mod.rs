@@ -3,9 +3,11 @@
 //! Tests of `top` without a kernel: effects of keys, and screens.
 
 mod actions;
+mod groups;
 mod head;
 mod look;
 mod mouse;
+mod picker;
 mod pty;
 mod screens;
 mod turnover;
@@ -19,6 +21,7 @@ use termina::event::{KeyCode, KeyEvent, Modifiers};
 use super::act::Flow;
 use super::input::Input;
 use super::look::Look;
+use super::rows::{Id, Line};
 use super::state::{App, COLUMNS, Mode, Settings};
 use super::system::System;
 use crate::table::columns::{self, Column};
@@ -68,6 +71,7 @@ pub fn empty_app() -> App {
             .collect(),
         order: Order::parse("-cpu").unwrap(),
         is_tree: false,
+        group_by: None,
         delay: Duration::from_secs(1),
         has_events: true,
         shows_transients: false,
@@ -91,7 +95,26 @@ pub fn show(app: &mut App, records: &[Record], seconds: u64) {
 }
 
 fn pids(app: &App) -> Vec<i32> {
-    app.lines().iter().map(|line| line.pid).collect()
+    app.lines()
+        .iter()
+        .flat_map(|line| line.pids())
+        .copied()
+        .collect()
+}
+
+/// Returns the ID of the selected process.
+fn selected(app: &App) -> Option<i32> {
+    match app.selected {
+        Some(Id::Process(pid)) => Some(pid),
+        _ => None,
+    }
+}
+
+fn prefix(line: &Line) -> &str {
+    match line {
+        Line::Process { branch, .. } => &branch.prefix,
+        Line::Group(_) => "",
+    }
 }
 
 fn cpu(app: &App) -> Vec<Option<f64>> {
@@ -124,7 +147,7 @@ fn selected_entry(app: &App) -> &str {
     let Mode::Menu(menu) = &app.mode else {
         panic!("{:?}", app.mode);
     };
-    &menu.entries[menu.place].0
+    &menu.entries[menu.place].text
 }
 
 /// Selects a column in the menu by its first letter, which other columns may have too.
@@ -158,7 +181,7 @@ fn the_cpu_column_is_the_use_since_the_last_refresh() {
     show(&mut app, &later, 12);
     assert_eq!(pids(&app), [30, 20, 1]);
     assert_eq!(cpu(&app), [Some(75.0), Some(25.0), Some(0.0)]);
-    app.selected = Some(20);
+    app.selected = Some(Id::Process(20));
     assert_eq!(app.selected_process().unwrap().past, [25.0]);
 }
 
@@ -271,7 +294,7 @@ fn a_filter_is_typed_and_edited() {
     assert!(pids(&app).is_empty());
     press(&mut app, &[KeyCode::Backspace]);
     assert_eq!(pids(&app), [30]);
-    assert_eq!(app.selected, Some(30));
+    assert_eq!(selected(&app), Some(30));
     // Keys with an effect elsewhere are text here.
     control(&mut app, 'u');
     type_text(&mut app, "q");
@@ -314,23 +337,23 @@ fn a_search_moves_the_selection() {
     let mut app = app(&processes(), 10);
     press(&mut app, &[KeyCode::Char('N'), KeyCode::Char('/')]);
     type_text(&mut app, "er");
-    assert_eq!(app.selected, Some(20));
+    assert_eq!(selected(&app), Some(20));
     assert_eq!(pids(&app).len(), 3);
     type_text(&mut app, "x");
     assert_eq!(app.message.as_deref(), Some("nothing matches \"erx\""));
     press(&mut app, &[KeyCode::Backspace, KeyCode::Backspace]);
     press(&mut app, &[KeyCode::Function(3)]);
-    assert_eq!(app.selected, Some(30), "the next one");
+    assert_eq!(selected(&app), Some(30), "the next one");
     press(&mut app, &[KeyCode::Enter, KeyCode::Char('n')]);
-    assert_eq!(app.selected, Some(20), "from the top again");
+    assert_eq!(selected(&app), Some(20), "from the top again");
     press(&mut app, &[KeyCode::Char('b')]);
     assert_eq!(
-        app.selected,
+        selected(&app),
         Some(30),
         "the one before the first is the last"
     );
     press(&mut app, &[KeyCode::Char('b')]);
-    assert_eq!(app.selected, Some(20));
+    assert_eq!(selected(&app), Some(20));
 }
 
 #[test]
@@ -340,25 +363,29 @@ fn the_selection_moves_and_stays_with_its_process() {
         &mut app,
         &[KeyCode::Char('N'), KeyCode::Home, KeyCode::Down],
     );
-    assert_eq!(app.selected, Some(20));
+    assert_eq!(selected(&app), Some(20));
     press(&mut app, &[KeyCode::Char('I')]);
-    assert_eq!(app.selected, Some(20));
+    assert_eq!(selected(&app), Some(20));
     press(&mut app, &[KeyCode::End]);
-    assert_eq!(app.selected, Some(1));
+    assert_eq!(selected(&app), Some(1));
     press(
         &mut app,
         &[KeyCode::Down, KeyCode::Up, KeyCode::Up, KeyCode::Up],
     );
-    assert_eq!(app.selected, Some(30));
+    assert_eq!(selected(&app), Some(30));
     show(&mut app, &processes()[..2], 11);
-    assert_eq!(app.selected, Some(20), "the first row: its process is gone");
+    assert_eq!(
+        selected(&app),
+        Some(20),
+        "the first row: its process is gone"
+    );
 }
 
 #[test]
 fn a_tree_has_children_below_their_parents() {
     let mut app = app(&processes(), 10);
     press(&mut app, &[KeyCode::Char('N'), KeyCode::Function(5)]);
-    let prefixes: Vec<_> = app.lines().iter().map(|line| &*line.prefix).collect();
+    let prefixes: Vec<_> = app.lines().iter().map(prefix).collect();
     assert_eq!(prefixes, ["", "├─ ", "└─ "]);
 }
 
@@ -366,7 +393,7 @@ fn a_tree_has_children_below_their_parents() {
 fn tags_stay_with_their_processes() {
     let mut app = app(&processes(), 10);
     press(&mut app, &[KeyCode::Char('N'), KeyCode::Char(' ')]);
-    assert_eq!((app.tags(), app.selected), (1, Some(20)));
+    assert_eq!((app.tags(), selected(&app)), (1, Some(20)));
     let is_tagged = |app: &App, pid| app.is_tagged(app.processes.get(pid).unwrap());
     show(&mut app, &processes(), 11);
     assert!(is_tagged(&app, 1) && !is_tagged(&app, 20));
@@ -397,7 +424,7 @@ fn a_user_is_chosen() {
     let Mode::Menu(menu) = &app.mode else {
         panic!("{:?}", app.mode);
     };
-    let texts: Vec<_> = menu.entries.iter().map(|(text, _)| &**text).collect();
+    let texts: Vec<_> = menu.entries.iter().map(|entry| &*entry.text).collect();
     assert_eq!(texts, ["all users", "0 (1)", "1000 (2)"]);
     press(&mut app, &[KeyCode::End, KeyCode::Enter]);
     assert_eq!(pids(&app), [2, 3]);

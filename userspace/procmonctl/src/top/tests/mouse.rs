@@ -5,7 +5,7 @@
 use termina::event::{KeyCode, Modifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use super::screens::{many, screen};
-use super::{app, pids, press, processes, selected_entry};
+use super::{app, pids, press, processes, selected, selected_entry};
 use crate::table::order::Order;
 use crate::top::act::Flow;
 use crate::top::input::Input;
@@ -48,16 +48,16 @@ fn a_click_on_a_row_selects_it_and_a_second_one_shows_the_details() {
     let mut app = app(&processes(), 10);
     press(&mut app, &[KeyCode::Char('N'), KeyCode::Home]);
     click(&mut app, " Shell");
-    assert_eq!((app.selected, app.shows_details), (Some(30), false));
+    assert_eq!((selected(&app), app.shows_details), (Some(30), false));
     click(&mut app, " Shell");
     assert!(app.shows_details);
     click(&mut app, " worker");
-    assert_eq!((app.selected, app.shows_details), (Some(20), true));
+    assert_eq!((selected(&app), app.shows_details), (Some(20), true));
     // The selection stays with its process, also in the first row.
     press(&mut app, &[KeyCode::Escape]);
     click(&mut app, " init");
     press(&mut app, &[KeyCode::Char('I')]);
-    assert_eq!(app.selected, Some(1));
+    assert_eq!(selected(&app), Some(1));
 }
 
 /// The row is that of the screen, though the rows have been sorted anew since.
@@ -73,7 +73,7 @@ fn a_click_is_on_the_row_that_was_drawn() {
         column,
         row,
     );
-    assert_eq!(app.selected, Some(30));
+    assert_eq!(selected(&app), Some(30));
 }
 
 #[test]
@@ -154,14 +154,14 @@ fn the_wheel_scrolls_and_the_selection_stays_visible() {
     screen(&mut app, WIDTH, HEIGHT);
     let height = i32::try_from(app.height).unwrap();
     turn(&mut app, MouseEventKind::ScrollDown, " p");
-    assert_eq!((app.first, app.selected), (3, Some(4)));
+    assert_eq!((app.first, selected(&app)), (3, Some(4)));
     press(&mut app, &[KeyCode::Down, KeyCode::Down]);
     turn(&mut app, MouseEventKind::ScrollUp, " p");
-    assert_eq!((app.first, app.selected), (0, Some(6)), "it was visible");
+    assert_eq!((app.first, selected(&app)), (0, Some(6)), "it was visible");
     for _ in 0..40 {
         turn(&mut app, MouseEventKind::ScrollDown, " p");
     }
-    assert_eq!(app.selected, Some(101 - height));
+    assert_eq!(selected(&app), Some(101 - height));
     let last = screen(&mut app, WIDTH, HEIGHT);
     assert!(
         last.iter()
@@ -170,7 +170,7 @@ fn the_wheel_scrolls_and_the_selection_stays_visible() {
     for _ in 0..40 {
         turn(&mut app, MouseEventKind::ScrollUp, " p");
     }
-    assert_eq!((app.first, app.selected), (0, Some(height)));
+    assert_eq!((app.first, selected(&app)), (0, Some(height)));
 }
 
 #[test]

@@ -363,12 +363,12 @@ fn details_scroll_on_small_screens() {
 
 #[test]
 fn the_help_lists_every_key() {
-    for (width, height) in [(80, 24), (40, 10), (120, 50)] {
+    for (width, height) in [(80, 24), (40, 10), (120, 60)] {
         let mut app = shown();
         press(&mut app, &[KeyCode::Function(1)]);
         let mut seen = screen(&mut app, width, height).join("\n");
         let is_short = !seen.contains("scrolls");
-        assert_eq!(is_short, height == 50, "{seen}");
+        assert_eq!(is_short, height == 60, "{seen}");
         for _ in keys::BINDINGS {
             press(&mut app, &[KeyCode::Down]);
             seen.push_str(&screen(&mut app, width, height).join("\n"));

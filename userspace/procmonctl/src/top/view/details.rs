@@ -20,6 +20,9 @@ const FIRST: [&str; 10] = [
     "cpu", "rss", "time", "state", "user", "threads", "read", "write", "cgroup", "ppid",
 ];
 
+/// The number of processes, which for one of them is one.
+const SIZE: &str = "procs";
+
 /// The longest value that may stand beside others, as all fields are as wide as the widest one.
 const MAX_BESIDE: usize = 24;
 
@@ -34,7 +37,8 @@ fn fields(app: &App, process: &Process) -> Vec<(&'static str, String)> {
     let first = FIRST.iter().filter_map(|key| Column::by_key(key));
     let others = COLUMNS
         .iter()
-        .filter(|column| !FIRST.contains(&column.key) && !column.is_slow);
+        .filter(|column| !FIRST.contains(&column.key) && column.key != SIZE)
+        .filter(|column| !column.is_slow);
     let row = process.row();
     first
         .chain(others)
@@ -140,7 +144,10 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     let first = app.details_first.min(count.saturating_sub(height));
     let last = (first + height).min(count);
 
-    let name = Column::by_key("comm").map(|column| app.cell(&process.row(), "", column));
+    let name = Column::by_key("comm").map(|column| {
+        let cell = column.cell(&process.row(), "", &app.context);
+        app.look.text(cell)
+    });
     let pid = process.record.pid();
     let mut block = Block::bordered().title(format!(" {pid} {} ", name.unwrap_or_default()));
     if height < count {

@@ -61,7 +61,9 @@ pub fn draw(app: &mut App, frame: &mut Frame) {
     draw_footer(app, frame, footer);
     match &app.mode {
         Mode::Help => popup::draw_help(frame, &mut app.help_first),
-        Mode::Menu(menu) => popup::draw_menu(frame, menu, &app.look, &mut app.spots),
+        Mode::Menu(menu) | Mode::Picker(menu) => {
+            popup::draw_menu(frame, menu, &app.look, &mut app.spots);
+        }
         Mode::Table | Mode::Prompt(_) => {}
     }
     if app.look.is_ascii {
@@ -146,6 +148,12 @@ fn status(app: &App) -> String {
     if app.shows_threads() {
         parts.push("threads".to_owned());
     }
+    if let Some(by) = app.group_by {
+        parts.push(format!("by {}", by.name()));
+    }
+    if let Some((by, name)) = &app.opened {
+        parts.push(format!("{}: {}", by.name(), name.text()));
+    }
     if let Some(user) = app.user {
         parts.push(format!(
             "user: {}",
@@ -194,16 +202,11 @@ pub fn text(app: &App) -> String {
         text.push('\n');
     }
     let columns = app.columns();
-    let cells = app
-        .lines()
-        .iter()
-        .filter_map(|line| Some((app.process(line)?.row(), &line.prefix)))
-        .map(|(row, prefix)| {
-            let cells = columns.iter().map(|column| app.cell(&row, prefix, column));
-            cells.collect()
-        })
-        .collect();
-    for line in Table::new(&columns, cells).lines(None) {
+    let cells = app.lines().iter().map(|line| {
+        let cells = columns.iter().map(|column| app.cell(line, column));
+        cells.collect()
+    });
+    for line in Table::new(&columns, cells.collect()).lines(None) {
         text.push_str(&line);
         text.push('\n');
     }

@@ -55,7 +55,8 @@ pub fn draw_help(frame: &mut Frame, first: &mut usize) {
 }
 
 pub fn draw_menu(frame: &mut Frame, menu: &Menu, look: &Look, spots: &mut Spots) {
-    let texts = menu.entries.iter().map(|(text, _)| look.text(text.clone()));
+    let entries = menu.entries.iter();
+    let texts = entries.map(|entry| look.text(format!("{}{}", entry.mark, entry.text)));
     let texts: Vec<_> = texts.collect();
     let widest = texts.iter().map(|text| text.width()).max();
     let title = look.text(menu.title.clone());

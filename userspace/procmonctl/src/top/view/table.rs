@@ -4,6 +4,7 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
+use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{
     Cell, Row, Scrollbar, ScrollbarOrientation, ScrollbarState, Table, TableState,
@@ -14,8 +15,8 @@ use super::skip;
 use crate::table::columns::Column;
 use crate::table::render::Side;
 use crate::top::mouse::Spot;
-use crate::top::state::{self, App};
-use crate::top::usage::Process;
+use crate::top::rows;
+use crate::top::state::App;
 
 /// The columns that a narrow screen leaves out, the first one first. All others go before them.
 const SPARE: [&str; 7] = ["nice", "threads", "time", "user", "state", "rss", "cpu"];
@@ -57,13 +58,14 @@ fn fitting(app: &App, width: usize) -> Vec<(&'static Column, usize)> {
     {
         *width = NAME;
     }
+    let order = app.order();
     let rank = |column: &Column| SPARE.iter().position(|key| *key == column.key);
     while columns.iter().map(|(_, width)| width + 1).sum::<usize>() > width + 1 {
         let last = columns.len().saturating_sub(1);
         let spare = (0..columns.len())
             .filter(|&index| {
                 let column = columns[index].0;
-                column.key != "pid" && column != app.order.column && index != last
+                column.key != "pid" && column != order.column && index != last
             })
             // Of those without a rank the one on the right.
             .min_by_key(|&index| (rank(columns[index].0), usize::MAX - index));
@@ -93,9 +95,7 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     limit_shift(app, &columns);
     let theme = app.look.theme;
     let rows = app.lines().iter().skip(first).take(height);
-    let rows: Vec<_> = rows
-        .filter_map(|line| Some(row(app, line, app.process(line)?, &columns)))
-        .collect();
+    let rows: Vec<_> = rows.map(|line| row(app, line, &columns)).collect();
     let last = columns.len().saturating_sub(1);
     let constraints = columns.iter().enumerate().map(|(index, (_, width))| {
         if index == last {
@@ -125,10 +125,10 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     for (area, (column, _)) in areas.iter().zip(&columns) {
         app.spots.add(*area, Spot::Title(column));
     }
-    let shown = app.lines().iter().skip(first).map(|line| line.pid);
+    let shown = app.lines().iter().skip(first).map(|line| line.id());
     let shown: Vec<_> = lines.rows().zip(shown).collect();
-    for (area, pid) in shown {
-        app.spots.add(area, Spot::Row(pid));
+    for (area, id) in shown {
+        app.spots.add(area, Spot::Row(id));
     }
 
     if has_bar {
@@ -153,10 +153,7 @@ fn limit_shift(app: &mut App, columns: &[(&'static Column, usize)]) {
         return;
     };
     let rows = app.lines().iter().skip(app.first).take(app.height);
-    let widths = rows.filter_map(|line| {
-        let row = app.process(line)?.row();
-        Some(app.cell(&row, &line.prefix, last).width())
-    });
+    let widths = rows.map(|line| app.cell(line, last).width());
     let widest = widths.max().unwrap_or(0);
     app.shift = app.shift.min(widest.saturating_sub(1));
 }
@@ -167,9 +164,9 @@ fn grow(app: &mut App) {
     let last = columns.last().map(|column| column.key);
     let mut widths = std::mem::take(&mut app.widths);
     let rows = app.lines().iter().skip(app.first).take(app.height);
-    for process in rows.filter_map(|line| app.process(line)) {
+    for line in rows {
         for column in &columns {
-            let mut width = app.cell(&process.row(), "", column).width();
+            let mut width = app.cell(line, column).width();
             if Some(column.key) != last {
                 width = width.min(WIDEST);
             }
@@ -180,15 +177,10 @@ fn grow(app: &mut App) {
     app.widths = widths;
 }
 
-fn row(
-    app: &App,
-    line: &state::Line,
-    process: &Process,
-    columns: &[(&'static Column, usize)],
-) -> Row<'static> {
+fn row(app: &App, line: &rows::Line, columns: &[(&'static Column, usize)]) -> Row<'static> {
     let last = columns.len().saturating_sub(1);
     let cells = columns.iter().enumerate().map(|(index, (column, _))| {
-        let text = app.cell(&process.row(), &line.prefix, column);
+        let text = app.cell(line, column);
         if index == last && column.side == Side::Left {
             Cell::from(skip(&text, app.shift))
         } else {
@@ -196,8 +188,9 @@ fn row(
         }
     });
     let theme = app.look.theme;
-    let style = theme.state(&process.record);
-    Row::new(cells).style(if app.is_tagged(process) {
+    let process = app.process(line);
+    let style = process.map_or_else(Style::new, |process| theme.state(&process.record));
+    Row::new(cells).style(if app.is_line_tagged(line) {
         style.patch(theme.tagged)
     } else {
         style
@@ -214,11 +207,12 @@ fn aligned(text: String, side: Side) -> Line<'static> {
 /// Returns the title of a column, with an arrow if the rows are sorted by it.
 fn title(app: &App, column: &Column) -> Cell<'static> {
     let mut text = column.title.to_owned();
-    if *column == *app.order.column {
-        text.push(if app.order.descending { '▼' } else { '▲' });
+    let order = app.order();
+    if *column == *order.column {
+        text.push(if order.descending { '▼' } else { '▲' });
     }
     let line = aligned(text, column.side);
-    Cell::from(if *column == *app.order.column {
+    Cell::from(if *column == *order.column {
         line.style(app.look.theme.sorted)
     } else {
         line
