@@ -56,6 +56,7 @@ Examples:
   procmonctl ps -u www-data --sort -cpu
   procmonctl ps -C sshd,cron -o pid,ppid,started,comm
   procmonctl ps --tree --command '^(ssh|ba)'
+  procmonctl ps --where 'rss > 1G or cpu > 50' --where 'user != root'
   procmonctl ps -s D -o pid,state,time,comm
   procmonctl ps --unit nginx -o pid,user,container,tty,comm
   procmonctl ps --group-by unit --sort -rss
@@ -81,7 +82,10 @@ impl Args {
         let names = Names::read();
         let has_filters = !filters.is_empty();
         let selection = Selection::new(filters, threads, &names)?;
-        let used = || columns.iter().copied().chain([sort.column]);
+        let used = || {
+            let shown = columns.iter().copied().chain([sort.column]);
+            shown.chain(selection.columns())
+        };
         let capabilities = source.capabilities()?;
         check_columns(used(), capabilities.groups)?;
         let groups = used().fold(Groups::BASIC, |groups, column| groups | column.groups);

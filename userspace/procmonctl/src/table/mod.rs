@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod columns;
+pub mod condition;
 pub mod csv;
 pub mod document;
 pub mod filter;

@@ -76,6 +76,21 @@ impl Value {
         }
     }
 
+    pub fn is_absent(&self) -> bool {
+        *self == Self::Absent
+    }
+
+    /// Returns the number, in bytes, seconds or percent, unless the value is a text.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number as f64),
+            Self::Count(count) | Self::Bytes(count) => Some(*count as f64),
+            Self::Percent(number) | Self::Rate(number) | Self::BytesRate(number) => Some(*number),
+            Self::Time(time) => Some(time.as_secs_f64()),
+            _ => None,
+        }
+    }
+
     /// Adds a value of the same column. Absent ones, and those that do not add up, add nothing.
     pub fn plus(self, other: Self) -> Self {
         match (self, other) {
@@ -108,7 +123,7 @@ impl Value {
             // Kernel threads, and others without arguments, stand together.
             (Self::NoArguments(_), Self::Arguments(_)) => Ordering::Less,
             (Self::Arguments(_), Self::NoArguments(_)) => Ordering::Greater,
-            _ => (*self != Self::Absent).cmp(&(*other != Self::Absent)),
+            _ => other.is_absent().cmp(&self.is_absent()),
         }
     }
 }

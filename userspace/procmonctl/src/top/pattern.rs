@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The filter that is typed: a regular expression for names, or a PID.
+//! The filter that is typed: a regular expression for names, a PID, or a condition.
 
 use regex::{Regex, RegexBuilder};
+
+use crate::table::condition::Condition;
 
 /// The most memory that an expression may take, in bytes, once for itself and once for its cache.
 const LIMIT: usize = 1 << 20;
@@ -11,16 +13,18 @@ const LIMIT: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub struct Pattern {
     text: String,
-    /// The expression, unless the text is empty.
+    /// The expression, unless the text is empty or a condition.
     regex: Option<Regex>,
+    condition: Option<Condition>,
 }
 
 impl Pattern {
-    /// Replaces the filter. It stays as it is if the text is no valid expression.
+    /// Replaces the filter. It stays as it is if the text is no valid expression, nor a condition.
     ///
-    /// Case matters if the text has a letter in upper case.
+    /// Case matters if an expression has a letter in upper case.
     pub fn set(&mut self, text: &str) -> Result<(), String> {
-        self.regex = if text.is_empty() {
+        let condition = Condition::parse(text).ok();
+        self.regex = if text.is_empty() || condition.is_some() {
             None
         } else {
             let regex = RegexBuilder::new(text)
@@ -30,6 +34,7 @@ impl Pattern {
                 .build();
             Some(regex.map_err(|error| reason(&error))?)
         };
+        self.condition = condition;
         text.clone_into(&mut self.text);
         Ok(())
     }
@@ -40,6 +45,11 @@ impl Pattern {
 
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
+    }
+
+    /// Returns the condition, unless the filter is an expression.
+    pub fn condition(&self) -> Option<&Condition> {
+        self.condition.as_ref()
     }
 
     /// Returns whether the expression matches a part of a name, or the text is this PID.
@@ -102,6 +112,16 @@ mod tests {
         assert!(pattern("20").matches("name", 20));
         assert!(!pattern("20").matches("name", 201));
         assert!(!pattern("2.").matches("name", 20));
+    }
+
+    #[test]
+    fn a_condition_is_no_expression() {
+        let mut pattern = pattern("rss > 1M");
+        assert!(pattern.condition().is_some() && !pattern.is_empty());
+        for text in ["rss > x", "rsss > 1", "rss", ""] {
+            pattern.set(text).unwrap();
+            assert!(pattern.condition().is_none(), "{text}");
+        }
     }
 
     #[test]

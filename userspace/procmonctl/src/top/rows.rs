@@ -135,7 +135,10 @@ impl App {
         self.selection.matches(row, &self.context)
             && self.user.is_none_or(is_users)
             && self.is_in_opened(|by| Some(by.namer(&self.context)(row)))
-            && self.is_filtered_in(row.record.pid(), || self.names(row))
+            && match self.filter.condition() {
+                Some(condition) => condition.holds(row, &self.context),
+                None => self.is_filtered_in(row.record.pid(), || self.names(row)),
+            }
     }
 
     /// Returns whether a process is in the opened group, or there is none.
@@ -157,7 +160,8 @@ impl App {
     }
 
     /// Returns the transient processes that pass the filters, in the order of their ends. Events do
-    /// not tell the cgroup, so that none of them is in the opened group of a unit, for example.
+    /// not tell the cgroup, so that none of them is in the opened group of a unit, for example, nor
+    /// the values of all columns, so that none fulfils a condition.
     pub fn transients<'a>(
         &'a self,
         turnover: &'a Turnover,
@@ -181,6 +185,7 @@ impl App {
                     GroupBy::User => Some(GroupName::new(self.context.names.user(process.uid))),
                     GroupBy::Unit | GroupBy::Container | GroupBy::Cgroup => None,
                 })
+                && self.filter.condition().is_none()
                 && self.is_filtered_in(process.pid, names)
         })
     }

@@ -91,7 +91,7 @@ pub struct App {
     pub opened: Option<(GroupBy, GroupName)>,
     pub delay: Duration,
     pub mode: Mode,
-    /// Names, or the ID, of the processes to show.
+    /// Names, the ID, or values of the processes to show.
     pub filter: Pattern,
     /// Text of the last search.
     pub search: String,

@@ -129,6 +129,14 @@ fn cgroups_tell_the_place_of_a_process() {
         ("--cgroup", "/sys/fs/cgroup/docker", &[docker]),
         ("--container", &ID[..12], &[docker]),
         ("--container", "a \u{1b}[2Jb", &[lxc]),
+        ("--where", "unit = web.service", &[web]),
+        (
+            "--where",
+            "session = 3 or engine = docker",
+            &[login, docker],
+        ),
+        ("--where", "cgroup-path ~ ^/user.*mail", &[mail]),
+        ("--where", &format!("pid = {lxc} or ppid = {lxc}"), &[lxc]),
     ] {
         assert_eq!(pids(&[filter, value]), expected, "{filter} {value}");
     }

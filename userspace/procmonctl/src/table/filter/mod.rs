@@ -13,6 +13,8 @@ use procmon::{SnapshotOptions, State};
 use regex::bytes::Regex;
 
 use self::states::{States, parse_states};
+use super::columns::Column;
+use super::condition::Condition;
 use super::names::Names;
 use super::places::Places;
 use super::row::{Context, Row};
@@ -52,6 +54,11 @@ pub struct Filters {
     #[arg(short, long, value_name = "LETTERS", value_parser = parse_states)]
     pub state: Option<States>,
 
+    /// Only processes whose columns fulfil a condition: "rss > 100M", "cpu >= 50 or time > 2h",
+    /// "unit = cron.service", "args ~ REGEX", also with != < <= and !~; of several conditions, each
+    #[arg(long, value_name = "CONDITION", value_parser = Condition::parse)]
+    pub r#where: Vec<Condition>,
+
     #[command(flatten)]
     pub places: Places,
 
@@ -70,6 +77,7 @@ impl Filters {
             command,
             name,
             state,
+            r#where,
             places,
             no_kernel_threads,
         } = self;
@@ -78,6 +86,7 @@ impl Filters {
             && name.is_empty()
             && command.is_none()
             && state.is_none()
+            && r#where.is_empty()
             && places.is_empty()
             && !no_kernel_threads
     }
@@ -120,6 +129,9 @@ impl Selection {
         if !self.filters.places.is_empty() {
             groups |= Groups::CGROUP;
         }
+        for condition in &self.filters.r#where {
+            groups |= condition.groups();
+        }
         match self.uids[..] {
             [] => {}
             [uid] => options = options.uid(uid),
@@ -145,7 +157,12 @@ impl Selection {
 
     /// Returns whether the filters look at command lines.
     pub fn needs_arguments(&self) -> bool {
-        self.filters.command.is_some()
+        self.filters.command.is_some() || self.columns().any(|column| column.needs_arguments)
+    }
+
+    /// Returns the columns that the filters look at.
+    pub fn columns(&self) -> impl Iterator<Item = &'static Column> {
+        self.filters.r#where.iter().flat_map(Condition::columns)
     }
 
     /// Returns the processes that the filters name by their IDs.
@@ -173,10 +190,15 @@ impl Selection {
                 command_line,
             )
             && (places.is_empty() || places.contain(context.cgroup(record).as_ref()))
+            && self
+                .filters
+                .r#where
+                .iter()
+                .all(|condition| condition.holds(row, context))
     }
 
     /// Returns whether a process that is in no snapshot, since it has ended, passes the filters. Of
-    /// its cgroup nothing is known.
+    /// its cgroup, and of its values in columns, nothing is known.
     pub fn matches_ended(
         &self,
         pid: i32,
@@ -190,6 +212,7 @@ impl Selection {
         is_one(&self.uids, &uid)
             && !(self.filters.no_kernel_threads && is_kernel_thread)
             && self.filters.places.contain(None)
+            && self.filters.r#where.is_empty()
             && self.passes(pid, ppid, State::Dead, name, || Cow::Borrowed(command_line))
     }
 

@@ -137,6 +137,13 @@ fn the_filter_is_one_of_processes() {
     type_text(&mut app, "\\22");
     press(&mut app, &[KeyCode::Enter]);
     assert_eq!(groups(&app), [("job".to_owned(), &[22][..])]);
+    press(&mut app, &[KeyCode::Escape]);
+    type_text(&mut app, "\\rss > 21M or comm = init");
+    let shown = [("init", &[1][..]), ("job", &[22]), ("other", &[23])];
+    assert_eq!(
+        groups(&app),
+        shown.map(|(name, pids)| (name.to_owned(), pids))
+    );
 }
 
 #[test]
