@@ -10,10 +10,9 @@ use super::menu::Outcome;
 use super::pattern::Pattern;
 use super::prompt::{Prompt, Purpose};
 use super::selection::SearchFrom;
+use super::sorting::has_largest_first;
 use super::state::{App, Mode};
 use crate::table::columns::Column;
-use crate::table::render::Side;
-use crate::values::parse_seconds;
 
 /// The number of characters by which a key scrolls the last column.
 const STEP: usize = 8;
@@ -236,107 +235,4 @@ impl App {
             _ => self.mode = Mode::Table,
         }
     }
-
-    fn type_key(&mut self, key: &KeyEvent) {
-        let Mode::Prompt(prompt) = &mut self.mode else {
-            return;
-        };
-        match key.code {
-            KeyCode::Enter => self.accept(),
-            KeyCode::Escape => {
-                if prompt.purpose == Purpose::Filter {
-                    self.filter = Pattern::default();
-                    self.arrange();
-                }
-                self.mode = Mode::Table;
-            }
-            KeyCode::Function(3) if prompt.purpose == Purpose::Search => {
-                self.search_on(SearchFrom::Next);
-            }
-            _ => {
-                prompt.key(key);
-                self.typed();
-            }
-        }
-    }
-
-    /// Applies the text so far, if its effect is immediate.
-    fn typed(&mut self) {
-        let Mode::Prompt(prompt) = &self.mode else {
-            return;
-        };
-        let text = prompt.input.value().to_owned();
-        match prompt.purpose {
-            Purpose::Filter => {
-                self.message = self.filter.set(&text).err();
-                self.arrange();
-            }
-            Purpose::Search => {
-                self.search = text;
-                if !self.search.is_empty() && !self.find(SearchFrom::Here) {
-                    self.message = Some(format!("nothing matches {:?}", self.search));
-                }
-            }
-            Purpose::Delay => {}
-        }
-    }
-
-    fn accept(&mut self) {
-        let Mode::Prompt(prompt) = std::mem::take(&mut self.mode) else {
-            return;
-        };
-        let text = prompt.input.value();
-        let result = match prompt.purpose {
-            Purpose::Search => Ok(()),
-            // One that is not valid leaves the last one in effect.
-            Purpose::Filter => self.filter.set(text),
-            Purpose::Delay => parse_seconds(text).map(|delay| self.delay = delay),
-        };
-        self.message = result.err();
-    }
-
-    fn search_on(&mut self, from: SearchFrom) {
-        self.message = if self.search.is_empty() {
-            Some("F3 searches first".to_owned())
-        } else if self.find(from) {
-            None
-        } else {
-            Some(format!("nothing matches {:?}", self.search))
-        };
-    }
-
-    /// Sorts by a column, or if that is the order already, inverts it.
-    pub(super) fn sort_or_invert(&mut self, column: &'static Column) {
-        let order = self.order();
-        let descending = if *column == *order.column {
-            !order.descending
-        } else {
-            has_largest_first(column)
-        };
-        self.sort_by(column, descending);
-    }
-
-    fn invert(&mut self) {
-        let order = self.order();
-        self.sort_by(order.column, !order.descending);
-    }
-
-    /// Sorts by the next column to the right or left.
-    fn sort_by_next(&mut self, step: isize) {
-        let columns = self.columns();
-        let order = self.order();
-        let count = columns.len();
-        let current = columns.iter().position(|column| *column == order.column);
-        let next = match current {
-            Some(current) => (current + count).saturating_add_signed(step) % count,
-            None => 0,
-        };
-        self.sort_by(columns[next], has_largest_first(columns[next]));
-    }
-}
-
-/// Returns whether the largest values of a column are the interesting ones.
-pub fn has_largest_first(column: &Column) -> bool {
-    let is_id = column.key.ends_with("id") || column.key == "cgroup";
-    column.side == Side::Right && !is_id
 }

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::act::{Flow, has_largest_first};
+use super::act::Flow;
 use super::menu::{Choice, Entry, Menu};
+use super::sorting::has_largest_first;
 use super::state::App;
 use crate::table::columns::{COLUMNS, Column};
 use crate::text::printable;

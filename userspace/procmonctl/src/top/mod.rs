@@ -26,12 +26,14 @@ mod rows;
 mod screen;
 mod selection;
 mod signals;
+mod sorting;
 pub mod state;
 mod system;
 #[cfg(test)]
 mod tests;
 pub mod theme;
 mod turnover;
+mod typing;
 mod usage;
 mod view;
 pub mod worker;

@@ -8,7 +8,6 @@ use super::turnover::{Transient, Turnover};
 use super::usage::Process;
 use crate::table::columns::Column;
 use crate::table::group::{Group, GroupBy, GroupName, group};
-use crate::table::order::Order;
 use crate::table::row::{Row, Values};
 use crate::table::tree::{self, Branch};
 use crate::text::printable;
@@ -71,19 +70,6 @@ impl App {
             columns.insert(columns.len().saturating_sub(1), order.column);
         }
         columns
-    }
-
-    /// Returns the order of the rows.
-    pub fn order(&self) -> Order {
-        match self.group_by {
-            Some(by) => by.order(self.order),
-            None => self.order,
-        }
-    }
-
-    pub(super) fn sort_by(&mut self, column: &'static Column, descending: bool) {
-        self.order = Order { column, descending };
-        self.arrange();
     }
 
     /// Filters and sorts the rows again.
