@@ -79,6 +79,14 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
         })
 }
 
+/// Parses the number of times to do something.
+pub fn parse_count(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "expected a number from 1 on".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +131,14 @@ mod tests {
             "", "0", "-1", "1e-9", "0.009", "NaN", "inf", "1e10", "1e19", "1e30", "1e308", "soon",
         ] {
             assert!(parse_seconds(bad).is_err(), "{bad:?}");
+        }
+    }
+    #[test]
+    fn counts_are_positive() {
+        assert_eq!(parse_count("1"), Ok(1));
+        assert_eq!(parse_count("18446744073709551615"), Ok(u64::MAX));
+        for bad in ["", "0", "-1", "18446744073709551616", "1.5", "once"] {
+            assert!(parse_count(bad).is_err(), "{bad:?}");
         }
     }
 }

@@ -12,7 +12,9 @@ use nix::unistd::Pid;
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_procmonctl"));
-    command.args(arguments).stdin(Stdio::null());
+    command
+        .args(arguments)
+        .stdin(Stdio::null());
     command
 }
 
@@ -90,6 +92,19 @@ fn csv_is_refused_where_it_would_not_fit() {
         &["top", "--batch", "--csv", "--json"],
     ] {
         assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_count_is_at_least_one() {
+    for form in [&["--batch", "--source", "proc"][..], &[]] {
+        let output = run(&[&["top", "-n", "0"], form].concat());
+        let message = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));
+        assert!(
+            message.contains("'0' for '--count <N>': expected a number from 1 on"),
+            "{message}"
+        );
     }
 }
 

@@ -21,7 +21,7 @@ use crate::top::look::Look;
 use crate::top::state::{self, App, Settings};
 use crate::top::worker::{self, Proc, Watched};
 use crate::top::{keys, live, theme};
-use crate::values::parse_seconds;
+use crate::values::{parse_count, parse_seconds};
 
 /// Show a live, full-screen process list
 ///
@@ -50,7 +50,7 @@ pub struct Args {
     pub csv: bool,
 
     /// Exit after N refreshes
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_count)]
     count: Option<u64>,
 
     /// List processes that came and went between two refreshes as well
