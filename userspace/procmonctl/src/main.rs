@@ -2,6 +2,7 @@
 
 //! Command for `/dev/procmon`, the process monitor in the Linux kernel.
 
+mod ascii;
 mod cgroup;
 mod cli;
 mod clock;

@@ -12,9 +12,7 @@ use nix::unistd::Pid;
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_procmonctl"));
-    command
-        .args(arguments)
-        .stdin(Stdio::null());
+    command.args(arguments).stdin(Stdio::null());
     command
 }
 

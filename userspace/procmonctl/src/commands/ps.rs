@@ -4,6 +4,8 @@
 
 pub mod habits;
 
+use std::env;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anstyle::Style;
@@ -11,6 +13,7 @@ use anyhow::bail;
 use procmon::snapshot::Groups;
 use procmon::{CpuUsage, MAX_ARGUMENTS, Rates};
 
+use crate::ascii;
 use crate::exit::Exit;
 use crate::output::{Output, complain, terminal_width};
 use crate::session::Session;
@@ -73,6 +76,7 @@ impl Args {
             tree,
             threads,
             group_by,
+            ascii,
             source,
         } = self.table;
         if let Some(by) = group_by {
@@ -117,6 +121,9 @@ impl Args {
         let form = Form {
             out,
             is_csv: self.csv,
+            // In pipes and files the text does not depend on the locale.
+            is_ascii: ascii
+                || io::stdout().is_terminal() && ascii::is_needed(|name| env::var_os(name)),
             columns: &columns,
             context: &context,
         };
@@ -151,6 +158,7 @@ fn explain(source: &Source, missing: Vec<i32>) -> procmon::Result<()> {
 struct Form<'a> {
     out: &'a Output,
     is_csv: bool,
+    is_ascii: bool,
     columns: &'a [&'static Column],
     context: &'a Context,
 }
@@ -170,8 +178,13 @@ impl Form<'_> {
             return self.print_csv(rows);
         }
         let lines = rows.iter().zip(&branches).map(|(row, branch)| {
+            let prefix = if self.is_ascii {
+                &ascii::prefix(&branch.prefix)
+            } else {
+                &branch.prefix
+            };
             let columns = self.columns.iter();
-            let cells = columns.map(|column| column.cell(row, &branch.prefix, self.context));
+            let cells = columns.map(|column| column.cell(row, prefix, self.context));
             (style_of(row.record), cells.collect())
         });
         self.print_table(lines)
@@ -200,7 +213,12 @@ impl Form<'_> {
     }
 
     fn print_table(&self, lines: impl Iterator<Item = (Style, Vec<String>)>) -> anyhow::Result<()> {
-        let (styles, cells): (Vec<_>, _) = lines.unzip();
+        let (styles, mut cells): (Vec<_>, Vec<Vec<String>>) = lines.unzip();
+        if self.is_ascii {
+            for cell in cells.iter_mut().flatten() {
+                *cell = ascii::escape(std::mem::take(cell));
+            }
+        }
         let table = Table::new(self.columns, cells);
         // The first line has the titles.
         let styles = std::iter::once(Style::new().bold()).chain(styles);

@@ -69,10 +69,6 @@ pub struct Args {
     #[arg(long, value_name = "NAME", value_enum)]
     theme: Option<theme::Name>,
 
-    /// ASCII characters only, as in a locale without UTF-8
-    #[arg(long)]
-    ascii: bool,
-
     #[command(flatten)]
     pub table: TableArgs,
 }
@@ -108,10 +104,10 @@ impl Args {
         let table = &self.table;
         let names = Names::read();
         let selection = Selection::new(table.filters.clone(), table.threads, &names)?;
-        let mut look = Look::new(self.theme, self.ascii, |name| env::var_os(name));
+        let mut look = Look::new(self.theme, table.ascii, |name| env::var_os(name));
         if self.batch {
             // As that of ps, the text does not depend on the locale.
-            look.is_ascii = self.ascii;
+            look.is_ascii = table.ascii;
         }
         let settings = Settings {
             selection,

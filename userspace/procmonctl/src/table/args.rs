@@ -40,6 +40,10 @@ pub struct TableArgs {
     #[arg(long, value_enum, value_name = "THING", conflicts_with_all = ["tree", "threads"])]
     pub group_by: Option<GroupBy>,
 
+    /// ASCII characters only, as on a terminal in a locale without UTF-8
+    #[arg(long)]
+    pub ascii: bool,
+
     /// The source of the values
     #[arg(long, value_enum, value_name = "SOURCE", default_value_t)]
     pub source: SourceName,

@@ -2,9 +2,10 @@
 
 //! The look of the screen: its theme, its characters, and the extent of its head.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use super::theme::{Name, Theme};
+use crate::ascii;
 
 /// The most that the head shows, as far as the screen has space.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -66,32 +67,20 @@ impl Look {
                 by_terminal(variable("COLORTERM"), variable("TERM"))
             }
         });
-        // The order is that of setlocale(3).
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-            .into_iter()
-            .find_map(variable);
         Self {
             theme: name.theme(),
-            is_ascii: is_ascii || !locale.is_some_and(|locale| is_utf8(&locale)),
+            is_ascii: is_ascii || ascii::is_needed(&environment),
             head: Extent::default(),
         }
     }
 
-    /// Returns a text as the terminal can show it. Characters that it lacks are escaped, as
-    /// [`printable`](crate::text::printable) does with those that are hidden.
+    /// Returns a text as the terminal can show it.
     pub fn text(&self, text: String) -> String {
-        if !self.is_ascii || text.is_ascii() {
-            return text;
+        if self.is_ascii {
+            ascii::escape(text)
+        } else {
+            text
         }
-        let mut escaped = String::with_capacity(text.len());
-        for c in text.chars() {
-            if c.is_ascii() {
-                escaped.push(c);
-            } else {
-                escaped.extend(c.escape_unicode());
-            }
-        }
-        escaped
     }
 }
 
@@ -104,12 +93,6 @@ fn by_terminal(colorterm: Option<OsString>, term: Option<OsString>) -> Name {
     } else {
         Name::Default
     }
-}
-
-/// Returns whether the characters of a locale are those of UTF-8, as in `de_DE.UTF-8` or `C.utf8`.
-fn is_utf8(locale: &OsStr) -> bool {
-    let locale = locale.to_string_lossy().to_ascii_lowercase();
-    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 #[cfg(test)]
@@ -159,34 +142,15 @@ mod tests {
     }
 
     #[test]
-    fn the_locale_chooses_the_characters() {
-        let cases: [(&[(&str, &str)], bool); 10] = [
-            (&[], true),
-            (&[("LANG", "C")], true),
-            (&[("LANG", "POSIX")], true),
-            (&[("LANG", "de_DE.ISO-8859-1")], true),
-            (&[("LANG", "en_US.UTF-8")], false),
-            (&[("LANG", "C.utf8")], false),
-            (&[("LANG", "C.UTF-8"), ("LC_CTYPE", "C")], true),
-            (&[("LC_ALL", ""), ("LANG", "C.UTF-8")], false),
-            (&[("LC_ALL", "C"), ("LC_CTYPE", "C.UTF-8")], true),
-            (&[("LC_ALL", "C.UTF-8"), ("LC_CTYPE", "C")], false),
-        ];
-        for (variables, expected) in cases {
-            assert_eq!(
-                look(None, false, variables).is_ascii,
-                expected,
-                "{variables:?}"
-            );
-            assert!(look(None, true, variables).is_ascii, "{variables:?}");
+    fn the_locale_and_the_option_choose_the_characters() {
+        let utf8: &[_] = &[("LANG", "C.UTF-8")];
+        for (is_ascii, variables, expected) in [
+            (false, utf8, "søvn"),
+            (true, utf8, "s\\u{f8}vn"),
+            (false, &[("LANG", "C")], "s\\u{f8}vn"),
+        ] {
+            let look = look(None, is_ascii, variables);
+            assert_eq!(look.text("søvn".to_owned()), expected, "{variables:?}");
         }
-    }
-
-    #[test]
-    fn characters_are_escaped_for_ascii() {
-        let ascii = look(None, true, &[]);
-        assert_eq!(ascii.text("søvn \\".to_owned()), "s\\u{f8}vn \\");
-        let utf8 = look(None, false, &[("LANG", "C.UTF-8")]);
-        assert_eq!(utf8.text("søvn".to_owned()), "søvn");
     }
 }

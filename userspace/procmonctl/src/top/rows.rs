@@ -2,10 +2,10 @@
 
 //! The rows of the table: which processes or groups, in what order, and their cells.
 
-use super::ascii;
 use super::state::App;
 use super::turnover::{Transient, Turnover};
 use super::usage::Process;
+use crate::ascii;
 use crate::table::columns::Column;
 use crate::table::group::{Group, GroupBy, GroupName, group};
 use crate::table::row::{Row, Values};
