@@ -17,7 +17,7 @@ use crate::table::names::Names;
 use crate::table::row::Context;
 use crate::top::actor::{Actor, Kernel};
 use crate::top::batch::{self, Form};
-use crate::top::look::Look;
+use crate::top::look::{Extent, Look};
 use crate::top::state::{self, App, Settings};
 use crate::top::worker::{self, Proc, Watched};
 use crate::top::{keys, live, theme};
@@ -61,13 +61,21 @@ pub struct Args {
     #[arg(long)]
     read_only: bool,
 
+    /// Select, sort and press keys with the mouse
+    #[arg(long, overrides_with = "no_mouse", default_value_t = true)]
+    mouse: bool,
+
     /// Leave the mouse to the terminal
-    #[arg(long)]
+    #[arg(long, overrides_with = "mouse")]
     no_mouse: bool,
 
-    /// Colours of the screen; without the option as many as the terminal has, or none with NO_COLOR
-    #[arg(long, value_name = "NAME", value_enum)]
-    theme: Option<theme::Name>,
+    /// Colours of the screen
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    theme: theme::Name,
+
+    /// The most that the head shows, as far as the screen has space
+    #[arg(long, value_name = "EXTENT", value_enum, default_value_t)]
+    head: Extent,
 
     #[command(flatten)]
     pub table: TableArgs,
@@ -105,6 +113,7 @@ impl Args {
         let names = Names::read();
         let selection = Selection::new(table.filters.clone(), table.threads, &names)?;
         let mut look = Look::new(self.theme, table.ascii, |name| env::var_os(name));
+        look.head = self.head;
         if self.batch {
             // As that of ps, the text does not depend on the locale.
             look.is_ascii = table.ascii;
@@ -122,7 +131,7 @@ impl Args {
             shows_transients: self.transient && has_events,
             look,
             actor: (!self.read_only).then(|| Box::new(Kernel) as Box<dyn Actor>),
-            has_mouse: !self.no_mouse,
+            has_mouse: self.mouse && !self.no_mouse,
         };
         Ok(App::new(settings, Context::new(Duration::ZERO, names)))
     }

@@ -4,19 +4,22 @@
 
 use std::ffi::OsString;
 
+use clap::ValueEnum;
+
 use super::theme::{Name, Theme};
 use crate::ascii;
 
 /// The most that the head shows, as far as the screen has space.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum Extent {
-    /// Text, bars and graphs of the past.
+    /// Text, bars and graphs of the past
     #[default]
     Full,
-    /// Text and bars.
+    /// Text and bars
     Bars,
-    /// Text.
+    /// Text
     Text,
+    /// Nothing
     None,
 }
 
@@ -53,20 +56,18 @@ pub struct Look {
 impl Look {
     /// Chooses what the arguments leave open by the environment.
     pub fn new(
-        theme: Option<Name>,
+        theme: Name,
         is_ascii: bool,
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Self {
         // An empty variable is as good as none.
         let variable = |name: &str| environment(name).filter(|value| !value.is_empty());
-        // Options go before NO_COLOR: see https://no-color.org.
-        let name = theme.unwrap_or_else(|| {
-            if variable("NO_COLOR").is_some() {
-                Name::Mono
-            } else {
-                by_terminal(variable("COLORTERM"), variable("TERM"))
-            }
-        });
+        let name = match theme {
+            Name::Auto if variable("NO_COLOR").is_some() => Name::Mono,
+            Name::Auto => by_terminal(variable("COLORTERM"), variable("TERM")),
+            // Options go before NO_COLOR: see https://no-color.org.
+            name => name,
+        };
         Self {
             theme: name.theme(),
             is_ascii: is_ascii || ascii::is_needed(&environment),
@@ -101,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    fn look(theme: Option<Name>, is_ascii: bool, variables: &[(&str, &str)]) -> Look {
+    fn look(theme: Name, is_ascii: bool, variables: &[(&str, &str)]) -> Look {
         Look::new(theme, is_ascii, |name| {
             let mut variables = variables.iter();
             let (_, value) = variables.find(|variable| variable.0 == name)?;
@@ -112,26 +113,34 @@ mod tests {
     #[test]
     fn the_terminal_chooses_the_theme() {
         let theme = |theme, variables: &[_]| look(theme, false, variables).theme;
-        type Case<'a> = (Option<Name>, &'a [(&'a str, &'a str)], Name);
+        type Case<'a> = (Name, &'a [(&'a str, &'a str)], Name);
         let cases: [Case<'_>; 10] = [
-            (None, &[], Name::Default),
-            (None, &[("TERM", "linux")], Name::Default),
-            (None, &[("TERM", "screen-256color-bce")], Name::Dark256),
+            (Name::Auto, &[], Name::Default),
+            (Name::Auto, &[("TERM", "linux")], Name::Default),
             (
-                None,
+                Name::Auto,
+                &[("TERM", "screen-256color-bce")],
+                Name::Dark256,
+            ),
+            (
+                Name::Auto,
                 &[("TERM", "xterm"), ("COLORTERM", "24bit")],
                 Name::DarkTruecolor,
             ),
-            (None, &[("COLORTERM", "truecolor")], Name::DarkTruecolor),
-            (None, &[("COLORTERM", "yes")], Name::Default),
-            (Some(Name::Light), &[("COLORTERM", "24bit")], Name::Light),
             (
-                None,
+                Name::Auto,
+                &[("COLORTERM", "truecolor")],
+                Name::DarkTruecolor,
+            ),
+            (Name::Auto, &[("COLORTERM", "yes")], Name::Default),
+            (Name::Light, &[("COLORTERM", "24bit")], Name::Light),
+            (
+                Name::Auto,
                 &[("NO_COLOR", "1"), ("COLORTERM", "24bit")],
                 Name::Mono,
             ),
-            (None, &[("NO_COLOR", "")], Name::Default),
-            (Some(Name::Light), &[("NO_COLOR", "1")], Name::Light),
+            (Name::Auto, &[("NO_COLOR", "")], Name::Default),
+            (Name::Light, &[("NO_COLOR", "1")], Name::Light),
         ];
         for (chosen, variables, expected) in cases {
             assert!(
@@ -149,7 +158,7 @@ mod tests {
             (true, utf8, "s\\u{f8}vn"),
             (false, &[("LANG", "C")], "s\\u{f8}vn"),
         ] {
-            let look = look(None, is_ascii, variables);
+            let look = look(Name::Auto, is_ascii, variables);
             assert_eq!(look.text("søvn".to_owned()), expected, "{variables:?}");
         }
     }

@@ -20,7 +20,6 @@ use super::system::cpu::CpuUse;
 use super::system::past::Past;
 use super::turnover::Turnover;
 use super::usage::{Identity, Process, Processes};
-use crate::ascii;
 use crate::table::columns::Column;
 use crate::table::filter::Selection;
 use crate::table::group::{GroupBy, GroupName};

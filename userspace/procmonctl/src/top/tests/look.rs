@@ -88,7 +88,7 @@ fn on_all_screens(look: Look, check: impl Fn(&mut App, u16, u16)) {
 
 #[test]
 fn ascii_screens_have_no_other_characters() {
-    let look = Look::new(None, true, |_| None);
+    let look = Look::new(Name::Auto, true, |_| None);
     on_all_screens(look, |app, width, height| {
         let lines = screen(app, width, height);
         assert!(lines.iter().all(|line| line.is_ascii()), "{lines:#?}");
@@ -111,10 +111,13 @@ fn ascii_screens_have_no_other_characters() {
 #[test]
 fn mono_screens_have_no_colours() {
     let no_color = |name: &str| (name == "NO_COLOR").then(|| "1".into());
-    on_all_screens(Look::new(None, false, no_color), |app, width, height| {
-        let output = output(app, width, height);
-        assert_eq!(colors(&output), Vec::<String>::new(), "{output:?}");
-    });
+    on_all_screens(
+        Look::new(Name::Auto, false, no_color),
+        |app, width, height| {
+            let output = output(app, width, height);
+            assert_eq!(colors(&output), Vec::<String>::new(), "{output:?}");
+        },
+    );
     let mut app = with_cpus(2);
     let colored = output(&mut app, 80, 24);
     assert!(!colors(&colored).is_empty(), "the test sees colours");

@@ -24,6 +24,7 @@ use super::look::Look;
 use super::rows::{Id, Line};
 use super::state::{App, COLUMNS, Mode, Settings};
 use super::system::System;
+use super::theme::Name;
 use crate::table::columns::{self, Column};
 use crate::table::filter::{Filters, Selection};
 use crate::table::names::Names;
@@ -53,7 +54,7 @@ pub fn process(pid: i32, ppid: i32, comm: &str, cpu_ms: u64) -> Record {
 
 /// The look on a terminal with UTF-8 and eight colours.
 fn look() -> Look {
-    Look::new(None, false, |name| {
+    Look::new(Name::Auto, false, |name| {
         (name == "LANG").then(|| "C.UTF-8".into())
     })
 }

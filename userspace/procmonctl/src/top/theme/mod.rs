@@ -12,8 +12,11 @@ use super::system::cpu::KINDS;
 use crate::table::style::Role;
 
 /// The name of a theme.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum Name {
+    /// As many colours as the terminal has, or none with NO_COLOR
+    #[default]
+    Auto,
     /// The eight colours of every terminal
     Default,
     /// 256 colours, for dark backgrounds
@@ -28,9 +31,10 @@ pub enum Name {
 }
 
 impl Name {
+    /// Returns the theme; with `Auto`, that for a terminal about which nothing is known.
     pub fn theme(self) -> &'static Theme {
         match self {
-            Self::Default => &all::DEFAULT,
+            Self::Auto | Self::Default => &all::DEFAULT,
             Self::Dark256 => &all::DARK_256,
             Self::DarkTruecolor => &all::DARK_TRUECOLOR,
             Self::Light => &all::LIGHT,
