@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use super::columns::Column;
+use super::columns::{COLUMNS, Column};
 use super::row::{Context, Row};
 use super::value::Value;
 
@@ -23,7 +23,10 @@ impl Order {
             Some(key) => (true, key),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
         };
-        let column = Column::by_key(key).ok_or_else(|| format!("there is no column {key:?}"))?;
+        let column = Column::by_key(key).ok_or_else(|| {
+            let keys: Vec<_> = COLUMNS.iter().map(|column| column.key).collect();
+            format!("there is no column {key:?}; there are {}", keys.join(", "))
+        })?;
         Ok(Self { column, descending })
     }
 
