@@ -12,6 +12,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::ps::habits;
 use crate::commands::{Command, JSON};
+use crate::config::{self, Config};
 use crate::manual;
 use crate::output::Output;
 use crate::session::Session;
@@ -54,6 +55,7 @@ impl Cli {
             return Ok(self);
         }
         let other = match &self.command {
+            Command::Config(_) => "the subcommand 'config'",
             Command::Completions(_) => "the subcommand 'completions'",
             Command::Man(_) => "the subcommand 'man'",
             Command::Ps(args) if args.csv => "'--csv'",
@@ -70,6 +72,32 @@ impl Cli {
         };
         let message = format!("the argument '--json' cannot be used with {other}");
         Err(Self::command().error(ErrorKind::ArgumentConflict, message))
+    }
+
+    /// Returns the settings of the configuration file that the command reads, if any.
+    fn config(&self) -> Result<Option<Config>, config::Error> {
+        let (named, is_for_programs) = match &self.command {
+            Command::Ps(args) => (&args.table.config, self.json || args.csv),
+            Command::Top(args) => (&args.table.config, args.batch),
+            _ => return Ok(None),
+        };
+        match named {
+            Some(path) => Config::read(path, &Self::command()).map(Some),
+            // Scripts do not depend on what a user has set.
+            None if is_for_programs => Ok(None),
+            None => Config::read_default(&Self::command()),
+        }
+    }
+
+    /// Parses these arguments, which are those of this command line, with the defaults of the
+    /// configuration file.
+    pub fn configured(self, arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Self> {
+        let Some(config) = self.config()? else {
+            return Ok(self);
+        };
+        let command = config.set_defaults(Self::command());
+        let matches = command.try_get_matches_from(arguments)?;
+        Ok(Self::from_arg_matches(&matches)?)
     }
 
     /// Runs the command.
@@ -119,6 +147,7 @@ mod tests {
     #[test]
     fn json_is_refused_where_it_would_be_ignored() {
         for line in [
+            "config",
             "completions bash",
             "man /tmp",
             "ps --csv",

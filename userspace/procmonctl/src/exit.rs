@@ -7,11 +7,13 @@ use std::process::ExitCode;
 
 use procmon::ErrorKind;
 
+use crate::config;
+
 /// Exit statuses as the manual lists them.
 pub const MANUAL: &str = "  0  success
   1  failure, among them a message that did not fit, a failed test, and
      results of tests that could not be printed
-  2  wrong usage
+  2  wrong usage, among it a configuration file that cannot be used
   3  no device: the procmon module is not loaded
   4  no permission
   5  no such process: a PID of query, or no match of the filters of ps;
@@ -31,6 +33,9 @@ pub enum Exit {
 impl Exit {
     /// Returns the status for an error.
     pub fn of(error: &anyhow::Error) -> Self {
+        if error.is::<config::Error>() {
+            return Self::Usage;
+        }
         match error
             .downcast_ref::<procmon::Error>()
             .map(procmon::Error::kind)

@@ -7,6 +7,7 @@ mod cgroup;
 mod cli;
 mod clock;
 mod commands;
+mod config;
 mod exit;
 mod manual;
 mod output;
@@ -18,6 +19,7 @@ mod text;
 mod top;
 mod values;
 
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -28,7 +30,7 @@ use crate::source::Offer;
 
 fn main() -> ExitCode {
     let result = match Cli::read() {
-        Ok(cli) => cli.run(),
+        Ok(cli) => cli.configured(env::args_os()).and_then(Cli::run),
         Err(message) => show(&message),
     };
     let error = match result {

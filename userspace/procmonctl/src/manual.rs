@@ -28,7 +28,8 @@ const FILES: &str = "  /dev/procmon                      the device
   /run/systemd/userdb/io.systemd.Multiplexer
                                     names that are not in these files, or
                                     else getent(1)
-  /proc/PID/comm                    whole names of kernel threads";
+  /proc/PID/comm                    whole names of kernel threads
+  ~/.config/procmon/config.toml     defaults for options: see procmonctl-config(1)";
 
 const SEE_ALSO: &str = "ps(1), top(1), proc(5), sched(7)";
 
@@ -41,7 +42,7 @@ const EXAMPLES: &str = "  procmonctl ps --sort -rss -o pid,user,rss,comm
 /// the JSON of each command.
 pub fn describe(command: Command, json: &[&str]) -> Command {
     let json = format!(
-        "{JSON}\n\n{}\n\ncompletions and man do not take --json.",
+        "{JSON}\n\n{}\n\nconfig, completions and man do not take --json.",
         json.join("\n")
     );
     let status = exit::MANUAL;

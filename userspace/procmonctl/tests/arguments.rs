@@ -20,6 +20,7 @@ fn the_status_counts_if_messages_cannot_be_written() {
     let status = |arguments: &[&str]| {
         let status = Command::new(PROGRAM)
             .args(arguments)
+            .env("XDG_CONFIG_HOME", "/nonexistent")
             .stderr(common::full())
             .stdout(Stdio::null())
             .status();

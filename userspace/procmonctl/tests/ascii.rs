@@ -49,6 +49,7 @@ fn ps(sleeper: &Sleeper, locale: &str, options: &[&str]) -> Command {
         .args(options)
         .env_remove("LC_CTYPE")
         .env("LC_ALL", locale)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
         .stdin(Stdio::null());
     command
 }

@@ -12,7 +12,10 @@ use nix::unistd::Pid;
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_procmonctl"));
-    command.args(arguments).stdin(Stdio::null());
+    command
+        .args(arguments)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .stdin(Stdio::null());
     command
 }
 

@@ -6,7 +6,10 @@ use std::process::{Command, Output, Stdio};
 
 fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_procmonctl"));
-    command.args(arguments).stdin(Stdio::null());
+    command
+        .args(arguments)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .stdin(Stdio::null());
     command.output().unwrap()
 }
 

@@ -4,6 +4,7 @@
 //! for the manual.
 
 pub mod completions;
+pub mod config;
 pub mod count;
 pub mod events;
 pub mod filter;
@@ -44,6 +45,7 @@ pub enum Command {
     Events(events::Args),
     Watch(watch::Args),
     Test(test::Args),
+    Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -66,7 +68,8 @@ pub const JSON: [&str; 13] = [
 ];
 
 impl Command {
-    /// Runs the command. `described` returns the command line, for completions and the manual.
+    /// Runs the command. `described` returns the command line, for completions, the
+    /// manual and the configuration.
     pub fn run(
         self,
         session: &Session,
@@ -87,6 +90,7 @@ impl Command {
             Self::Events(args) => args.run(session)?,
             Self::Watch(args) => args.run(session)?,
             Self::Test(args) => return args.run(session),
+            Self::Config(args) => args.run(described(), session)?,
             Self::Completions(args) => args.run(described(), session)?,
             Self::Man(args) => args.run(described())?,
         }

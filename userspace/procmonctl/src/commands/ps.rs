@@ -14,6 +14,7 @@ use procmon::snapshot::Groups;
 use procmon::{CpuUsage, MAX_ARGUMENTS, Rates};
 
 use crate::ascii;
+use crate::config;
 use crate::exit::Exit;
 use crate::output::{Output, complain, terminal_width};
 use crate::session::Session;
@@ -36,7 +37,10 @@ use crate::table::tree::{self, Branch};
 /// unlike those of procps, they do not add up. If there are filters and no process passes them, the
 /// exit status is 5.
 #[derive(clap::Args, Debug)]
-#[command(after_long_help = EXAMPLES)]
+#[command(
+    after_long_help = format!("{}\n\n{EXAMPLES}", config::MANUAL),
+    mut_args(config::switch),
+)]
 pub struct Args {
     #[command(flatten)]
     pub table: TableArgs,
@@ -78,6 +82,7 @@ impl Args {
             group_by,
             ascii,
             source,
+            config: _,
         } = self.table;
         if let Some(by) = group_by {
             columns = by.columns(&columns);

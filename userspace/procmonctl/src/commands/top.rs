@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
+use crate::config;
 use crate::output::complain;
 use crate::session::Session;
 use crate::source::{Capabilities, Source};
@@ -31,9 +32,10 @@ use crate::values::{parse_count, parse_seconds};
 /// that end or stop the program have their usual effect after the terminal was put in order.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_long_help = format!("{}\n\n{EXAMPLES}", keys::help()),
+    after_long_help = format!("{}\n\n{}\n\n{EXAMPLES}", keys::help(), config::MANUAL),
     mut_arg("columns", |columns| columns.default_values(state::COLUMNS).hide_possible_values(true)),
     mut_arg("sort", |sort| sort.default_value("-cpu")),
+    mut_args(config::switch),
 )]
 pub struct Args {
     /// Seconds from one refresh to the next
@@ -65,7 +67,7 @@ pub struct Args {
     #[arg(long, overrides_with = "no_mouse", default_value_t = true)]
     mouse: bool,
 
-    /// Leave the mouse to the terminal
+    /// Leave the mouse to the terminal, as does --mouse=false
     #[arg(long, overrides_with = "mouse")]
     no_mouse: bool,
 

@@ -2,6 +2,8 @@
 
 //! The options that `ps` and `top` share.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
@@ -47,6 +49,10 @@ pub struct TableArgs {
     /// The source of the values
     #[arg(long, value_enum, value_name = "SOURCE", default_value_t)]
     pub source: SourceName,
+
+    /// The configuration file, in place of the user's; /dev/null for none
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Returns the parser of a column's key, which lists all columns in the help.

@@ -17,6 +17,7 @@ const OPTIONS: &[&str] = &[
     "--csv",
     "--plot",
     "--tree",
+    "--tree=false",
     "--threads",
     "-T",
     "-K",
@@ -47,6 +48,11 @@ const OPTIONS: &[&str] = &[
     "-E",
     "--read-only",
     "--no-mouse",
+    "--mouse",
+    "--head",
+    "--config",
+    "--check",
+    "--path",
     "--theme",
     "--ascii",
 ];
@@ -111,6 +117,7 @@ pub fn full() -> Stdio {
 pub fn fails_without_space(program: &str, arguments: &[&str]) {
     let output = Command::new(program)
         .args(arguments)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
         .stdout(full())
         .stderr(Stdio::piped())
         .spawn()
@@ -217,6 +224,7 @@ pub fn run(program: &str, directory: &Path, times: usize) {
         let status = Command::new("/bin/sh")
             .args(["-c", &script, program])
             .args(&arguments)
+            .env("XDG_CONFIG_HOME", "/nonexistent")
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr)

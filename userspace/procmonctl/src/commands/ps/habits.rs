@@ -70,6 +70,7 @@ fn options_with_value() -> Vec<String> {
     command.build();
     let ps = command.find_subcommand("ps").into_iter();
     ps.flat_map(clap::Command::get_opts)
+        .filter(|option| !option.is_require_equals_set())
         .filter_map(|option| Some(format!("--{}", option.get_long()?)))
         .collect()
 }
@@ -132,9 +133,12 @@ impl Line {
             return Some(());
         }
         let (name, value) = match word.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            // A switch takes a value in its own word only, as in --tree=false.
+            Some((name, value)) if self.with_value.iter().any(|other| other == name) => {
+                (name.to_owned(), Some(value.to_owned()))
+            }
             None if word == "-s" || self.with_value.contains(&word) => (word, Some(words.next()?)),
-            None => (word, None),
+            _ => (word, None),
         };
         match (&*name, value) {
             ("--sort", Some(keys)) => {

@@ -47,6 +47,11 @@ fn habits_have_their_command_lines() {
             "aux --container web --cgroup /a --tree --user=root",
             format!("--container web --cgroup /a --tree --user root -o {USER_FORMAT}"),
         ),
+        (
+            "ax --tree --threads=false -p 1",
+            "--tree --threads=false -p 1".to_owned(),
+        ),
+        ("ax --config /dev/null", "--config /dev/null".to_owned()),
         ("r", "-s R".to_owned()),
         ("U root", "-u root".to_owned()),
         ("p 1", "-p 1".to_owned()),
@@ -87,7 +92,7 @@ fn options_take_values_as_the_command_defines_them() {
     for option in ["--cgroup", "--container", "--device", "--unit", "--sort"] {
         assert!(options.iter().any(|other| other == option), "{options:?}");
     }
-    for option in ["--json", "--tree", "--threads", "--help"] {
+    for option in ["--json", "--tree", "--threads", "--ascii", "--help"] {
         assert!(options.iter().all(|other| other != option), "{options:?}");
     }
 }
