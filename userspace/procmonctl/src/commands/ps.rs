@@ -24,7 +24,7 @@ use crate::table::columns::Column;
 use crate::table::csv;
 use crate::table::document::Document;
 use crate::table::filter::Selection;
-use crate::table::group::{Group, GroupBy, group};
+use crate::table::group::{Group, GroupBy, Grouping, group};
 use crate::table::names::Names;
 use crate::table::render::Table;
 use crate::table::row::{Context, Row, Values};
@@ -79,11 +79,13 @@ impl Args {
             filters,
             tree,
             threads,
-            group_by,
+            group_by: Grouping(group_by),
             ascii,
             source,
             config: _,
         } = self.table;
+        // Threads share what would be added, whichever way the file and the options are combined.
+        let threads = threads && group_by.is_none();
         if let Some(by) = group_by {
             columns = by.columns(&columns);
         }

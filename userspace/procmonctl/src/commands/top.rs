@@ -14,6 +14,7 @@ use crate::session::Session;
 use crate::source::{Capabilities, Source};
 use crate::table::args::TableArgs;
 use crate::table::filter::Selection;
+use crate::table::group::Grouping;
 use crate::table::names::Names;
 use crate::table::row::Context;
 use crate::top::actor::{Actor, Kernel};
@@ -113,7 +114,10 @@ impl Args {
     fn app(&self, capabilities: Capabilities, has_events: bool) -> anyhow::Result<App> {
         let table = &self.table;
         let names = Names::read();
-        let selection = Selection::new(table.filters.clone(), table.threads, &names)?;
+        let Grouping(group_by) = table.group_by;
+        // Threads share what would be added, whichever way the file and the options are combined.
+        let threads = table.threads && group_by.is_none();
+        let selection = Selection::new(table.filters.clone(), threads, &names)?;
         let mut look = Look::new(self.theme, table.ascii, |name| env::var_os(name));
         look.head = self.head;
         if self.batch {
@@ -127,7 +131,7 @@ impl Args {
             columns: table.columns.clone(),
             order: table.sort,
             is_tree: table.tree,
-            group_by: table.group_by,
+            group_by,
             delay: self.delay,
             has_events,
             shows_transients: self.transient && has_events,

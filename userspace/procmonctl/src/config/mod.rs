@@ -31,11 +31,12 @@ is for programs (--json, --csv and top --batch), the file is not read unless --c
 const TABLES: [&str; 2] = ["ps", "top"];
 
 /// The keys, in the order of the example. A table has those whose command has the option.
-const KEYS: [Key; 13] = [
+const KEYS: [Key; 14] = [
     Key("columns", Kind::List),
     Key("sort", Kind::Text),
     Key("tree", Kind::Flag),
     Key("threads", Kind::Flag),
+    Key("group_by", Kind::Text),
     Key("no_kernel_threads", Kind::Flag),
     Key("source", Kind::Text),
     Key("ascii", Kind::Flag),

@@ -45,7 +45,7 @@ fn each_key_is_an_option_with_a_default() {
     let ps = options(command.find_subcommand("ps").unwrap()).map(|(key, _)| key.0);
     assert_eq!(
         ps.collect::<Vec<_>>(),
-        KEYS[..7].iter().map(|key| key.0).collect::<Vec<_>>()
+        KEYS[..8].iter().map(|key| key.0).collect::<Vec<_>>()
     );
     for Setting { key, values, .. } in defaults() {
         assert!(!values.concat().is_empty(), "{key}");

@@ -9,7 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::columns::{COLUMNS, Column, DEFAULT};
 use super::filter::Filters;
-use super::group::GroupBy;
+use super::group::Grouping;
 use super::order::Order;
 use crate::source::SourceName;
 
@@ -39,8 +39,9 @@ pub struct TableArgs {
 
     /// One line for all processes that have this in common, with the sums of those columns that add
     /// up; shared memory counts for each process that has it, but in pss
-    #[arg(long, value_enum, value_name = "THING", conflicts_with_all = ["tree", "threads"])]
-    pub group_by: Option<GroupBy>,
+    #[arg(long, value_enum, value_name = "THING", default_value_t, hide_default_value = true,
+          conflicts_with_all = ["tree", "threads"])]
+    pub group_by: Grouping,
 
     /// ASCII characters only, as on a terminal in a locale without UTF-8
     #[arg(long)]

@@ -90,13 +90,26 @@ impl GroupBy {
     }
 }
 
-impl ValueEnum for GroupBy {
+/// The value of an option: a thing to group by, or none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Grouping(pub Option<GroupBy>);
+
+impl ValueEnum for Grouping {
     fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
+        const ALL: [Grouping; GroupBy::ALL.len() + 1] = {
+            let mut all = [Grouping(None); GroupBy::ALL.len() + 1];
+            let mut place = 0;
+            while place < GroupBy::ALL.len() {
+                all[place + 1] = Grouping(Some(GroupBy::ALL[place]));
+                place += 1;
+            }
+            all
+        };
+        &ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
+        Some(PossibleValue::new(self.0.map_or("none", GroupBy::name)))
     }
 }
 
