@@ -63,6 +63,21 @@ enum Command {
         #[arg(long = "viewer", value_name = "COMMAND")]
         viewers: Vec<String>,
     },
+    /// In a guest with the plugin: let programs show processes on a terminal, and print JSON
+    Watch {
+        /// Number of sleeping processes to show
+        #[arg(long, value_name = "NUMBER")]
+        processes: usize,
+
+        /// A program with its arguments
+        #[arg(long = "viewer", value_name = "COMMAND", required = true)]
+        viewers: Vec<String>,
+    },
+    /// Print the table of "watch"
+    Viewers {
+        /// A directory with the results of "watch" and of the plugin
+        results: PathBuf,
+    },
     /// In a guest with the plugin: look at more and more tasks, and print JSON
     Grow {
         /// Numbers of processes, and of threads beside their main ones
@@ -165,6 +180,10 @@ fn run(command: Command) -> Result<ExitCode> {
                 viewers,
             };
             print(&Run::measure(&plan)?)?;
+        }
+        Command::Watch { processes, viewers } => print(&Run::watch(processes, &viewers)?)?,
+        Command::Viewers { results } => {
+            print!("{}", report::viewers_table(costs(&results)?.viewers()));
         }
         Command::Grow { steps, cgroups } => print(&measure::grow(&steps, cgroups)?)?,
         Command::Lives { rounds, programs } => {

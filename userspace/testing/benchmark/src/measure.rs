@@ -118,6 +118,24 @@ impl Run {
             steps: Vec::new(),
         })
     }
+
+    /// Measures viewers alone.
+    pub fn watch(processes: usize, viewers: &[String]) -> Result<Self> {
+        pin(0)?;
+        let mut sleepers = Sleepers::default();
+        sleepers.grow_to(processes, 0, &Cgroups::default())?;
+        sleep(IDLE);
+        let mut regions = Regions::arm();
+        for viewer in viewers {
+            viewers::watch(&mut regions, viewer).with_context(|| viewer.clone())?;
+        }
+        Ok(Self {
+            kernel: kernel()?,
+            regions: regions.into_labels(),
+            objects: None,
+            steps: Vec::new(),
+        })
+    }
 }
 
 /// Returns the kernel's release.

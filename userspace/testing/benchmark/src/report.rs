@@ -4,6 +4,8 @@
 
 mod render;
 
+pub use render::viewers_table;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};

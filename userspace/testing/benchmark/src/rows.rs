@@ -306,6 +306,11 @@ pub const TURN: &str = "turn of the monitor";
 /// The beginning of the name of a program that shows processes.
 pub const VIEWER: &str = "viewer ";
 
+/// The program of procmon that shows processes, and the most instructions of a refresh: at one each
+/// second, 1 % of a CPU that executes a thousand million of them.
+pub const OWN_VIEWER: &str = "procmonctl top";
+pub const VIEWER_TARGET: f64 = 10e6;
+
 /// Returns the name of the same call on the floor.
 pub fn floor_of(name: &str) -> String {
     format!("{name}, floor")

@@ -5,8 +5,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
@@ -29,19 +28,26 @@ const SIZE: Winsize = Winsize {
 /// The time that a program has for its start, which takes more than a refresh.
 const START: Duration = Duration::from_secs(3);
 
-/// The length of a region, and the number of refreshes in it: one each second.
-const REFRESHES: u64 = 2;
-const TIME: Duration = Duration::from_secs(REFRESHES);
+/// The time between two refreshes.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// The number of refreshes in a region. With it, what a program does at a part of them only, like
+/// `procmonctl top` at each tenth, counts by its part.
+const REFRESHES: usize = 10;
+
+/// The number of sleeping processes that a screen has to show at least.
+const LISTED: usize = 10;
+
+/// The name of the sleeping processes, which are forks of this program.
+const NAME: &[u8] = b"benchmark";
 
 /// Measures all that the machine does while a program shows processes, and while it does not.
 pub fn watch(regions: &mut Regions, command: &str) -> Result<()> {
-    let refreshes = usize::try_from(REFRESHES)?;
-    let pass = || {
-        sleep(TIME);
-        Ok(refreshes)
-    };
     let name = format!("{VIEWER}{command}");
-    regions.measure(&without(&name), pass)?;
+    regions.measure(&without(&name), || {
+        (0..REFRESHES).for_each(|_| sleep(REFRESH));
+        Ok(REFRESHES)
+    })?;
     let arguments: Result<Vec<_>, _> = command.split(' ').map(CString::new).collect();
     let arguments = arguments?;
     let program = arguments.first().context("there is no program")?;
@@ -55,23 +61,43 @@ pub fn watch(regions: &mut Regions, command: &str) -> Result<()> {
         }
     };
     // The output has to be read, or else the program waits. After its end reading fails.
-    let shown = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&shown);
+    let output = Arc::new(Mutex::new(Vec::new()));
+    let written = Arc::clone(&output);
     let reader = thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(read @ 1..) = terminal.read(&mut bytes) {
-            count.fetch_add(read, Relaxed);
+            let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+            written.extend_from_slice(&bytes[..read]);
         }
     });
+    let shown = || output.lock().unwrap_or_else(PoisonError::into_inner).len();
     sleep(START);
-    let before = shown.load(Relaxed);
-    regions.measure(&name, pass)?;
-    let shown = shown.load(Relaxed) - before;
+    // The output of each second.
+    let mut lengths = [0; REFRESHES];
+    regions.measure(&name, || {
+        for length in &mut lengths {
+            let before = shown();
+            sleep(REFRESH);
+            *length = shown() - before;
+        }
+        Ok(REFRESHES)
+    })?;
     kill(child, Signal::SIGKILL)?;
     waitpid(child, None)?;
     reader
         .join()
         .map_err(|_| anyhow!("the reader has panicked"))?;
-    ensure!(shown > 0, "it shows nothing new");
+    ensure!(
+        !lengths.contains(&0),
+        "it does not show something new each second: {lengths:?} bytes"
+    );
+    let output = output.lock().unwrap_or_else(PoisonError::into_inner);
+    let listed = output.windows(NAME.len()).filter(|text| *text == NAME);
+    let listed = listed.count();
+    ensure!(
+        listed >= LISTED,
+        "it shows {listed} of the sleeping processes: {}",
+        output.escape_ascii()
+    );
     Ok(())
 }

@@ -5,10 +5,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use cost::Counts;
+
 use super::Report;
 use crate::costs::Cost;
 use crate::owners::{Owner, Share};
-use crate::rows::{BPF, PROC, SIZE, SIZE_TARGET, SNAPSHOT_SOME, TURN, WALKS, floor_of};
+use crate::rows::{
+    BPF, OWN_VIEWER, PROC, SIZE, SIZE_TARGET, SNAPSHOT_SOME, TURN, VIEWER_TARGET, WALKS, floor_of,
+};
 use crate::scaling;
 use crate::tables::{Table, number, optional, ratio, verdict};
 
@@ -279,16 +283,30 @@ impl Report {
             add(&format!("{TURN}, instr."), turn.instructions(), None, None);
             add(&format!("{TURN}, lines"), turn.lines(), None, None);
         }
-        for (name, cost) in &self.viewers {
-            add(
-                &format!("{name}: a refresh"),
-                cost.instructions(),
-                None,
-                None,
-            );
-        }
         table
     }
+}
+
+/// Returns the table of programs that show processes, and of the cost of a refresh.
+pub fn viewers_table<'a>(viewers: impl Iterator<Item = (&'a str, Cost)>) -> Table {
+    let title = "Instructions of a refresh of programs that show processes";
+    let mut table = Table::new(title, &["instr.", "user", "kernel", "modules", "target"]);
+    for (name, cost) in viewers {
+        let Counts {
+            user_instructions,
+            kernel_instructions,
+            module_instructions,
+            ..
+        } = cost.counts;
+        let parts = [user_instructions, kernel_instructions, module_instructions];
+        let all = cost.instructions();
+        let mut cells = vec![format!("{all:.0}")];
+        cells.extend(parts.map(|part| format!("{:.0}", cost.of(part))));
+        let target = (name == OWN_VIEWER).then_some(VIEWER_TARGET);
+        cells.push(verdict(all, target, number));
+        table.row(name, cells);
+    }
+    table
 }
 
 impl fmt::Display for Report {
@@ -313,6 +331,11 @@ impl fmt::Display for Report {
             write!(f, "\n{}\n{}", self.owners_table(), self.fields_table())?;
         }
         write!(f, "\n{}\n{}", self.details(), self.rest())?;
+        if !self.viewers.is_empty() {
+            let viewers = self.viewers.iter();
+            let viewers = viewers.map(|(name, cost)| (&**name, *cost));
+            write!(f, "\n{}", viewers_table(viewers))?;
+        }
         if let Some(lives) = &self.lives {
             write!(f, "\n{lives}")?;
         }
@@ -385,6 +408,33 @@ mod tests {
         assert_eq!(
             words(&text, C_ALL),
             ["200", "20", "0.0", "-", "-", "-", "-"]
+        );
+    }
+
+    #[test]
+    fn viewers_are_shown_by_who_takes_the_instructions() {
+        let cost = |user, kernel, module| Cost {
+            counts: Counts {
+                user_instructions: user,
+                kernel_instructions: kernel,
+                module_instructions: module,
+                ..Counts::default()
+            },
+            per: 10,
+            with_deferred: None,
+        };
+        let viewers = [
+            ("other", cost(1_500_000, 2_500_000_000, 0)),
+            (OWN_VIEWER, cost(50_000_000, 40_000_000, 5_000_000)),
+        ];
+        let text = viewers_table(viewers.into_iter()).to_string();
+        assert_eq!(
+            words(&text, "other"),
+            ["250150000", "150000", "250000000", "0"]
+        );
+        assert_eq!(
+            words(&text, OWN_VIEWER),
+            ["9500000", "5000000", "4000000", "500000", "10000000", "ok"]
         );
     }
 
