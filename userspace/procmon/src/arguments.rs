@@ -132,18 +132,26 @@ impl Table {
         self.places.clear();
     }
 
-    /// Adds the arguments of a process with a higher PID than those before.
-    #[cfg(any(test, feature = "test-util"))]
-    pub(crate) fn push(&mut self, pid: i32, arguments: &[u8]) {
-        let stored = u32::try_from(arguments.len()).unwrap_or(u32::MAX);
-        let size = Self::entry(stored);
-        let place = self.bytes.len();
-        let words = [size as u32, pid.cast_unsigned(), stored, stored];
+    /// Iterates over all arguments, with the PIDs.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i32, Arguments<'_>)> {
+        let arguments = |place: &(i32, usize)| Some((place.0, self.header(place.1)?.2));
+        self.places.iter().filter_map(arguments)
+    }
+
+    /// Adds the arguments of a process, or puts them in the place of others.
+    pub(crate) fn insert(&mut self, pid: i32, arguments: Arguments<'_>) {
+        let place = (pid, self.bytes.len());
+        match self.places.binary_search_by_key(&pid, |place| place.0) {
+            Ok(index) => self.places[index] = place,
+            Err(index) => self.places.insert(index, place),
+        }
+        let stored = arguments.bytes.len() as u32;
+        let entry = Self::entry(stored);
+        let words = [entry as u32, pid.cast_unsigned(), arguments.size, stored];
         self.bytes
             .extend(words.iter().flat_map(|word| word.to_ne_bytes()));
-        self.bytes.extend(arguments);
-        self.bytes.resize(place + size, 0);
-        self.places.push((pid, place));
+        self.bytes.extend(arguments.bytes);
+        self.bytes.resize(place.1 + entry, 0);
     }
 }
 
@@ -161,17 +169,27 @@ mod tests {
         assert_eq!(list(b""), [""; 0]);
     }
 
+    fn arguments(bytes: &[u8]) -> Arguments<'_> {
+        Arguments {
+            bytes,
+            size: bytes.len() as u32,
+        }
+    }
+
     #[test]
     fn a_table_finds_arguments_by_pids() {
         let mut table = Table::default();
-        table.push(1, b"init\0");
-        table.push(7, b"sh\0-c\0:\0");
+        table.insert(7, arguments(b"sh\0-c\0:\0"));
+        table.insert(1, arguments(b"old\0"));
+        table.insert(1, arguments(b"init\0"));
         assert_eq!(
             table.get(7).unwrap().iter().collect::<Vec<_>>(),
             ["sh", "-c", ":"]
         );
         assert_eq!(table.get(1).unwrap().as_bytes(), b"init\0");
         assert_eq!(table.get(2), None);
+        let pids: Vec<_> = table.iter().map(|(pid, _)| pid).collect();
+        assert_eq!(pids, [1, 7]);
         table.clear();
         assert_eq!(table.get(1), None);
     }
@@ -179,7 +197,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_entries_are_refused() {
         let mut good = Table::default();
-        good.push(1, b"init\0");
+        good.insert(1, arguments(b"init\0"));
         let bytes = good.bytes.clone();
         let add = |bytes: &[u8]| {
             let mut table = Table::default();

@@ -165,7 +165,11 @@ impl Snapshot {
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn with_arguments(mut self, pid: i32, arguments: &[u8]) -> Self {
-        self.arguments.push(pid, arguments);
+        let arguments = Arguments {
+            bytes: arguments,
+            size: u32::try_from(arguments.len()).unwrap_or(u32::MAX),
+        };
+        self.arguments.insert(pid, arguments);
         self
     }
 
@@ -199,6 +203,33 @@ impl Snapshot {
     #[must_use]
     pub fn arguments(&self, pid: i32) -> Option<Arguments<'_>> {
         self.arguments.get(pid)
+    }
+
+    /// Adds the arguments that another snapshot has of the processes of this one, or puts them in
+    /// the place of its own. Both need [`Groups::CPU`], by whose start times processes with the same
+    /// PID differ.
+    ///
+    /// ```no_run
+    /// use procmon::{Device, Groups, SnapshotOptions};
+    ///
+    /// # fn main() -> procmon::Result<()> {
+    /// let device = Device::open_read_only()?;
+    /// let options = SnapshotOptions::new().groups(Groups::CPU);
+    /// let mut snapshot = device.snapshot(&options)?;
+    /// // Only those of one process, as to look at those of all takes its time.
+    /// snapshot.add_arguments(&device.snapshot(&options.arguments(512).tgid(1))?);
+    /// assert!(snapshot.arguments(1).is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn add_arguments(&mut self, other: &Self) {
+        let start = |snapshot: &Self, pid| Some(snapshot.get(pid)?.cpu()?.start);
+        for (pid, arguments) in other.arguments.iter() {
+            let ours = start(self, pid);
+            if ours.is_some() && ours == start(other, pid) {
+                self.arguments.insert(pid, arguments);
+            }
+        }
     }
 
     /// Returns the number of records.
@@ -307,6 +338,52 @@ mod tests {
         assert_eq!(pids, [1, 5, 4_194_304]);
         assert_eq!((&snapshot).into_iter().count(), 3);
         assert_eq!(snapshot.into_iter().next(), Some(record(1)));
+    }
+
+    #[test]
+    fn arguments_are_added_to_the_same_processes_only() {
+        let snapshot = |processes: &[(i32, u64, Option<&str>)]| {
+            let mut snapshot = Snapshot::default();
+            for &(pid, start_time, text) in processes {
+                snapshot.records.push(Record(uapi::procmon_record {
+                    pid,
+                    start_time,
+                    groups: Groups::CPU.bits(),
+                    ..Default::default()
+                }));
+                if let Some(text) = text {
+                    let bytes = text.as_bytes();
+                    snapshot
+                        .arguments
+                        .insert(pid, Arguments { bytes, size: 99 });
+                }
+            }
+            snapshot
+        };
+        let mut ours = snapshot(&[(1, 10, Some("a")), (2, 20, Some("b")), (3, 30, None)]);
+        ours.records.push(record(4));
+        let others = [
+            (2, 20, Some("new")),
+            (3, 31, Some("of another")),
+            (5, 50, Some("gone")),
+        ];
+        let mut other = snapshot(&others);
+        other.add_arguments(&snapshot(&[(5, 50, Some("changed"))]));
+        // A record without a start time.
+        other.records.insert(2, record(4));
+        other.arguments.insert(
+            4,
+            Arguments {
+                bytes: b"?",
+                size: 1,
+            },
+        );
+        ours.add_arguments(&other);
+        let texts = [1, 2, 3, 4, 5].map(|pid| Some(ours.arguments(pid)?.as_bytes()));
+        assert_eq!(texts, [Some(&b"a"[..]), Some(b"new"), None, None, None]);
+        assert_eq!(other.arguments(5).unwrap().as_bytes(), b"changed");
+        let added = ours.arguments(2).unwrap();
+        assert_eq!((added.size(), added.is_cut()), (99, true));
     }
 
     #[test]

@@ -157,7 +157,8 @@ impl Live<'_> {
                 // The snapshot may be older than the key that requested another one.
                 if self.is_wanted {
                     self.skipped = turnover;
-                    self.buffer = Some(refresh.snapshot);
+                    // Empty, so that the next one has the arguments of this one.
+                    self.buffer = Some(Snapshot::default());
                     self.refresh();
                 } else {
                     self.app.update(&refresh.snapshot, refresh.system, turnover);

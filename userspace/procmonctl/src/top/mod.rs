@@ -4,6 +4,7 @@
 
 mod act;
 pub mod actor;
+mod arguments;
 mod ascii;
 pub mod batch;
 mod control;

@@ -8,15 +8,22 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use procmon::{Device, Snapshot, SnapshotOptions, proc};
+use procmon::{BootTime, Device, Groups, Snapshot, SnapshotOptions, proc};
+use rustix::thread::{CapabilitySet, capabilities};
 
+use super::arguments::KnownArguments;
 use super::event::{Answer, Event, Refresh};
 use super::system::Reader;
 use super::turnover::{self, Turnover, TurnoverMeter};
 
+/// The part of all processes whose arguments are read one by one at most: to read those of all takes
+/// a third of the time for each.
+const MANY: usize = 4;
+
 /// A source of snapshots.
 pub trait Source: Send + 'static {
-    /// Takes a snapshot into the memory of an earlier one.
+    /// Takes a snapshot into the memory of the one before, or of an empty one if the caller does not
+    /// know that one. Arguments of programs are left out where they are those of the one before.
     fn snapshot(&mut self, options: &SnapshotOptions, buffer: Snapshot) -> Answer;
 }
 
@@ -28,6 +35,10 @@ pub struct Watched {
     meter: Option<TurnoverMeter>,
     /// The reason for which events are read no more.
     error: Option<String>,
+    /// None if events do not tell of all programs that are executed.
+    arguments: Option<KnownArguments>,
+    /// Memory for snapshots of arguments.
+    buffer: Snapshot,
 }
 
 impl Watched {
@@ -40,6 +51,8 @@ impl Watched {
             system: Reader::new(),
             meter: has_events.then(TurnoverMeter::default),
             error: None,
+            arguments: (has_events && sees_all_events()).then(KnownArguments::default),
+            buffer: Snapshot::default(),
         }
     }
 
@@ -47,35 +60,91 @@ impl Watched {
         self.meter.is_some()
     }
 
-    /// Reads the events up to a snapshot, without waiting for any.
+    /// Reads the events up to the end of a snapshot, without waiting for any.
     fn read_events(&mut self, snapshot: &Snapshot) -> procmon::Result<Option<Turnover>> {
         let Some(meter) = &mut self.meter else {
             return Ok(None);
         };
         let mut events = self.device.events(&turnover::options())?;
         meter.begin(snapshot);
-        while events.sequence() <= snapshot.sequence() {
+        let mut last = BootTime::ZERO;
+        while events.sequence() <= events.newest() && last <= snapshot.end() {
             let batch = events.wait(Some(Duration::ZERO))?;
             if batch.is_empty() {
                 break;
             }
             for event in batch {
+                last = event.time();
                 meter.apply(&event);
+                if let Some(arguments) = &mut self.arguments {
+                    arguments.apply(&event);
+                }
             }
         }
         Ok(meter.end())
     }
+
+    /// Reads the arguments of the processes that may have others than before. `has_all` is whether
+    /// the snapshot has those that all of them had when it was taken.
+    fn read_arguments(
+        &mut self,
+        options: &SnapshotOptions,
+        snapshot: &mut Snapshot,
+        has_all: bool,
+    ) -> procmon::Result<()> {
+        let Some(known) = &mut self.arguments else {
+            return Ok(());
+        };
+        let unknown = known.unknown(snapshot, has_all);
+        let options = options.clone().groups(Groups::CPU);
+        if unknown.len() > snapshot.len() / MANY {
+            self.device.snapshot_into(&options, &mut self.buffer)?;
+            snapshot.add_arguments(&self.buffer);
+        } else {
+            for &pid in &unknown {
+                let options = options.clone().tgid(pid);
+                self.device.snapshot_into(&options, &mut self.buffer)?;
+                snapshot.add_arguments(&self.buffer);
+            }
+        }
+        known.end(snapshot, (!has_all).then_some(&unknown));
+        Ok(())
+    }
+}
+
+/// Returns whether this program is told of the events of all processes.
+fn sees_all_events() -> bool {
+    let wanted = CapabilitySet::PERFMON | CapabilitySet::SYS_PTRACE;
+    capabilities(None).is_ok_and(|sets| sets.effective.intersects(wanted))
 }
 
 impl Source for Watched {
     fn snapshot(&mut self, options: &SnapshotOptions, mut buffer: Snapshot) -> Answer {
-        self.device.snapshot_into(options, &mut buffer)?;
+        if self.meter.is_none() {
+            self.arguments = None;
+        }
+        let has_all = self.arguments.as_mut().is_none_or(|known| {
+            if buffer.is_empty() {
+                known.forget();
+            }
+            known.begin(options)
+        });
+        let few = options.clone().arguments(0);
+        self.device
+            .snapshot_into(if has_all { options } else { &few }, &mut buffer)?;
         let turnover = self.read_events(&buffer).unwrap_or_else(|error| {
             // What comes after a gap would be counted as all.
             self.meter = None;
             self.error = Some(error.to_string());
+            if let Some(known) = &mut self.arguments {
+                known.forget();
+            }
             None
         });
+        // Without arguments there is nothing to complete.
+        if few != *options {
+            self.read_arguments(options, &mut buffer, has_all)?;
+        }
         Ok(Refresh {
             snapshot: buffer,
             system: self.system.read(),

@@ -3,6 +3,7 @@
 //! Tests of `top` without a kernel: effects of keys, and screens.
 
 mod actions;
+mod arguments;
 mod groups;
 mod head;
 mod look;

@@ -3,6 +3,7 @@
 //! The command `procmonctl top`: its screen, its keys, and its care for the terminal.
 
 mod actions;
+mod arguments;
 mod groups;
 mod head;
 mod look;

@@ -25,7 +25,7 @@ fn places() -> [usize; 4] {
 }
 
 /// Writes a title in the place of the arguments, as setproctitle(3) does.
-fn set_title(title: &[u8]) {
+pub fn set_title(title: &[u8]) {
     let [start, _, _, end] = places();
     assert!(title.len() < end - start);
     // SAFETY: The memory is that of this process, which reads neither its arguments nor its
