@@ -69,12 +69,13 @@ impl Rates {
         if time.is_zero() {
             return None;
         }
+        let seconds = time.as_secs_f64();
         let rate = |count: fn(&Record) -> Option<u64>| {
             let past = match before {
                 Some(before) => count(before)?,
                 None => 0,
             };
-            Some(count(after)?.saturating_sub(past) as f64 / time.as_secs_f64())
+            Some(count(after)?.saturating_sub(past) as f64 / seconds)
         };
         Some(Self {
             read: rate(|record| Some(record.io()?.read)),

@@ -56,6 +56,8 @@ impl Process {
 #[derive(Debug, Default)]
 pub struct Processes {
     all: Vec<Process>,
+    /// Memory for those of the next one.
+    old: Vec<Process>,
     /// Time of the snapshot, once there is one.
     time: Option<BootTime>,
     meter: CpuMeter,
@@ -71,18 +73,18 @@ impl Processes {
     pub fn update(&mut self, snapshot: &Snapshot) {
         let now = snapshot.time();
         let mut last = self.time.replace(now).filter(|last| *last < now);
-        let mut old = std::mem::take(&mut self.all);
+        std::mem::swap(&mut self.all, &mut self.old);
         if std::mem::take(&mut self.is_forgotten) {
-            old.clear();
+            self.old.clear();
             last = None;
             self.meter = CpuMeter::new();
             self.states = StateMeter::new();
         }
         self.has_interval = last.is_some();
-        let mut old = old.into_iter().peekable();
-        self.all.reserve(snapshot.records().len());
+        self.all.reserve(snapshot.len());
         self.meter.update(snapshot);
         self.states.update(snapshot);
+        let mut old = self.old.iter_mut().peekable();
         let values = self.meter.usages().iter().zip(self.states.times());
         for (&record, (usage, &state_time)) in snapshot.iter().zip(values) {
             while old
@@ -90,42 +92,40 @@ impl Processes {
                 .is_some()
             {}
             let known = old.next_if(|known| is_same(&known.record, &record));
+            let cpu = usage.filter(|_| self.has_interval).map(CpuUsage::percent);
+            let life = match cpu {
+                Some(_) => None,
+                None => CpuUsage::of_life(&record, snapshot).map(CpuUsage::percent),
+            };
+            let rates = match (last, &known) {
+                (Some(last), Some(known)) => Rates::between((&known.record, last), (&record, now)),
+                (Some(last), None) => Rates::of_young(&record, last, now),
+                (None, _) => None,
+            };
             let mut process = Process {
                 record,
-                cpu: None,
-                life: None,
-                rates: None,
+                cpu,
+                life,
+                rates: rates.or_else(|| Rates::of_life(&record, snapshot)),
                 state_time,
                 arguments: None,
                 past: VecDeque::new(),
             };
-            let arguments = snapshot.arguments(record.tgid());
-            if self.has_interval {
-                process.cpu = usage.map(CpuUsage::percent);
-            }
-            process.rates = match (last, &known) {
-                (Some(last), Some(known)) => Rates::between((&known.record, last), (&record, now)),
-                (Some(last), None) => Rates::of_young(&record, last, now),
-                (None, _) => None,
-            }
-            .or_else(|| Rates::of_life(&record, snapshot));
-            if process.cpu.is_none() {
-                process.life = CpuUsage::of_life(&record, snapshot).map(CpuUsage::percent);
-            }
             let mut last_arguments = None;
             if let Some(known) = known {
-                process.past = known.past;
-                last_arguments = known.arguments;
-                if let Some(cpu) = process.cpu {
+                process.past = std::mem::take(&mut known.past);
+                last_arguments = known.arguments.take();
+                if let Some(cpu) = cpu {
                     if process.past.len() == PAST {
                         process.past.pop_front();
                     }
                     process.past.push_back(cpu);
                 }
             }
-            process.arguments = latest(last_arguments, arguments);
+            process.arguments = latest(last_arguments, snapshot.arguments(record.tgid()));
             self.all.push(process);
         }
+        self.old.clear();
     }
 
     /// Forgets all CPU use at the next snapshot, whose records cannot be compared with these.
