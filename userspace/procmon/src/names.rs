@@ -19,13 +19,21 @@ use std::path::Path;
 /// name always begins with the short one. A thread that has ID and name of one that ended is taken
 /// for it; kernel threads of equal names do the same work.
 ///
-/// Reads one file in `/proc`, so it is meant for names that are shown, not for all of a snapshot.
+/// Reads one file in `/proc` where the name may be longer, so it is meant for names that are shown,
+/// not for all of a snapshot.
 #[must_use]
 pub fn whole_name(pid: i32, comm: &OsStr) -> Cow<'_, OsStr> {
     whole_name_in(Path::new("/proc"), pid, comm)
 }
 
 fn whole_name_in<'a>(proc: &Path, pid: i32, comm: &'a OsStr) -> Cow<'a, OsStr> {
+    /// The size of `task_struct.comm` without its NUL.
+    const LONGEST: usize = 15;
+
+    let bytes = comm.as_bytes();
+    if bytes.len() < LONGEST && !bytes.starts_with(b"kworker/") {
+        return Cow::Borrowed(comm);
+    }
     match read(&proc.join(pid.to_string()).join("comm")) {
         Some(name) if name.as_bytes().starts_with(comm.as_bytes()) => Cow::Owned(name),
         _ => Cow::Borrowed(comm),
@@ -62,7 +70,8 @@ mod tests {
         };
         file("17", b"kworker/0:0H-events_highpri\n");
         file("18", b"bash\n");
-        file("19", b"odd\n\xff\n\n");
+        file("19", b"odd, but of 15 \n\xff\n\n");
+        file("21", b"netns-and-more\n");
         for (pid, comm, whole) in [
             (
                 17,
@@ -72,8 +81,10 @@ mod tests {
             (17, b"kworker/1:0H", b"kworker/1:0H"),
             (18, b"rcu_tasks_kthre", b"rcu_tasks_kthre"),
             (18, b"bash", b"bash"),
-            (19, b"odd", b"odd\n\xff\n"),
-            (20, b"gone", b"gone"),
+            (19, b"odd, but of 15 ", b"odd, but of 15 \n\xff\n"),
+            (20, b"a name of 15 by", b"a name of 15 by"),
+            // A short name has no rest, so the file is not read.
+            (21, b"netns", b"netns"),
         ] {
             let found = whole_name_in(proc.path(), pid, OsStr::from_bytes(comm));
             assert_eq!(found.as_bytes(), whole, "{pid}");
@@ -86,10 +97,8 @@ mod tests {
         let comm = OsStr::new(comm.trim_end());
         let pid = i32::try_from(std::process::id()).unwrap();
         assert_eq!(whole_name(pid, comm), comm);
-        assert_eq!(
-            whole_name(pid, OsStr::from_bytes(&comm.as_bytes()[..1])),
-            comm
-        );
+        let short = OsStr::from_bytes(&comm.as_bytes()[..1]);
+        assert_eq!(whole_name(pid, short), short);
         let other = OsStr::from_bytes(b"\xff");
         assert_eq!(whole_name(pid, other), other);
         assert_eq!(whole_name(i32::MAX, comm), comm);
