@@ -75,9 +75,7 @@ impl Run {
         let mut walker = Walker::new(plan.processes, plan.iterator.as_deref())?;
         sleep(IDLE);
         if plan.processes > 0 {
-            // The monitor's turns are for regions of their own.
-            let interval = Parameter::MonitorIntervalMs;
-            interval.set(*interval.range().end())?;
+            rest_the_monitor()?;
         }
         let objects = objects()?;
         let mut regions = Regions::arm();
@@ -125,6 +123,7 @@ impl Run {
         let mut sleepers = Sleepers::default();
         sleepers.grow_to(processes, 0, &Cgroups::default())?;
         sleep(IDLE);
+        rest_the_monitor()?;
         let mut regions = Regions::arm();
         for viewer in viewers {
             viewers::watch(&mut regions, viewer).with_context(|| viewer.clone())?;
@@ -136,6 +135,13 @@ impl Run {
             steps: Vec::new(),
         })
     }
+}
+
+/// Has the monitor take samples as rarely as can be: they are for regions of their own.
+fn rest_the_monitor() -> Result<()> {
+    let interval = Parameter::MonitorIntervalMs;
+    interval.set(*interval.range().end())?;
+    Ok(())
 }
 
 /// Returns the kernel's release.
@@ -199,8 +205,7 @@ fn turn(regions: &mut Regions) -> Result<()> {
             ensure!(taken == expected, "{taken} samples in place of {expected}");
         }
     }
-    interval.set(*interval.range().end())?;
-    Ok(())
+    rest_the_monitor()
 }
 
 /// Measures walks over more and more tasks.

@@ -16,7 +16,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::execvp;
 
 use crate::regions::Regions;
-use crate::rows::{VIEWER, without};
+use crate::rows::{OWN_VIEWER, VIEWER, without};
 
 const SIZE: Winsize = Winsize {
     ws_row: 40,
@@ -31,9 +31,11 @@ const START: Duration = Duration::from_secs(3);
 /// The time between two refreshes.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// The number of refreshes in a region. With it, what a program does at a part of them only, like
-/// `procmonctl top` at each tenth, counts by its part.
-const REFRESHES: usize = 10;
+/// The number of refreshes in a region.
+const REFRESHES: usize = 2;
+
+/// The same for `procmonctl top`, which reads all arguments at each tenth refresh.
+const OWN_REFRESHES: usize = 10;
 
 /// The number of sleeping processes that a screen has to show at least.
 const LISTED: usize = 10;
@@ -43,11 +45,20 @@ const NAME: &[u8] = b"benchmark";
 
 /// Measures all that the machine does while a program shows processes, and while it does not.
 pub fn watch(regions: &mut Regions, command: &str) -> Result<()> {
+    let refreshes = if command == OWN_VIEWER {
+        OWN_REFRESHES
+    } else {
+        REFRESHES
+    };
     let name = format!("{VIEWER}{command}");
-    regions.measure(&without(&name), || {
-        (0..REFRESHES).for_each(|_| sleep(REFRESH));
-        Ok(REFRESHES)
-    })?;
+    // Before and after, as either may have the rest of other work in it: the least counts.
+    let rest = |regions: &mut Regions| {
+        regions.measure(&without(&name), || {
+            (0..refreshes).for_each(|_| sleep(REFRESH));
+            Ok(refreshes)
+        })
+    };
+    rest(regions)?;
     let arguments: Result<Vec<_>, _> = command.split(' ').map(CString::new).collect();
     let arguments = arguments?;
     let program = arguments.first().context("there is no program")?;
@@ -73,20 +84,21 @@ pub fn watch(regions: &mut Regions, command: &str) -> Result<()> {
     let shown = || output.lock().unwrap_or_else(PoisonError::into_inner).len();
     sleep(START);
     // The output of each second.
-    let mut lengths = [0; REFRESHES];
+    let mut lengths = vec![0; refreshes];
     regions.measure(&name, || {
         for length in &mut lengths {
             let before = shown();
             sleep(REFRESH);
             *length = shown() - before;
         }
-        Ok(REFRESHES)
+        Ok(refreshes)
     })?;
     kill(child, Signal::SIGKILL)?;
     waitpid(child, None)?;
     reader
         .join()
         .map_err(|_| anyhow!("the reader has panicked"))?;
+    rest(regions)?;
     ensure!(
         !lengths.contains(&0),
         "it does not show something new each second: {lengths:?} bytes"
