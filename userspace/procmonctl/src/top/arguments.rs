@@ -60,6 +60,7 @@ impl KnownArguments {
     /// Returns the processes of the snapshot whose arguments have to be read after it.
     pub fn unknown(&mut self, snapshot: &Snapshot, has_all: bool) -> BTreeSet<i32> {
         let executed = std::mem::take(&mut self.executed).into_iter();
+        let executed = executed.filter(|(_, pid)| snapshot.get(*pid).is_some());
         let mut unknown = BTreeSet::new();
         if has_all {
             self.age = 0;
@@ -80,15 +81,22 @@ impl KnownArguments {
         unknown
     }
 
-    /// Ends the refresh. Processes whose arguments could not be read, as they were executing a
-    /// program, are asked again at the next one.
-    pub fn end(&mut self, snapshot: &Snapshot, asked: Option<&BTreeSet<i32>>) {
+    /// Ends the refresh, with the arguments of `unknown` added to the snapshot. Those that could not
+    /// be read, as of a process that is executing a program, are asked for again at the next one.
+    pub fn end(&mut self, snapshot: &Snapshot, unknown: &BTreeSet<i32>, has_all: bool) {
         self.known.clear();
         for record in snapshot {
-            // Neither has any.
-            let is_without = record.is_kernel_thread() || record.state() == State::Zombie;
-            let was_asked = asked.is_none_or(|asked| asked.contains(&record.tgid()));
-            if !was_asked || is_without || snapshot.arguments(record.tgid()).is_some() {
+            let is_known = match (unknown.contains(&record.tgid()), has_all) {
+                (false, false) => true,
+                // Those that it has may be of the program before.
+                (true, true) => false,
+                _ => {
+                    record.is_kernel_thread()
+                        || record.state() == State::Zombie
+                        || snapshot.arguments(record.tgid()).is_some()
+                }
+            };
+            if is_known {
                 self.known.extend(identity(record));
             }
         }

@@ -107,7 +107,7 @@ impl Watched {
                 snapshot.add_arguments(&self.buffer);
             }
         }
-        known.end(snapshot, (!has_all).then_some(&unknown));
+        known.end(snapshot, &unknown, has_all);
         Ok(())
     }
 }
@@ -120,7 +120,8 @@ fn sees_all_events() -> bool {
 
 impl Source for Watched {
     fn snapshot(&mut self, options: &SnapshotOptions, mut buffer: Snapshot) -> Answer {
-        if self.meter.is_none() {
+        let few = options.clone().arguments(0);
+        if self.meter.is_none() || few == *options {
             self.arguments = None;
         }
         let has_all = self.arguments.as_mut().is_none_or(|known| {
@@ -129,7 +130,6 @@ impl Source for Watched {
             }
             known.begin(options)
         });
-        let few = options.clone().arguments(0);
         self.device
             .snapshot_into(if has_all { options } else { &few }, &mut buffer)?;
         let turnover = self.read_events(&buffer).unwrap_or_else(|error| {
@@ -141,10 +141,7 @@ impl Source for Watched {
             }
             None
         });
-        // Without arguments there is nothing to complete.
-        if few != *options {
-            self.read_arguments(options, &mut buffer, has_all)?;
-        }
+        self.read_arguments(options, &mut buffer, has_all)?;
         Ok(Refresh {
             snapshot: buffer,
             system: self.system.read(),

@@ -37,10 +37,8 @@ const REFRESHES: usize = 2;
 /// The same for `procmonctl top`, which reads all arguments at each tenth refresh.
 const OWN_REFRESHES: usize = 10;
 
-/// The number of sleeping processes that a screen has to show at least.
-const LISTED: usize = 10;
-
-/// The name of the sleeping processes, which are forks of this program.
+/// The name of this program, which each viewer lists: by reading what it shows, it uses more of the
+/// CPU than most.
 const NAME: &[u8] = b"benchmark";
 
 /// Measures all that the machine does while a program shows processes, and while it does not.
@@ -104,12 +102,9 @@ pub fn watch(regions: &mut Regions, command: &str) -> Result<()> {
         "it does not show something new each second: {lengths:?} bytes"
     );
     let output = output.lock().unwrap_or_else(PoisonError::into_inner);
-    let listed = output.windows(NAME.len()).filter(|text| *text == NAME);
-    let listed = listed.count();
     ensure!(
-        listed >= LISTED,
-        "it shows {listed} of the sleeping processes: {}",
-        output.escape_ascii()
+        output.windows(NAME.len()).any(|text| text == NAME),
+        "it does not list this program"
     );
     Ok(())
 }

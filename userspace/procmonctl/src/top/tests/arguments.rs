@@ -44,7 +44,7 @@ fn refresh(known: &mut KnownArguments, records: &[Record], events: &[Vec<u8>]) -
             snapshot = snapshot.with_arguments(pid, b"a\0");
         }
     }
-    known.end(&snapshot, (!has_all).then_some(&unknown));
+    known.end(&snapshot, &unknown, has_all);
     let pids = unknown.into_iter().collect();
     if has_all { None } else { Some(pids) }
 }
@@ -71,6 +71,12 @@ fn only_arguments_that_may_be_others_are_read() {
         Some(vec![1, 2])
     );
     assert_eq!(refresh(&mut known, &[one, other_two], &[]), Some(vec![]));
+    // One that has ended since.
+    let events = [exec(12, (5, 50), b"x\0")];
+    assert_eq!(
+        refresh(&mut known, &[one, other_two], &events),
+        Some(vec![])
+    );
 }
 
 #[test]
@@ -113,7 +119,15 @@ fn a_program_that_began_during_a_snapshot_of_all_is_asked_for() {
     for event in Batch::new(&events) {
         known.apply(&event);
     }
-    assert_eq!(known.unknown(&snapshot, true), BTreeSet::from([2]));
+    let unknown = known.unknown(&snapshot, true);
+    assert_eq!(unknown, BTreeSet::from([2]));
+    // Whether those of the snapshot are of that program is not known.
+    let snapshot = snapshot
+        .with_arguments(1, b"x\0")
+        .with_arguments(2, b"old\0");
+    known.end(&snapshot, &unknown, true);
+    assert!(!known.begin(&SnapshotOptions::new()));
+    assert_eq!(known.unknown(&snapshot, false), unknown);
 }
 
 #[test]
