@@ -95,7 +95,8 @@ fn top_shows_the_arguments_of_the_last_program() {
     let _kernel = shared();
     for options in [&[][..], &["--threads"]] {
         let mut top = Refreshes::start(options);
-        let pid = procfs::unused_pid();
+        // The last one that can be.
+        let pid = procfs::unused_pid() - 1;
         for round in 1000..1010 {
             let child = changeling(pid, &round.to_string());
             let first = cmdline(pid);
