@@ -43,35 +43,45 @@ fn least_width(column: &Column) -> usize {
     usual.max(column.title.width() + 1)
 }
 
-/// Returns the columns that fit, with their widths. The last one takes the rest.
-fn fitting(app: &App, width: usize) -> Vec<(&'static Column, usize)> {
-    let mut columns: Vec<_> = app
-        .columns()
-        .into_iter()
-        .map(|column| {
-            let grown = app.widths.get(column.key).copied().unwrap_or(0);
-            (column, grown.max(least_width(column)))
-        })
-        .collect();
-    if let Some((last, width)) = columns.last_mut()
-        && last.side == Side::Left
+/// A column that fits.
+#[derive(Clone, Copy)]
+struct Fitting {
+    column: &'static Column,
+    /// Place among all columns.
+    place: usize,
+    width: usize,
+}
+
+/// Returns those of the columns that fit. The last one takes the rest.
+fn fitting(app: &App, columns: &[&'static Column], width: usize) -> Vec<Fitting> {
+    let fitting = columns.iter().enumerate().map(|(place, column)| {
+        let grown = app.widths.get(column.key).copied().unwrap_or(0);
+        Fitting {
+            column,
+            place,
+            width: grown.max(least_width(column)),
+        }
+    });
+    let mut columns: Vec<_> = fitting.collect();
+    if let Some(last) = columns.last_mut()
+        && last.column.side == Side::Left
     {
-        *width = NAME;
+        last.width = NAME;
     }
     let order = app.order();
     let rank = |column: &Column| SPARE.iter().position(|key| *key == column.key);
-    while columns.iter().map(|(_, width)| width + 1).sum::<usize>() > width + 1 {
+    while columns.iter().map(|one| one.width + 1).sum::<usize>() > width + 1 {
         let last = columns.len().saturating_sub(1);
         let spare = (0..columns.len())
             .filter(|&index| {
-                let column = columns[index].0;
+                let column = columns[index].column;
                 column.key != "pid" && column != order.column && index != last
             })
             // Of those without a rank the one on the right.
-            .min_by_key(|&index| (rank(columns[index].0), usize::MAX - index));
-        let sorted = columns.iter().position(|(column, _)| {
-            let last = columns.last().map(|(column, _)| *column);
-            column.key != "pid" && Some(*column) != last
+            .min_by_key(|&index| (rank(columns[index].column), usize::MAX - index));
+        let sorted = columns.iter().position(|one| {
+            let last = columns.last().map(|last| last.column);
+            one.column.key != "pid" && Some(one.column) != last
         });
         match spare.or(sorted) {
             Some(index) => columns.remove(index),
@@ -90,18 +100,25 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     let [mut body, mut bar] = [area; 2];
     body.width -= u16::from(has_bar);
 
-    grow(app);
-    let columns = fitting(app, usize::from(body.width));
-    limit_shift(app, &columns);
+    let all = app.columns();
+    let visible = app.lines().iter().skip(first).take(height);
+    let cells: Vec<Vec<_>> = visible
+        .map(|line| all.iter().map(|column| app.cell(line, column)).collect())
+        .collect();
+    grow(app, &all, &cells);
+    let columns = fitting(app, &all, usize::from(body.width));
+    limit_shift(app, &columns, &cells);
     let theme = app.look.theme;
-    let rows = app.lines().iter().skip(first).take(height);
-    let rows: Vec<_> = rows.map(|line| row(app, line, &columns)).collect();
+    let visible = app.lines().iter().skip(first).zip(cells);
+    let rows: Vec<_> = visible
+        .map(|(line, cells)| row(app, line, cells, &columns))
+        .collect();
     let last = columns.len().saturating_sub(1);
-    let constraints = columns.iter().enumerate().map(|(index, (_, width))| {
+    let constraints = columns.iter().enumerate().map(|(index, one)| {
         if index == last {
             Constraint::Fill(1)
         } else {
-            Constraint::Length(u16::try_from(*width).unwrap_or(u16::MAX))
+            Constraint::Length(u16::try_from(one.width).unwrap_or(u16::MAX))
         }
     });
     let [mut titles, mut lines] = [body; 2];
@@ -114,7 +131,7 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
         .column_spacing(1)
         .row_highlight_style(theme.selected);
     if has_titles {
-        let titles = columns.iter().map(|(column, _)| title(app, column));
+        let titles = columns.iter().map(|one| title(app, one.column));
         table = table.header(Row::new(titles).style(theme.titles));
     }
     let selected = app
@@ -122,8 +139,8 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
         .and_then(|place| place.checked_sub(first));
     let mut state = TableState::new().with_selected(selected);
     frame.render_stateful_widget(table, body, &mut state);
-    for (area, (column, _)) in areas.iter().zip(&columns) {
-        app.spots.add(*area, Spot::Title(column));
+    for (area, one) in areas.iter().zip(&columns) {
+        app.spots.add(*area, Spot::Title(one.column));
     }
     let shown = app.lines().iter().skip(first).map(|line| line.id());
     let shown: Vec<_> = lines.rows().zip(shown).collect();
@@ -145,46 +162,39 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
 }
 
 /// Limits scrolling to the left such that the widest last cell on the screen remains visible.
-fn limit_shift(app: &mut App, columns: &[(&'static Column, usize)]) {
+fn limit_shift(app: &mut App, columns: &[Fitting], cells: &[Vec<String>]) {
     if app.shift == 0 {
         return;
     }
-    let Some((last, _)) = columns.last() else {
+    let Some(last) = columns.last() else {
         return;
     };
-    let rows = app.lines().iter().skip(app.first).take(app.height);
-    let widths = rows.map(|line| app.cell(line, last).width());
+    let widths = cells.iter().map(|cells| cells[last.place].width());
     let widest = widths.max().unwrap_or(0);
     app.shift = app.shift.min(widest.saturating_sub(1));
 }
 
 /// Makes columns as wide as their cells on the screen, up to a limit. They never shrink.
-fn grow(app: &mut App) {
-    let columns = app.columns();
-    let last = columns.last().map(|column| column.key);
-    let mut widths = std::mem::take(&mut app.widths);
-    let rows = app.lines().iter().skip(app.first).take(app.height);
-    for line in rows {
-        for column in &columns {
-            let mut width = app.cell(line, column).width();
-            if Some(column.key) != last {
-                width = width.min(WIDEST);
-            }
-            let known = widths.entry(column.key).or_insert(0);
-            *known = width.max(*known);
+fn grow(app: &mut App, columns: &[&'static Column], cells: &[Vec<String>]) {
+    for (place, column) in columns.iter().enumerate() {
+        let widths = cells.iter().map(|cells| cells[place].width());
+        let mut widest = widths.max().unwrap_or(0);
+        if place + 1 < columns.len() {
+            widest = widest.min(WIDEST);
         }
+        let known = app.widths.entry(column.key).or_insert(0);
+        *known = widest.max(*known);
     }
-    app.widths = widths;
 }
 
-fn row(app: &App, line: &rows::Line, columns: &[(&'static Column, usize)]) -> Row<'static> {
+fn row(app: &App, line: &rows::Line, mut cells: Vec<String>, columns: &[Fitting]) -> Row<'static> {
     let last = columns.len().saturating_sub(1);
-    let cells = columns.iter().enumerate().map(|(index, (column, _))| {
-        let text = app.cell(line, column);
-        if index == last && column.side == Side::Left {
+    let cells = columns.iter().enumerate().map(|(index, one)| {
+        let text = std::mem::take(&mut cells[one.place]);
+        if index == last && one.column.side == Side::Left {
             Cell::from(skip(&text, app.shift))
         } else {
-            Cell::from(aligned(text, column.side))
+            Cell::from(aligned(text, one.column.side))
         }
     });
     let theme = app.look.theme;
