@@ -114,6 +114,7 @@ impl StateMeter {
     pub fn update(&mut self, snapshot: &Snapshot) {
         let mut before = std::mem::take(&mut self.seen).into_iter().peekable();
         let last = self.last.replace(snapshot.time);
+        self.seen.reserve(snapshot.len());
         self.times.clear();
         for record in snapshot {
             let Some(mut seen) = Seen::new(record, snapshot) else {

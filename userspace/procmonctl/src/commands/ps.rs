@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anstyle::Style;
 use anyhow::bail;
 use procmon::snapshot::Groups;
-use procmon::{CpuUsage, MAX_ARGUMENTS, Rates};
+use procmon::{CpuUsage, MAX_ARGUMENTS};
 
 use crate::ascii;
 use crate::config;
@@ -27,7 +27,7 @@ use crate::table::filter::Selection;
 use crate::table::group::{Group, GroupBy, Grouping, group};
 use crate::table::names::Names;
 use crate::table::render::Table;
-use crate::table::row::{Context, Row, Values};
+use crate::table::row::{Context, Measured, Row, Values};
 use crate::table::style::style_of;
 use crate::table::tree::{self, Branch};
 
@@ -114,7 +114,10 @@ impl Args {
             .iter()
             .map(|record| Row {
                 cpu: CpuUsage::of_life(record, &snapshot).map(CpuUsage::percent),
-                rates: Rates::of_life(record, &snapshot),
+                measured: Measured {
+                    now: Some(snapshot.time()),
+                    ..Measured::default()
+                },
                 // Of long ones /proc has the rest.
                 arguments: snapshot.arguments(record.tgid()).map(|it| it.as_bytes()),
                 has_more: snapshot

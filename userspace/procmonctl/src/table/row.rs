@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use procmon::snapshot::Record;
-use procmon::{CgroupPath, Cgroups, Rates, Snapshot, State};
+use procmon::{BootTime, CgroupPath, Cgroups, Rates, Snapshot, State};
 
 use super::columns::Column;
 use super::kernel_threads::KernelNames;
@@ -74,6 +74,17 @@ pub trait Values {
     fn value(&self, column: &Column, context: &Context) -> Value;
 }
 
+/// The measurements that rates are computed from, once a column needs them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Measured<'a> {
+    /// Time of the snapshot.
+    pub now: Option<BootTime>,
+    /// Time of the last snapshot.
+    pub last: Option<BootTime>,
+    /// The record that it had.
+    pub before: Option<&'a Record>,
+}
+
 /// A process or thread that is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
@@ -81,8 +92,8 @@ pub struct Row<'a> {
     pub record: &'a Record,
     /// CPU use since the last snapshot, or else since the start, in percent of one CPU.
     pub cpu: Option<f64>,
-    /// Rates since the last snapshot, or else since the start.
-    pub rates: Option<Rates>,
+    /// What the rates are computed from.
+    pub measured: Measured<'a>,
     /// Time for which the state has lasted at least, as far as snapshots before tell.
     pub state_time: Option<Duration>,
     /// Arguments of the program, each with its NUL, if the snapshot has them.
@@ -103,11 +114,23 @@ impl<'a> Row<'a> {
         Self {
             record,
             cpu: None,
-            rates: None,
+            measured: Measured::default(),
             state_time: None,
             arguments: None,
             has_more: false,
         }
+    }
+
+    /// Returns the rates since the last snapshot, or else since the start.
+    pub fn rates(&self) -> Option<Rates> {
+        let Measured { now, last, before } = self.measured;
+        let now = now?;
+        let since_then = match (last, before) {
+            (Some(last), Some(before)) => Rates::between((before, last), (self.record, now)),
+            (Some(last), None) => Rates::of_young(self.record, last, now),
+            (None, _) => None,
+        };
+        since_then.or_else(|| Rates::of_young(self.record, self.record.cpu()?.start, now))
     }
 
     /// Returns the mark after the name in a table.

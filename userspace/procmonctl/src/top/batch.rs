@@ -17,7 +17,6 @@ use super::state::App;
 use super::system::cpu::{Cpu, Usage};
 use super::system::pressure::Pressure;
 use super::turnover::Transient;
-use super::usage::Process;
 use super::view;
 use super::worker::Source;
 use crate::clock::nanoseconds;
@@ -223,7 +222,7 @@ fn rows(app: &App) -> Vec<Row<'_>> {
     app.lines()
         .iter()
         .filter_map(|line| app.process(line))
-        .map(Process::row)
+        .map(|process| app.processes.row(process))
         .collect()
 }
 

@@ -77,7 +77,7 @@ impl App {
         let mut rows: Vec<Row> = self
             .processes
             .iter()
-            .map(Process::row)
+            .map(|process| self.processes.row(process))
             .filter(|row| self.is_shown(row))
             .collect();
         self.lines = match self.group_by {
@@ -193,7 +193,9 @@ impl App {
     pub fn cell(&self, line: &Line, column: &Column) -> String {
         self.look.text(match line {
             Line::Process { pid, branch } => match self.processes.get(*pid) {
-                Some(process) => column.cell(&process.row(), &branch.prefix, &self.context),
+                Some(process) => {
+                    column.cell(&self.processes.row(process), &branch.prefix, &self.context)
+                }
                 None => String::new(),
             },
             Line::Group(group) => group.value(column, &self.context).text(),

@@ -169,7 +169,10 @@ impl App {
         let has_text = |name: &String| name.to_lowercase().contains(&text);
         match line {
             Line::Process { pid, .. } => {
-                let row = self.processes.get(*pid).map(Process::row);
+                let row = self
+                    .processes
+                    .get(*pid)
+                    .map(|process| self.processes.row(process));
                 pid.to_string() == self.search
                     || row.is_some_and(|row| self.names(&row).iter().any(has_text))
             }

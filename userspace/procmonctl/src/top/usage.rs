@@ -6,11 +6,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use procmon::snapshot::Record;
-use procmon::{Arguments, BootTime, CpuMeter, CpuUsage, Rates, Snapshot, StateMeter};
+use procmon::{Arguments, BootTime, CpuMeter, CpuUsage, Snapshot, StateMeter};
 
 pub use crate::table::identity::Identity;
 use crate::table::identity::identity;
-use crate::table::row::Row;
+use crate::table::row::{Measured, Row};
 
 /// The number of refreshes for which the CPU use of a process is kept.
 pub const PAST: usize = 240;
@@ -23,8 +23,8 @@ pub struct Process {
     pub cpu: Option<f64>,
     /// CPU use since the start, if `cpu` is `None`.
     life: Option<f64>,
-    /// Rates since the previous refresh, or else since the start.
-    rates: Option<Rates>,
+    /// Place of the same process in the snapshot before.
+    before: Option<usize>,
     /// Time for which the state has lasted, as far as was seen.
     state_time: Option<Duration>,
     /// Arguments of the program, each with its NUL.
@@ -38,32 +38,20 @@ impl Process {
     pub fn identity(&self) -> Option<Identity> {
         identity(&self.record)
     }
-
-    /// Returns the row for a table.
-    pub fn row(&self) -> Row<'_> {
-        Row {
-            record: &self.record,
-            cpu: self.cpu.or(self.life),
-            rates: self.rates,
-            state_time: self.state_time,
-            arguments: self.arguments.as_deref(),
-            has_more: false,
-        }
-    }
 }
 
 /// All processes of the last snapshot, in the order of their IDs.
 #[derive(Debug, Default)]
 pub struct Processes {
     all: Vec<Process>,
-    /// Memory for those of the next one.
+    /// Those of the snapshot before, without arguments and past, for rates.
     old: Vec<Process>,
     /// Time of the snapshot, once there is one.
     time: Option<BootTime>,
+    /// Time of the one before, if the records can be compared.
+    last: Option<BootTime>,
     meter: CpuMeter,
     states: StateMeter,
-    /// Whether CPU use is that since the previous snapshot, and not since each start.
-    has_interval: bool,
     /// Whether the records of the next snapshot cannot be compared with these.
     is_forgotten: bool,
 }
@@ -74,45 +62,41 @@ impl Processes {
         let now = snapshot.time();
         let mut last = self.time.replace(now).filter(|last| *last < now);
         std::mem::swap(&mut self.all, &mut self.old);
+        self.all.clear();
         if std::mem::take(&mut self.is_forgotten) {
             self.old.clear();
             last = None;
             self.meter = CpuMeter::new();
             self.states = StateMeter::new();
         }
-        self.has_interval = last.is_some();
+        self.last = last;
         self.all.reserve(snapshot.len());
         self.meter.update(snapshot);
         self.states.update(snapshot);
-        let mut old = self.old.iter_mut().peekable();
+        let mut old = self.old.iter_mut().enumerate().peekable();
         let values = self.meter.usages().iter().zip(self.states.times());
         for (&record, (usage, &state_time)) in snapshot.iter().zip(values) {
             while old
-                .next_if(|known| known.record.pid() < record.pid())
+                .next_if(|(_, known)| known.record.pid() < record.pid())
                 .is_some()
             {}
-            let known = old.next_if(|known| is_same(&known.record, &record));
-            let cpu = usage.filter(|_| self.has_interval).map(CpuUsage::percent);
+            let known = old.next_if(|(_, known)| is_same(&known.record, &record));
+            let cpu = usage.filter(|_| last.is_some()).map(CpuUsage::percent);
             let life = match cpu {
                 Some(_) => None,
                 None => CpuUsage::of_life(&record, snapshot).map(CpuUsage::percent),
-            };
-            let rates = match (last, &known) {
-                (Some(last), Some(known)) => Rates::between((&known.record, last), (&record, now)),
-                (Some(last), None) => Rates::of_young(&record, last, now),
-                (None, _) => None,
             };
             let mut process = Process {
                 record,
                 cpu,
                 life,
-                rates: rates.or_else(|| Rates::of_life(&record, snapshot)),
+                before: known.as_ref().map(|(place, _)| *place),
                 state_time,
                 arguments: None,
                 past: VecDeque::new(),
             };
             let mut last_arguments = None;
-            if let Some(known) = known {
+            if let Some((_, known)) = known {
                 process.past = std::mem::take(&mut known.past);
                 last_arguments = known.arguments.take();
                 if let Some(cpu) = cpu {
@@ -125,7 +109,6 @@ impl Processes {
             process.arguments = latest(last_arguments, snapshot.arguments(record.tgid()));
             self.all.push(process);
         }
-        self.old.clear();
     }
 
     /// Forgets all CPU use at the next snapshot, whose records cannot be compared with these.
@@ -151,7 +134,24 @@ impl Processes {
 
     /// Returns whether CPU use is that since the previous refresh, and not since each start.
     pub fn has_interval(&self) -> bool {
-        self.has_interval
+        self.last.is_some()
+    }
+
+    /// Returns the row of a process for a table.
+    pub fn row<'a>(&'a self, process: &'a Process) -> Row<'a> {
+        let before = process.before.and_then(|place| self.old.get(place));
+        Row {
+            record: &process.record,
+            cpu: process.cpu.or(process.life),
+            measured: Measured {
+                now: self.time,
+                last: self.last,
+                before: before.map(|process| &process.record),
+            },
+            state_time: process.state_time,
+            arguments: process.arguments.as_deref(),
+            has_more: false,
+        }
     }
 }
 
@@ -193,7 +193,7 @@ mod tests {
             }
             let time = Duration::from_secs(seconds);
             processes.update(&Snapshot::new(vec![raw.into()], time));
-            let time = processes.get(7).unwrap().row().state_time;
+            let time = processes.row(processes.get(7).unwrap()).state_time;
             time.map(|time| time.as_secs())
         };
         assert_eq!(update(10, 5, false), None);

@@ -290,7 +290,7 @@ fn scrolled_details(app: &mut App, width: u16, height: u16) -> String {
         seen.push_str(&screen(app, width, height).join("\n"));
     }
     for column in COLUMNS {
-        let row = app.selected_process().unwrap().row();
+        let row = app.processes.row(app.selected_process().unwrap());
         let field = format!("{} {}", column.key, column.value(&row, &app.context).text());
         assert_eq!(
             seen.contains(&field),

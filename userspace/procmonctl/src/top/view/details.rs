@@ -39,7 +39,7 @@ fn fields(app: &App, process: &Process) -> Vec<(&'static str, String)> {
         .iter()
         .filter(|column| !FIRST.contains(&column.key) && column.key != SIZE)
         .filter(|column| !column.is_slow);
-    let row = process.row();
+    let row = app.processes.row(process);
     first
         .chain(others)
         .map(|column| {
@@ -145,7 +145,7 @@ pub fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     let last = (first + height).min(count);
 
     let name = Column::by_key("comm").map(|column| {
-        let cell = column.cell(&process.row(), "", &app.context);
+        let cell = column.cell(&app.processes.row(process), "", &app.context);
         app.look.text(cell)
     });
     let pid = process.record.pid();
