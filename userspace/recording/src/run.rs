@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The processes of a whole recording.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::line::{End, Exec, Exit, Header, Line, Process as Start, Sample};
+use crate::{Lines, Result, Text};
+
+/// A program that a process has executed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    /// The line of the recording.
+    pub exec: Exec,
+    /// The end: that of the process, or the beginning of the next program.
+    pub end: u64,
+}
+
+/// A process of a recording.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Process {
+    /// The PID.
+    pub pid: i32,
+    /// The start.
+    pub start: u64,
+    /// The end. That of a process which goes on is the end of the recording.
+    pub end: u64,
+    /// The parent that it was made by, as its place in [`Run::processes`].
+    pub parent: Option<usize>,
+    /// Its children, in the order of their starts.
+    pub children: Vec<usize>,
+    /// Its real user.
+    pub uid: u32,
+    /// Its last cgroup.
+    pub cgroup_id: u64,
+    /// The name that it began with.
+    pub comm: Text,
+    /// What it has executed, in that order.
+    pub programs: Vec<Program>,
+    /// Its end, unless it goes on, or that line is lost.
+    pub exit: Option<Exit>,
+    /// Whether it is older than the recording.
+    pub is_older: bool,
+}
+
+impl Process {
+    /// Returns the time from the start to the end.
+    #[must_use]
+    pub fn lasted(&self) -> Duration {
+        Duration::from_nanos(self.end.saturating_sub(self.start))
+    }
+
+    /// Returns the last program.
+    #[must_use]
+    pub fn program(&self) -> Option<&Exec> {
+        self.programs.last().map(|program| &program.exec)
+    }
+
+    /// Returns the name: that of the last program, or else the one that it began with.
+    #[must_use]
+    pub fn name(&self) -> &Text {
+        self.program().map_or(&self.comm, |program| &program.comm)
+    }
+
+    /// Returns the arguments of the last program, or else the name.
+    #[must_use]
+    pub fn command_line(&self) -> Vec<&Text> {
+        let arguments = self.program().and_then(|program| program.args.as_ref());
+        match arguments {
+            Some(arguments) => arguments.iter().collect(),
+            None => vec![self.name()],
+        }
+    }
+
+    /// Returns user and system time, if the process has ended.
+    #[must_use]
+    pub fn cpu_time(&self) -> Option<Duration> {
+        let exit = self.exit.as_ref()?;
+        Some(Duration::from_nanos(exit.utime.saturating_add(exit.stime)))
+    }
+
+    /// Returns whether the process has ended with another status than 0, or by a signal.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let status = self.exit.as_ref().and_then(|exit| exit.status);
+        status.is_some_and(|status| status != 0)
+    }
+}
+
+/// What a recording tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The circumstances.
+    pub header: Header,
+    processes: Vec<Process>,
+    /// The use of the machine.
+    pub samples: Vec<Sample>,
+    /// The number of events that were lost.
+    pub lost: u64,
+    /// The last line, unless it is missing.
+    pub end: Option<End>,
+    /// The time of the last line that has one.
+    pub last: u64,
+    cgroups: HashMap<u64, Text>,
+    users: HashMap<u32, Text>,
+}
+
+impl Run {
+    /// Reads a recording.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Lines::open`], and [`Format`](crate::Error::Format) if a line is not valid.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        Self::from_lines(Lines::open(path)?)
+    }
+
+    /// Reads the rest of a recording.
+    ///
+    /// # Errors
+    ///
+    /// Those of the lines.
+    pub fn from_lines(lines: Lines) -> Result<Self> {
+        let header = lines.header().clone();
+        let mut builder = Builder::new(header);
+        for line in lines {
+            builder.add(line?);
+        }
+        Ok(builder.finish())
+    }
+
+    /// Returns the processes, in the order of their starts.
+    #[must_use]
+    pub fn processes(&self) -> &[Process] {
+        &self.processes
+    }
+
+    /// Returns the path of a cgroup, if the recording has it.
+    #[must_use]
+    pub fn cgroup(&self, id: u64) -> Option<&Text> {
+        self.cgroups.get(&id)
+    }
+
+    /// Returns the name of a user, if the recording has it.
+    #[must_use]
+    pub fn user(&self, uid: u32) -> Option<&Text> {
+        self.users.get(&uid)
+    }
+
+    /// Returns the time that the recording took.
+    #[must_use]
+    pub fn lasted(&self) -> Duration {
+        Duration::from_nanos(self.last.saturating_sub(self.header.time))
+    }
+}
+
+/// The processes so far.
+struct Builder {
+    run: Run,
+    places: HashMap<(i32, u64), usize>,
+    /// The latest process of each PID, for parents whose start is not known.
+    latest: HashMap<i32, usize>,
+}
+
+impl Builder {
+    fn new(header: Header) -> Self {
+        Self {
+            run: Run {
+                last: header.time,
+                header,
+                processes: Vec::new(),
+                samples: Vec::new(),
+                lost: 0,
+                end: None,
+                cgroups: HashMap::new(),
+                users: HashMap::new(),
+            },
+            places: HashMap::new(),
+            latest: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, line: Line) {
+        match line {
+            Line::Process(start) => self.start(start),
+            Line::Exec(exec) => {
+                self.pass(exec.time.unwrap_or(0));
+                if let Some(process) = self.process(exec.pid, exec.start) {
+                    process.programs.push(Program { end: 0, exec });
+                }
+            }
+            Line::Exit(exit) => {
+                self.pass(exit.time);
+                if let Some(process) = self.process(exit.pid, exit.start) {
+                    process.end = exit.time;
+                    process.exit = Some(exit);
+                }
+            }
+            Line::Moved(moved) => {
+                self.pass(moved.time);
+                if let Some(process) = self.process(moved.pid, moved.start) {
+                    process.cgroup_id = moved.cgroup_id;
+                }
+            }
+            Line::Cgroup(cgroup) => drop(self.run.cgroups.insert(cgroup.id, cgroup.path)),
+            Line::User(user) => drop(self.run.users.insert(user.uid, user.name)),
+            Line::Sample(sample) => {
+                self.pass(sample.time);
+                self.run.samples.push(sample);
+            }
+            Line::Lost(lost) => {
+                self.pass(lost.time);
+                self.run.lost = self.run.lost.saturating_add(lost.count);
+            }
+            Line::End(end) => {
+                self.pass(end.time);
+                self.run.end = Some(end);
+            }
+            Line::Header(_) | Line::Unknown => {}
+        }
+    }
+
+    fn pass(&mut self, time: u64) {
+        self.run.last = self.run.last.max(time);
+    }
+
+    fn process(&mut self, pid: i32, start: u64) -> Option<&mut Process> {
+        let place = *self.places.get(&(pid, start))?;
+        self.run.processes.get_mut(place)
+    }
+
+    fn start(&mut self, line: Start) {
+        self.pass(line.start);
+        if self.places.contains_key(&(line.pid, line.start)) {
+            // After a loss, the recorder tells of all processes again.
+            return;
+        }
+        let parent = match line.parent_start {
+            Some(start) => self.places.get(&(line.ppid, start)),
+            None => self.latest.get(&line.ppid),
+        };
+        let parent = parent.copied();
+        let place = self.run.processes.len();
+        self.places.insert((line.pid, line.start), place);
+        let process = Process {
+            pid: line.pid,
+            start: line.start,
+            end: 0,
+            parent,
+            children: Vec::new(),
+            uid: line.uid,
+            cgroup_id: line.cgroup_id,
+            comm: line.comm,
+            programs: Vec::new(),
+            exit: None,
+            is_older: line.is_older,
+        };
+        self.run.processes.push(process);
+        self.latest.insert(line.pid, place);
+    }
+
+    /// Sorts the processes, and fills in what follows from all of them.
+    fn finish(self) -> Run {
+        let mut run = self.run;
+        let mut order: Vec<usize> = (0..run.processes.len()).collect();
+        order.sort_by_key(|&place| run.processes[place].start);
+        let mut new_places = vec![0; order.len()];
+        for (new, &old) in order.iter().enumerate() {
+            new_places[old] = new;
+        }
+        let mut old: Vec<_> = run.processes.drain(..).map(Some).collect();
+        let sorted = order.iter().filter_map(|&place| old[place].take());
+        run.processes = sorted.collect();
+        for place in 0..run.processes.len() {
+            let process = &mut run.processes[place];
+            if process.exit.is_none() {
+                process.end = run.last;
+            }
+            let mut end = process.end;
+            for program in process.programs.iter_mut().rev() {
+                program.end = end;
+                end = program.exec.time.unwrap_or(process.start);
+            }
+            process.parent = process.parent.map(|parent| new_places[parent]);
+            if let Some(parent) = process.parent {
+                run.processes[parent].children.push(place);
+            }
+        }
+        run
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::{Cgroup, Lost, Selection, VERSION};
+
+    fn header() -> Header {
+        Header {
+            version: VERSION,
+            time: 100,
+            wall_time: 0,
+            boot_id: None,
+            host: Text::from("box"),
+            kernel: Text::from("7.3"),
+            cpus: 1,
+            memory: 0,
+            selection: Selection::Pid(5),
+        }
+    }
+
+    fn start(pid: i32, start: u64, ppid: i32, parent_start: Option<u64>) -> Line {
+        Line::Process(Start {
+            pid,
+            start,
+            ppid,
+            parent_start,
+            comm: Text::from("sh"),
+            uid: 0,
+            cgroup_id: 1,
+            is_older: false,
+        })
+    }
+
+    fn exec(pid: i32, start: u64, time: u64, args: &[&str]) -> Line {
+        Line::Exec(Exec {
+            pid,
+            start,
+            time: Some(time),
+            file: None,
+            args: Some(args.iter().map(|arg| Text::from(*arg)).collect()),
+            is_cut: false,
+            directory: None,
+            comm: Text::from(args[0]),
+            euid: 0,
+        })
+    }
+
+    fn exit(pid: i32, start: u64, time: u64, status: i32) -> Line {
+        Line::Exit(Exit {
+            pid,
+            start,
+            time,
+            status: Some(status),
+            utime: 3,
+            stime: 4,
+            runtime: 7,
+            wait_time: 0,
+            minor_faults: 0,
+            major_faults: 0,
+            voluntary_switches: 0,
+            involuntary_switches: 0,
+            max_rss: 0,
+            read_bytes: None,
+            write_bytes: None,
+        })
+    }
+
+    fn run(lines: impl IntoIterator<Item = Line>) -> Run {
+        let mut builder = Builder::new(header());
+        lines.into_iter().for_each(|line| builder.add(line));
+        builder.finish()
+    }
+
+    #[test]
+    fn lines_make_processes() {
+        let run = run([
+            start(5, 90, 1, None),
+            start(7, 110, 5, Some(90)),
+            exec(7, 110, 120, &["make", "all"]),
+            exec(7, 110, 130, &["cc", "a.c"]),
+            exit(7, 110, 150, 256),
+            Line::Lost(Lost {
+                time: 160,
+                count: 3,
+            }),
+        ]);
+        let [parent, child] = run.processes() else {
+            panic!("{run:?}");
+        };
+        assert_eq!(
+            (parent.children.as_slice(), child.parent),
+            (&[1][..], Some(0))
+        );
+        assert_eq!((parent.exit.as_ref(), parent.end), (None, 160));
+        assert_eq!(child.name(), &Text::from("cc"));
+        assert_eq!(
+            child.command_line(),
+            [&Text::from("cc"), &Text::from("a.c")]
+        );
+        let ends: Vec<_> = child.programs.iter().map(|program| program.end).collect();
+        assert_eq!(ends, [130, 150]);
+        assert_eq!(child.cpu_time(), Some(Duration::from_nanos(7)));
+        assert!(child.has_failed() && !parent.has_failed());
+        assert_eq!((run.lost, run.last, run.end), (3, 160, None));
+    }
+
+    #[test]
+    fn pids_are_used_again() {
+        let run = run([
+            start(7, 110, 1, None),
+            exit(7, 110, 120, 0),
+            start(7, 130, 1, None),
+            start(8, 140, 7, Some(110)),
+            start(9, 150, 7, None),
+            exit(7, 130, 160, 0),
+        ]);
+        let parents: Vec<_> = run
+            .processes()
+            .iter()
+            .map(|process| process.parent)
+            .collect();
+        assert_eq!(parents, [None, None, Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn processes_are_in_the_order_of_their_starts() {
+        let run = run([
+            start(9, 300, 8, Some(200)),
+            start(8, 200, 1, None),
+            start(9, 300, 1, None),
+        ]);
+        let pids: Vec<_> = run.processes().iter().map(|process| process.pid).collect();
+        assert_eq!(pids, [8, 9]);
+        let orphan = exec(4, 1, 400, &["x"]);
+        assert_eq!(self::run([orphan]).processes(), []);
+        let path = Text::from("/a");
+        let named = self::run([Line::Cgroup(Cgroup {
+            id: 3,
+            path: path.clone(),
+        })]);
+        assert_eq!(
+            (named.cgroup(3), named.cgroup(4), named.user(0)),
+            (Some(&path), None, None)
+        );
+    }
+}

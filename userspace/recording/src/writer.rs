@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Writing of recordings.
+
+use std::io::Write;
+
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+use crate::{Line, Result};
+
+/// The size of the lines for which a frame is written without waiting for [`Writer::flush`].
+const FRAME: usize = 1 << 20;
+
+/// A writer of lines.
+///
+/// Lines are collected and written as a frame of zstd, which a reader can decode without those
+/// behind it. So a crash or a full disk costs no more than the lines since the last
+/// [`flush`](Self::flush).
+#[derive(Debug)]
+pub struct Writer<W> {
+    file: W,
+    lines: Vec<u8>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Creates a writer to a file.
+    pub fn new(file: W) -> Self {
+        Self {
+            file,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`flush`](Self::flush).
+    pub fn write(&mut self, line: &Line) -> Result<()> {
+        serde_json::to_writer(&mut self.lines, line).map_err(std::io::Error::from)?;
+        self.lines.push(b'\n');
+        if self.lines.len() >= FRAME {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the lines so far.
+    ///
+    /// # Errors
+    ///
+    /// An [`Io`](crate::Error::Io) error if the file cannot be written, as on a full disk. Lines
+    /// that were not written are written by the next call.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        let frame = compress_to_vec(&*self.lines, CompressionLevel::Fastest);
+        self.file.write_all(&frame)?;
+        self.file.flush()?;
+        self.lines.clear();
+        Ok(())
+    }
+}
