@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::bail;
@@ -37,28 +37,39 @@ impl FromStr for Cgroup {
 impl Cgroup {
     /// Returns the ID: the inode number of the directory.
     pub fn id(&self) -> anyhow::Result<u64> {
-        let path = match self {
-            Self::Id(id) => return Ok(*id),
-            Self::Path(path) => path,
-        };
-        let mount = mount();
-        let below = path.strip_prefix("/").unwrap_or(path);
-        let in_mount = mount.map(|mount| mount.join(below));
-        let directory = std::iter::once(path.clone())
-            .chain(in_mount)
-            .find(|path| path.is_dir() && is_unified(path));
-        match directory {
-            Some(directory) => Ok(fs::metadata(directory)?.ino()),
-            None if mount.is_none() => bail!(
-                "{} is no directory of the unified hierarchy of cgroups, which is not mounted at {}",
-                path.display(),
-                MOUNTS.join(" or ")
-            ),
-            None => bail!(
-                "there is no cgroup {} in the unified hierarchy",
-                path.display()
-            ),
+        match self {
+            Self::Id(id) => Ok(*id),
+            Self::Path(path) => Ok(fs::metadata(directory(path)?)?.ino()),
         }
+    }
+
+    /// Returns the directory. One that is named by its ID is not looked for.
+    pub fn directory(&self) -> anyhow::Result<PathBuf> {
+        match self {
+            Self::Id(id) => bail!("a path is needed in place of the ID {id}"),
+            Self::Path(path) => directory(path),
+        }
+    }
+}
+
+fn directory(path: &Path) -> anyhow::Result<PathBuf> {
+    let mount = mount();
+    let below = path.strip_prefix("/").unwrap_or(path);
+    let in_mount = mount.map(|mount| mount.join(below));
+    let directory = std::iter::once(path.to_owned())
+        .chain(in_mount)
+        .find(|path| path.is_dir() && is_unified(path));
+    match directory {
+        Some(directory) => Ok(directory),
+        None if mount.is_none() => bail!(
+            "{} is no directory of the unified hierarchy of cgroups, which is not mounted at {}",
+            path.display(),
+            MOUNTS.join(" or ")
+        ),
+        None => bail!(
+            "there is no cgroup {} in the unified hierarchy",
+            path.display()
+        ),
     }
 }
 

@@ -58,6 +58,7 @@ impl Cli {
             Command::Config(_) => "the subcommand 'config'",
             Command::Completions(_) => "the subcommand 'completions'",
             Command::Man(_) => "the subcommand 'man'",
+            Command::Record(_) => "the subcommand 'record'",
             Command::Ps(args) if args.csv => "'--csv'",
             Command::Top(args) if args.csv => "'--csv'",
             Command::History(args) if args.csv => "'--csv'",
@@ -124,7 +125,6 @@ fn explain(error: clap::Error, arguments: impl IntoIterator<Item = OsString>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(line.split(' ')).and_then(Cli::check)
@@ -150,6 +150,7 @@ mod tests {
             "config",
             "completions bash",
             "man /tmp",
+            "record --system",
             "ps --csv",
             "top --batch --csv",
             "history --csv",
@@ -206,12 +207,29 @@ mod tests {
     }
 
     #[test]
-    fn filter_has_a_name_that_says_what_it_does() {
-        let cli = parse("procmonctl record 7").unwrap();
-        let Command::Filter(args) = cli.command else {
-            panic!("{:?}", cli.command);
-        };
-        assert_eq!(args.pid, Some(values::Filter::Pid(7)));
+    fn one_thing_is_recorded() {
+        for line in [
+            "record -- make all",
+            "record --pid 7 --duration 2",
+            "record --system",
+            "record --last 60s",
+            "record -o x --cgroup /a",
+            "record --run-as ann -- make",
+        ] {
+            assert!(parse(&format!("procmonctl {line}")).is_ok(), "{line}");
+        }
+        for line in [
+            "record",
+            "record 7",
+            "record make",
+            "record --system --pid 7",
+            "record --duration 2 -- make",
+            "record --last 60 --duration 2",
+            "record --system --run-as ann",
+            "record --max-arguments 0 -- make",
+        ] {
+            assert!(parse(&format!("procmonctl {line}")).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -74,6 +74,11 @@ impl Time {
 pub struct Moment(Timestamp);
 
 impl Moment {
+    /// Returns the nanoseconds since 1970.
+    pub fn nanoseconds(self) -> i64 {
+        i64::try_from(self.0.as_nanosecond()).unwrap_or(i64::MAX)
+    }
+
     /// Formats the moment in the local time zone, as the time of day with milliseconds.
     pub fn time_of_day(self) -> String {
         let local = self.0.to_zoned_datetime(TimeZone::system());

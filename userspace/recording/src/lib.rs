@@ -29,8 +29,8 @@ mod writer;
 
 pub use error::{Error, Result};
 pub use line::{
-    Cgroup, End, Exec, Exit, Header, Line, Lost, Moved, Process as Started, Sample, Selection,
-    User, VERSION,
+    Cgroup, End, Exec, Exit, Gone, Header, Line, Lost, Moved, Process as Started, Sample,
+    Selection, User, VERSION,
 };
 pub use reader::Lines;
 pub use run::{Process, Program, Run};

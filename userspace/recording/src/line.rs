@@ -27,6 +27,8 @@ pub enum Line {
     Exec(Exec),
     /// A process has ended.
     Exit(Exit),
+    /// A process is there no more, and the event of its end is lost.
+    Gone(Gone),
     /// A process was moved to another cgroup.
     Moved(Moved),
     /// The path of a cgroup, before the first line that has its ID.
@@ -175,6 +177,17 @@ pub struct Exit {
     /// What was written to block devices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write_bytes: Option<u64>,
+}
+
+/// The end of a process whose event is lost.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Gone {
+    /// The PID.
+    pub pid: i32,
+    /// The start.
+    pub start: u64,
+    /// The moment at which the process was missed.
+    pub time: u64,
 }
 
 /// A move to another cgroup.

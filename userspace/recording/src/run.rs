@@ -25,7 +25,8 @@ pub struct Process {
     pub pid: i32,
     /// The start.
     pub start: u64,
-    /// The end. That of a process which goes on is the end of the recording.
+    /// The end. That of a process which goes on is the end of the recording, and one whose event is
+    /// lost has ended before that moment.
     pub end: u64,
     /// The parent that it was made by, as its place in [`Run::processes`].
     pub parent: Option<usize>,
@@ -198,6 +199,12 @@ impl Builder {
                     process.exit = Some(exit);
                 }
             }
+            Line::Gone(gone) => {
+                self.pass(gone.time);
+                if let Some(process) = self.process(gone.pid, gone.start) {
+                    process.end = gone.time;
+                }
+            }
             Line::Moved(moved) => {
                 self.pass(moved.time);
                 if let Some(process) = self.process(moved.pid, moved.start) {
@@ -275,7 +282,7 @@ impl Builder {
         run.processes = sorted.collect();
         for place in 0..run.processes.len() {
             let process = &mut run.processes[place];
-            if process.exit.is_none() {
+            if process.end == 0 {
                 process.end = run.last;
             }
             let mut end = process.end;

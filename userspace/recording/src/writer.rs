@@ -31,6 +31,11 @@ impl<W: Write> Writer<W> {
         }
     }
 
+    /// Returns the file.
+    pub fn get_ref(&self) -> &W {
+        &self.file
+    }
+
     /// Adds a line.
     ///
     /// # Errors

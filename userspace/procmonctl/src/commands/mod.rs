@@ -13,6 +13,7 @@ pub mod man;
 pub mod ps;
 pub mod query;
 pub mod read;
+pub mod record;
 pub mod reset;
 pub mod stats;
 pub mod targets;
@@ -34,7 +35,6 @@ pub enum Command {
     Count(count::Args),
     Read(read::Args),
     Write(write::Args),
-    #[command(visible_alias = "record")]
     Filter(filter::Args),
     Targets(targets::Args),
     Reset(reset::Args),
@@ -43,6 +43,9 @@ pub enum Command {
     Top(top::Args),
     History(history::Args),
     Events(events::Args),
+    Record(record::Args),
+    #[command(hide = true)]
+    StartRecorded(record::start::Args),
     Watch(watch::Args),
     Test(test::Args),
     Config(config::Args),
@@ -88,6 +91,8 @@ impl Command {
             Self::Top(args) => args.run(session)?,
             Self::History(args) => args.run(session)?,
             Self::Events(args) => args.run(session)?,
+            Self::Record(args) => return args.run(session),
+            Self::StartRecorded(args) => return args.run(),
             Self::Watch(args) => args.run(session)?,
             Self::Test(args) => return args.run(session),
             Self::Config(args) => args.run(described(), session)?,

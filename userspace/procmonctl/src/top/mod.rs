@@ -29,7 +29,7 @@ mod selection;
 mod signals;
 mod sorting;
 pub mod state;
-mod system;
+pub mod system;
 #[cfg(test)]
 mod tests;
 pub mod theme;

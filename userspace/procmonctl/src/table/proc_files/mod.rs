@@ -20,8 +20,7 @@ use procmon::proc::Stat;
 use procmon::snapshot::Record;
 use rustix::thread::CapabilitySet;
 
-pub use self::directory::ticks;
-use self::directory::{Directory, time_of};
+pub use self::directory::{Directory, ticks, time_of};
 use self::memory::Memory;
 use super::identity::{Identity, identity};
 

@@ -2,7 +2,11 @@
 
 //! CPU time, from `/proc/stat`.
 
+use std::time::Duration;
+
 use serde::Serialize;
+
+use crate::table::proc_files::time_of;
 
 /// The number of kinds of CPU time, without idle time.
 pub const KINDS: usize = 6;
@@ -35,6 +39,14 @@ impl Ticks {
             ],
             idle,
         }
+    }
+
+    /// Returns the times since boot that the CPUs were busy, and idle with IO pending.
+    pub fn times(&self) -> (Duration, Duration) {
+        let [user, nice, system, irq, steal, iowait] = self.kinds;
+        let busy = [user, nice, system, irq, steal];
+        let busy = busy.into_iter().fold(0, u64::saturating_add);
+        (time_of(busy), time_of(iowait))
     }
 
     /// Returns the use since `before`.

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Recording of what happens from now on.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use procmon::snapshot::Groups;
+use procmon::{BootTime, Device, Events, MAX_ARGUMENTS, SnapshotOptions};
+use recording::{End, Header, Line, Sample, Writer};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag;
+
+use super::child::Child;
+use super::processes::Processes;
+use super::selection::Selection;
+use super::target::Target;
+use crate::clock::nanoseconds;
+use crate::top::system::Reader;
+
+/// The longest time for which events are collected before they are looked at. The directory of a
+/// process that ends before is not looked up.
+const DELAY: Duration = Duration::from_millis(50);
+
+/// The time between two looks at the use of the machine.
+const SAMPLE: Duration = Duration::from_millis(250);
+
+/// The time after which lines are in the file.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// The signals that end a recording: those from the terminal, and those that ask a program to end.
+pub struct Stop {
+    from_terminal: Arc<AtomicBool>,
+    hangup: Arc<AtomicBool>,
+    terminate: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Takes note of the signals from now on. Programs that are executed have their usual actions.
+    pub fn watch() -> anyhow::Result<Self> {
+        let stop = Self {
+            from_terminal: Arc::default(),
+            hangup: Arc::default(),
+            terminate: Arc::default(),
+        };
+        flag::register(SIGINT, Arc::clone(&stop.from_terminal))?;
+        flag::register(SIGQUIT, Arc::clone(&stop.from_terminal))?;
+        flag::register(SIGHUP, Arc::clone(&stop.hangup))?;
+        flag::register(SIGTERM, Arc::clone(&stop.terminate))?;
+        Ok(stop)
+    }
+
+    fn take(flag: &AtomicBool) -> bool {
+        flag.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// The contents of a recording.
+pub struct Summary {
+    pub processes: u64,
+    pub lost: u64,
+    pub bytes: u64,
+    pub time: Duration,
+}
+
+/// A recording that is being written.
+pub struct Recorder<'a> {
+    device: &'a Device,
+    processes: Processes,
+    writer: Writer<Target>,
+    lines: Vec<Line>,
+    reader: Reader,
+    begin: Instant,
+    sampled: Instant,
+    flushed: Instant,
+}
+
+impl<'a> Recorder<'a> {
+    pub fn new(device: &'a Device, selection: Selection, target: Target) -> Self {
+        let now = Instant::now();
+        Self {
+            device,
+            processes: Processes::new(selection, true),
+            writer: Writer::new(target),
+            lines: Vec::new(),
+            reader: Reader::new(),
+            begin: now,
+            sampled: now,
+            flushed: now,
+        }
+    }
+
+    /// Writes the header, and what is there already. The process of a command has no program yet.
+    pub fn begin(&mut self, header: Header, is_command: bool) -> anyhow::Result<()> {
+        let root = self.processes.root().filter(|_| is_command);
+        self.lines.push(Line::Header(header));
+        self.look(root)?;
+        self.sample();
+        self.write()
+    }
+
+    /// Records until the command has ended, or there is another reason to end.
+    pub fn record(
+        &mut self,
+        events: &mut Events<'_>,
+        mut child: Option<&mut Child>,
+        stop: &Stop,
+        duration: Option<Duration>,
+    ) -> anyhow::Result<()> {
+        // The newest event when the end came. The rest up to it is recorded too.
+        let mut last = None;
+        while last.is_none_or(|last| events.sequence() <= last) {
+            let timeout = if last.is_some() {
+                Duration::ZERO
+            } else {
+                DELAY
+            };
+            let mut is_stale = false;
+            for event in events.wait(Some(timeout))? {
+                is_stale |= self.processes.event(&event, &mut self.lines);
+            }
+            if is_stale {
+                self.look(None)?;
+            }
+            if self.sampled.elapsed() >= SAMPLE {
+                self.sample();
+            }
+            self.write()?;
+            if last.is_none() && self.is_over(child.as_deref_mut(), stop, duration)? {
+                // A call without any space would do, but this one has the same numbers.
+                events.wait(Some(Duration::ZERO))?;
+                last = Some(events.newest());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_over(
+        &self,
+        child: Option<&mut Child>,
+        stop: &Stop,
+        duration: Option<Duration>,
+    ) -> anyhow::Result<bool> {
+        let from_terminal = Stop::take(&stop.from_terminal);
+        let signals = [
+            (&stop.hangup, Signal::SIGHUP),
+            (&stop.terminate, Signal::SIGTERM),
+        ];
+        let signals = signals.map(|(flag, signal)| Stop::take(flag).then_some(signal));
+        let Some(child) = child else {
+            return Ok(from_terminal
+                || signals.iter().any(Option::is_some)
+                || duration.is_some_and(|duration| self.begin.elapsed() >= duration));
+        };
+        // The terminal sends its signals to the command as well.
+        for signal in signals.into_iter().flatten() {
+            child.signal(signal);
+        }
+        child.has_ended()
+    }
+
+    /// Ends the recording.
+    pub fn finish(mut self, status: Option<ExitStatus>) -> anyhow::Result<Summary> {
+        self.sample();
+        self.lines.push(Line::End(End {
+            time: nanoseconds(BootTime::now().since_boot()),
+            status: status.map(ExitStatus::into_raw),
+        }));
+        self.write()?;
+        self.writer.flush()?;
+        Ok(Summary {
+            processes: self.processes.count,
+            lost: self.processes.lost,
+            bytes: self.writer.get_ref().bytes,
+            time: self.begin.elapsed(),
+        })
+    }
+
+    /// Looks at all processes: which of those to record are there. The program of `starter`, which
+    /// is still that of this command, is left out.
+    fn look(&mut self, starter: Option<i32>) -> anyhow::Result<()> {
+        let groups = Groups::BASIC | Groups::CPU | Groups::CREDENTIALS | Groups::CGROUP;
+        let mut options = SnapshotOptions::new().groups(groups);
+        if self.device.info()?.arguments {
+            options = options.arguments(MAX_ARGUMENTS);
+        }
+        let snapshot = self.device.snapshot(&options)?;
+        let has_program = |record: &procmon::Record| Some(record.pid()) != starter;
+        self.processes
+            .snapshot(&snapshot, has_program, &mut self.lines);
+        Ok(())
+    }
+
+    fn sample(&mut self) {
+        self.sampled = Instant::now();
+        let system = self.reader.read();
+        let (busy, io_wait) = system.cpus.all.times();
+        self.lines.push(Line::Sample(Sample {
+            time: nanoseconds(BootTime::now().since_boot()),
+            busy: nanoseconds(busy),
+            io_wait: nanoseconds(io_wait),
+            memory: system.memory.used,
+        }));
+    }
+
+    fn write(&mut self) -> anyhow::Result<()> {
+        for line in self.lines.drain(..) {
+            self.writer.write(&line)?;
+        }
+        if self.flushed.elapsed() >= FLUSH {
+            self.writer.flush()?;
+            self.flushed = Instant::now();
+        }
+        Ok(())
+    }
+}
