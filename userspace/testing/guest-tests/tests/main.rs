@@ -23,6 +23,7 @@ mod places;
 mod processes;
 mod query;
 mod read;
+mod record;
 mod snapshot;
 mod source;
 mod stress;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use procmon::snapshot::Groups;
-use procmon::{BootTime, Device, Events, MAX_ARGUMENTS, SnapshotOptions};
+use procmon::{BootTime, Device, Events, MAX_ARGUMENTS, Record, Snapshot, SnapshotOptions};
 use recording::{End, Header, Line, Sample, Writer};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
@@ -94,11 +94,19 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Writes the header, and what is there already. The process of a command has no program yet.
-    pub fn begin(&mut self, header: Header, is_command: bool) -> anyhow::Result<()> {
-        let root = self.processes.root().filter(|_| is_command);
+    /// Writes the header, and what is there already. The recording of a command begins with its
+    /// process, which has no program yet.
+    pub fn begin(&mut self, mut header: Header, is_command: bool) -> anyhow::Result<()> {
+        let snapshot = self.look()?;
+        let starter = self.processes.root().filter(|_| is_command);
+        if let Some(cpu) = starter.and_then(|pid| snapshot.get(pid)?.cpu()) {
+            header.time = nanoseconds(cpu.start.since_boot());
+        }
+        self.processes.since = header.time;
         self.lines.push(Line::Header(header));
-        self.look(root)?;
+        let has_program = |record: &Record| Some(record.pid()) != starter;
+        self.processes
+            .snapshot(&snapshot, has_program, &mut self.lines);
         self.sample();
         self.write()
     }
@@ -124,7 +132,9 @@ impl<'a> Recorder<'a> {
                 is_stale |= self.processes.event(&event, &mut self.lines);
             }
             if is_stale {
-                self.look(None)?;
+                let snapshot = self.look()?;
+                self.processes
+                    .snapshot(&snapshot, |_| true, &mut self.lines);
             }
             if self.sampled.elapsed() >= SAMPLE {
                 self.sample();
@@ -180,19 +190,9 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// Looks at all processes: which of those to record are there. The program of `starter`, which
-    /// is still that of this command, is left out.
-    fn look(&mut self, starter: Option<i32>) -> anyhow::Result<()> {
-        let groups = Groups::BASIC | Groups::CPU | Groups::CREDENTIALS | Groups::CGROUP;
-        let mut options = SnapshotOptions::new().groups(groups);
-        if self.device.info()?.arguments {
-            options = options.arguments(MAX_ARGUMENTS);
-        }
-        let snapshot = self.device.snapshot(&options)?;
-        let has_program = |record: &procmon::Record| Some(record.pid()) != starter;
-        self.processes
-            .snapshot(&snapshot, has_program, &mut self.lines);
-        Ok(())
+    /// Takes a snapshot of all processes.
+    fn look(&self) -> anyhow::Result<Snapshot> {
+        Ok(self.device.snapshot(&options(self.device)?)?)
     }
 
     fn sample(&mut self) {
@@ -217,4 +217,15 @@ impl<'a> Recorder<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns the options of a snapshot by which processes are recorded.
+pub fn options(device: &Device) -> procmon::Result<SnapshotOptions> {
+    let groups = Groups::BASIC | Groups::CPU | Groups::CREDENTIALS | Groups::CGROUP;
+    let options = SnapshotOptions::new().groups(groups).kernel_threads(false);
+    Ok(if device.info()?.arguments {
+        options.arguments(MAX_ARGUMENTS)
+    } else {
+        options
+    })
 }

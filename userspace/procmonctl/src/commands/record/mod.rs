@@ -56,7 +56,8 @@ pub struct Args {
     duration: Option<Duration>,
 
     /// Run the command as this user, by name or ID; by default as the one who called sudo
-    #[arg(long, value_name = "USER", requires = "command")]
+    #[arg(long, value_name = "USER",
+          conflicts_with_all = ["pid", "cgroup", "system", "last"])]
     run_as: Option<String>,
 
     /// The bytes of the arguments of each program to keep, 1 to 8192

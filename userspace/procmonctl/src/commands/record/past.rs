@@ -5,11 +5,10 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use procmon::snapshot::Groups;
-use procmon::{BootTime, Device, Events, MAX_ARGUMENTS, SnapshotOptions};
+use procmon::{BootTime, Device, Events};
 use recording::{End, Header, Line, Writer};
 
-use super::live::Summary;
+use super::live::{Summary, options};
 use super::processes::Processes;
 use super::selection::Selection;
 use super::target::Target;
@@ -28,6 +27,7 @@ pub fn record(
     let began = Instant::now();
     let since = header.time;
     let mut processes = Processes::new(Selection::All, false);
+    processes.since = since;
     let mut lines = Vec::new();
     let newest = events.newest();
     while events.sequence() <= newest {
@@ -43,12 +43,7 @@ pub fn record(
     lines.retain(|line| key(line).is_none_or(|key| !ended.contains(&key)));
 
     // Those that have been there all the time have no event.
-    let groups = Groups::BASIC | Groups::CPU | Groups::CREDENTIALS | Groups::CGROUP;
-    let mut options = SnapshotOptions::new().groups(groups);
-    if device.info()?.arguments {
-        options = options.arguments(MAX_ARGUMENTS);
-    }
-    let snapshot = device.snapshot(&options)?;
+    let snapshot = device.snapshot(&options(device)?)?;
     let mut older = Vec::new();
     let has_program = |record: &procmon::Record| {
         let start = record.cpu().map(|cpu| nanoseconds(cpu.start.since_boot()));
@@ -62,10 +57,7 @@ pub fn record(
     let (gone, older): (Vec<_>, Vec<_>) = older
         .into_iter()
         .partition(|line| matches!(line, Line::Gone(_)));
-    for mut line in older.into_iter().chain(lines).chain(gone) {
-        if let Line::Process(process) = &mut line {
-            process.is_older = process.start < since;
-        }
+    for line in older.into_iter().chain(lines).chain(gone) {
         writer.write(&line)?;
     }
     let now = BootTime::now().since_boot();

@@ -28,6 +28,8 @@ pub struct Processes {
     names: Names,
     told_cgroups: HashSet<u64>,
     told_users: HashSet<u32>,
+    /// Beginning of the recording. What started before is older.
+    pub since: u64,
     /// The newest event before the last snapshot, which has its effect already.
     sequence: u64,
     /// Whether events are as new as the files of `/proc`.
@@ -47,6 +49,7 @@ impl Processes {
             names: Names::read(),
             told_cgroups: HashSet::new(),
             told_users: HashSet::new(),
+            since: 0,
             sequence: 0,
             is_live,
             count: 0,
@@ -87,7 +90,6 @@ impl Processes {
                 comm: Text::from(record.comm().as_encoded_bytes()),
                 uid: credentials.map_or(0, |ids| ids.uid),
                 cgroup_id: record.cgroup_id().unwrap_or(0),
-                is_older: true,
             };
             self.start(start, lines);
             if has_program(record) {
@@ -175,7 +177,6 @@ impl Processes {
             comm: Text::from(fork.comm().as_encoded_bytes()),
             uid: event.uid(),
             cgroup_id: event.cgroup_id(),
-            is_older: false,
         };
         self.start(start, lines);
     }
@@ -194,7 +195,6 @@ impl Processes {
             comm: Text::from(comm.as_encoded_bytes()),
             uid: event.uid(),
             cgroup_id: event.cgroup_id(),
-            is_older: true,
         };
         self.start(start, lines);
     }
@@ -215,7 +215,7 @@ impl Processes {
             comm: start.comm,
             uid: start.uid,
             cgroup_id: start.cgroup_id,
-            is_older: start.is_older,
+            is_older: of(identity.1) < self.since,
         }));
     }
 
@@ -299,7 +299,6 @@ struct Start {
     comm: Text,
     uid: u32,
     cgroup_id: u64,
-    is_older: bool,
 }
 
 fn of(time: BootTime) -> u64 {

@@ -26,8 +26,10 @@ impl User {
         let uid = Names::read()
             .uid(user)
             .with_context(|| format!("there is no user {user:?}"))?;
-        let passwd = fs::read_to_string("/etc/passwd").context("/etc/passwd")?;
-        let group = fs::read_to_string("/etc/group").unwrap_or_default();
+        let passwd = fs::read("/etc/passwd").context("/etc/passwd")?;
+        let group = fs::read("/etc/group").unwrap_or_default();
+        // Lines of others need not be UTF-8.
+        let [passwd, group] = [&passwd, &group].map(|file| String::from_utf8_lossy(file));
         Self::parse(uid, &passwd, &group)
             .with_context(|| format!("user {user:?} is not in /etc/passwd"))
     }
