@@ -271,8 +271,9 @@ fn the_command_runs_as_the_caller_of_sudo() {
     assert_eq!((data.uid(), data.gid()), (4242, 4243));
     assert_eq!(fs::read_to_string(&made).unwrap(), "/tmp/ann ann\n4243\n");
     let run = Run::read(folder.file("a")).unwrap();
-    let ids = named(&run, "id");
-    assert_eq!(ids[0].program().unwrap().euid, 4242);
+    let shell = &run.processes()[0];
+    assert_eq!((shell.uid, shell.program().unwrap().euid), (4242, 4242));
+    assert_eq!(run.user(4242), Some(&Text::from("ann")));
 }
 
 /// Whether a recording that is being written has a process of this name, which is there or, with a

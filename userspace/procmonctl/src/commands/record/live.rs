@@ -119,10 +119,11 @@ impl<'a> Recorder<'a> {
         stop: &Stop,
         duration: Option<Duration>,
     ) -> anyhow::Result<()> {
-        // The newest event when the end came. The rest up to it is recorded too.
+        // The newest event at the end. Those up to it are recorded too.
         let mut last = None;
         while last.is_none_or(|last| events.sequence() <= last) {
-            let timeout = if last.is_some() {
+            let is_over = last.is_none() && self.is_over(child.as_deref_mut(), stop, duration)?;
+            let timeout = if is_over || last.is_some() {
                 Duration::ZERO
             } else {
                 DELAY
@@ -130,6 +131,9 @@ impl<'a> Recorder<'a> {
             let mut is_stale = false;
             for event in events.wait(Some(timeout))? {
                 is_stale |= self.processes.event(&event, &mut self.lines);
+            }
+            if is_over {
+                last = Some(events.newest());
             }
             if is_stale {
                 let snapshot = self.look()?;
@@ -140,11 +144,6 @@ impl<'a> Recorder<'a> {
                 self.sample();
             }
             self.write()?;
-            if last.is_none() && self.is_over(child.as_deref_mut(), stop, duration)? {
-                // A call without any space would do, but this one has the same numbers.
-                events.wait(Some(Duration::ZERO))?;
-                last = Some(events.newest());
-            }
         }
         Ok(())
     }
