@@ -75,10 +75,10 @@ fn status(process: &Process) -> Option<i32> {
 fn a_command_and_its_descendants() {
     let _kernel = shared();
     let folder = Folder::new("command");
-    let busybox = folder.file("tool");
+    let busybox = folder.file("busybox");
     fs::copy("/bin/busybox", &busybox).unwrap();
     let commands = format!(
-        "cd {}; ./tool false; ./tool sh -c './tool true; ./tool sleep 0.3; exit 3'; exit 7",
+        "cd {}; ./busybox false; ./busybox sh -c './busybox true; ./busybox sleep 0.3; exit 3'; exit 7",
         folder.0.display()
     );
     let run = record(&folder.file("a"), &commands, 7);
@@ -106,10 +106,10 @@ fn a_command_and_its_descendants() {
     let line =
         |text: &str| -> Vec<_> { text.split(' ').map(|word| word.to_owned().into()).collect() };
     assert_eq!(told.len(), 4, "{told:?}");
-    assert_eq!(told[0], (line("./tool false"), *pid, Some(1 << 8)));
+    assert_eq!(told[0], (line("./busybox false"), *pid, Some(1 << 8)));
     assert_eq!((told[1].1, told[1].2), (*pid, Some(3 << 8)));
-    assert_eq!(told[2], (line("./tool true"), inner, Some(0)));
-    assert_eq!(told[3], (line("./tool sleep 0.3"), inner, Some(0)));
+    assert_eq!(told[2], (line("./busybox true"), inner, Some(0)));
+    assert_eq!(told[3], (line("./busybox sleep 0.3"), inner, Some(0)));
     let sleeper = &rest[3];
     assert!(sleeper.lasted() >= Duration::from_millis(300));
     // It was there for long enough.
