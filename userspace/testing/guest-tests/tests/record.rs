@@ -181,17 +181,14 @@ fn signals_are_passed_on() {
     let _kernel = shared();
     let folder = Folder::new("signals");
     let file = folder.file("a");
-    let mut recorder = command(&["-o", &file, "--", "/bin/sleep", "1000"])
-        .spawn()
-        .unwrap();
-    let pid = recorder.id().cast_signed();
+    let recorder = Recorder::start(&["-o", &file, "--", "/bin/sleep", "1000"]);
+    let pid = recorder.pid();
     let is_sleeping = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.comm == b"sleep");
     eventually("the command", || {
         let mut pids = procfs::pids().into_iter();
         pids.any(|child| procfs::parent(child) == Some(pid) && is_sleeping(&child))
     });
-    kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
-    assert_eq!(recorder.wait().unwrap().code(), Some(128 + 15));
+    assert_eq!(recorder.end(Signal::SIGTERM), Some(128 + 15));
     let run = Run::read(&file).unwrap();
     assert_eq!(run.end.as_ref().unwrap().status, Some(15));
     assert_eq!(status(&run.processes()[0]), Some(15));
@@ -204,14 +201,13 @@ fn a_crash_costs_the_last_second() {
     let folder = Folder::new("crash");
     let file = folder.file("a");
     let child = paused();
-    let mut recorder = command(&["-o", &file, "--system"]).spawn().unwrap();
+    let recorder = Recorder::start(&["-o", &file, "--system"]);
     let has_child = || {
         let run = Lines::open(&file).and_then(Run::from_lines);
         run.is_ok_and(|run| run.processes().iter().any(|one| one.pid == child.pid()))
     };
     eventually("the first lines", has_child);
-    recorder.kill().unwrap();
-    recorder.wait().unwrap();
+    assert_eq!(recorder.end(Signal::SIGKILL), None);
     let run = Run::read(&file).unwrap();
     assert!(has_child() && run.end.is_none());
     child.kill();
@@ -294,9 +290,31 @@ fn waiting_shell() -> std::process::Child {
     shell.stdin(Stdio::piped()).spawn().unwrap()
 }
 
-fn interrupt(mut recorder: std::process::Child) {
-    kill(Pid::from_raw(recorder.id().cast_signed()), Signal::SIGINT).unwrap();
-    assert_eq!(recorder.wait().unwrap().code(), Some(0));
+/// A recorder that runs, killed by the drop.
+struct Recorder(std::process::Child);
+
+impl Recorder {
+    fn start(arguments: &[&str]) -> Self {
+        Self(command(arguments).spawn().unwrap())
+    }
+
+    fn pid(&self) -> i32 {
+        self.0.id().cast_signed()
+    }
+
+    /// Sends a signal, and returns the exit status.
+    fn end(mut self, signal: Signal) -> Option<i32> {
+        kill(Pid::from_raw(self.pid()), signal).unwrap();
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // Of one that has been waited for, this does nothing.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A process is recorded with its descendants from now on, and no other one.
@@ -306,9 +324,7 @@ fn a_process_that_is_there() {
     let folder = Folder::new("pid");
     let file = folder.file("a");
     let mut shell = waiting_shell();
-    let recorder = command(&["-o", &file, "--pid", &shell.id().to_string()])
-        .spawn()
-        .unwrap();
+    let recorder = Recorder::start(&["-o", &file, "--pid", &shell.id().to_string()]);
     eventually("the shell", || has(&file, "sh", None));
     Command::new("/bin/true").status().unwrap();
     let mut input = shell.stdin.take().unwrap();
@@ -316,7 +332,7 @@ fn a_process_that_is_there() {
     eventually("the program", || has(&file, "false", Some(1 << 8)));
     drop(input);
     let _ = shell.wait().unwrap();
-    interrupt(recorder);
+    assert_eq!(recorder.end(Signal::SIGINT), Some(0));
     let run = Run::read(&file).unwrap();
     let pid = shell.id().cast_signed();
     assert_eq!(run.header.selection, Selection::Pid(pid));
@@ -355,11 +371,10 @@ fn the_processes_of_a_cgroup() {
     }
     let inner = Path::new(ROOT).join("outer/inner");
     fs::create_dir_all(&inner).unwrap();
-    let mut shell = waiting_shell();
+    // Before the shell, whose input it would hold open.
     let other = paused();
-    let recorder = command(&["-o", &file, "--cgroup", "/outer"])
-        .spawn()
-        .unwrap();
+    let mut shell = waiting_shell();
+    let recorder = Recorder::start(&["-o", &file, "--cgroup", "/outer"]);
     eventually("the header", || Lines::open(&file).is_ok());
     fs::write(inner.join("cgroup.procs"), shell.id().to_string()).unwrap();
     let mut input = shell.stdin.take().unwrap();
@@ -367,7 +382,7 @@ fn the_processes_of_a_cgroup() {
     eventually("the program", || has(&file, "false", Some(1 << 8)));
     drop(input);
     let _ = shell.wait().unwrap();
-    interrupt(recorder);
+    assert_eq!(recorder.end(Signal::SIGINT), Some(0));
     other.kill();
     let run = Run::read(&file).unwrap();
     assert_eq!(
