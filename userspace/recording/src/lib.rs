@@ -23,6 +23,7 @@
 mod error;
 mod line;
 mod reader;
+pub mod report;
 mod run;
 mod text;
 mod writer;
