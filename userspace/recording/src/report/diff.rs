@@ -42,7 +42,50 @@ pub struct Change {
     pub new: Option<Usage>,
 }
 
+/// A kind of change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ChangeKind {
+    /// A measure has grown.
+    Grown,
+    /// A measure has shrunk.
+    Shrunk,
+    /// The old run does not have it.
+    New,
+    /// The new run does not have it.
+    Gone,
+    /// A measure is the same.
+    Same,
+}
+
+impl ChangeKind {
+    /// Returns the name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grown => "grown",
+            Self::Shrunk => "shrunk",
+            Self::New => "new",
+            Self::Gone => "gone",
+            Self::Same => "same",
+        }
+    }
+}
+
 impl Change {
+    /// Returns the kind, by a measure.
+    #[must_use]
+    pub fn kind(&self, measure: Measure) -> ChangeKind {
+        match (&self.old, &self.new) {
+            (None, _) => ChangeKind::New,
+            (_, None) => ChangeKind::Gone,
+            _ => match self.growth(measure) {
+                1.. => ChangeKind::Grown,
+                0 => ChangeKind::Same,
+                _ => ChangeKind::Shrunk,
+            },
+        }
+    }
+
     /// Returns how much a measure has grown.
     #[must_use]
     pub fn growth(&self, measure: Measure) -> i128 {
@@ -221,8 +264,18 @@ mod tests {
         assert_eq!(growth(Measure::Time), of([-10, 30, 10]));
         assert_eq!(growth(Measure::Count), of([-1, -1, 1]));
         assert_eq!(growth(Measure::Cpu), of([-3000, -2000, 2000]));
-        let (ar, ld) = (&diff.programs[0].1, &diff.programs[2].1);
-        assert!(ar.new.is_none() && ld.old.is_none());
+        let kinds: Vec<_> = diff
+            .programs
+            .iter()
+            .map(|(_, change)| (change.kind(Measure::Time), change.kind(Measure::Failures)))
+            .collect();
+        let expected = [
+            (ChangeKind::Gone, ChangeKind::Gone),
+            (ChangeKind::Grown, ChangeKind::Same),
+            (ChangeKind::New, ChangeKind::New),
+        ];
+        assert_eq!(kinds, expected);
+        assert_eq!(diff.programs[1].1.kind(Measure::Count), ChangeKind::Shrunk);
     }
 
     #[test]

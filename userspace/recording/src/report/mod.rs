@@ -26,7 +26,7 @@ mod span;
 mod usage;
 
 pub use critical::{CriticalPath, Step};
-pub use diff::{Change, Diff, Pair};
+pub use diff::{Change, ChangeKind, Diff, Pair};
 pub use failures::{Failure, FailureKind, ancestors};
 pub use parallelism::{Interval, Parallelism};
 pub use programs::{processes, programs};
