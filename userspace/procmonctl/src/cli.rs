@@ -62,6 +62,7 @@ impl Cli {
             Command::Ps(args) if args.csv => "'--csv'",
             Command::Top(args) if args.csv => "'--csv'",
             Command::History(args) if args.csv => "'--csv'",
+            Command::Report(args) if args.csv => "'--csv'",
             Command::History(args) if args.plot => "'--plot'",
             Command::Top(args) if !args.batch => {
                 return Err(Self::command().error(
@@ -155,6 +156,7 @@ mod tests {
             "top --batch --csv",
             "history --csv",
             "history --plot",
+            "report --csv a",
             "top",
             "top -n 1",
         ] {

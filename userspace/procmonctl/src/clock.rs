@@ -74,6 +74,13 @@ impl Time {
 pub struct Moment(Timestamp);
 
 impl Moment {
+    /// Creates the moment of a number of nanoseconds since 1970.
+    pub fn since_1970(nanoseconds: i64) -> Self {
+        let time = Timestamp::from_nanosecond(nanoseconds.into());
+        // All of them are in range.
+        Self(time.unwrap_or(Timestamp::MAX))
+    }
+
     /// Returns the nanoseconds since 1970.
     pub fn nanoseconds(self) -> i64 {
         i64::try_from(self.0.as_nanosecond()).unwrap_or(i64::MAX)
@@ -125,6 +132,8 @@ mod tests {
         let moment = clock.at(Duration::from_nanos(1_500_000_000));
         assert_eq!(moment.to_string(), "2023-11-14T22:13:21.500000000Z");
         assert!(clock.at(Duration::MAX) > moment);
+        assert_eq!(Moment::since_1970(1_700_000_001_500_000_000), moment);
+        assert!(Moment::since_1970(i64::MIN) < moment && Moment::since_1970(i64::MAX) > moment);
         assert_eq!(moment.local(), "2023-11-14");
         let now = Clock::read().at(BootTime::now().since_boot());
         assert_eq!(now.local().len(), "28 Nov 02:14".len());

@@ -14,6 +14,7 @@ pub mod ps;
 pub mod query;
 pub mod read;
 pub mod record;
+pub mod report;
 pub mod reset;
 pub mod stats;
 pub mod targets;
@@ -46,6 +47,7 @@ pub enum Command {
     Record(record::Args),
     #[command(hide = true)]
     StartRecorded(record::start::Args),
+    Report(report::Args),
     Watch(watch::Args),
     Test(test::Args),
     Config(config::Args),
@@ -54,7 +56,7 @@ pub enum Command {
 }
 
 /// The JSON of each command, for the manual.
-pub const JSON: [&str; 13] = [
+pub const JSON: [&str; 14] = [
     stats::JSON,
     count::JSON,
     read::JSON,
@@ -67,6 +69,7 @@ pub const JSON: [&str; 13] = [
     ps::JSON,
     history::JSON,
     events::JSON,
+    report::JSON,
     test::JSON,
 ];
 
@@ -93,6 +96,7 @@ impl Command {
             Self::Events(args) => args.run(session)?,
             Self::Record(args) => return args.run(session),
             Self::StartRecorded(args) => return args.run(),
+            Self::Report(args) => args.run(session)?,
             Self::Watch(args) => args.run(session)?,
             Self::Test(args) => return args.run(session),
             Self::Config(args) => args.run(described(), session)?,

@@ -55,6 +55,9 @@ const OPTIONS: &[&str] = &[
     "--path",
     "--theme",
     "--ascii",
+    "--diff",
+    "--by",
+    "--all",
 ];
 
 const VALUES: &[&str] = &[
