@@ -10,17 +10,16 @@ use crate::{Run, Selection, Text};
 
 /// The critical path of a run.
 ///
-/// It is found from the end to the beginning. At a moment in a process, its child that ended last
-/// before that is the one that it waited for: the time since then is the process's own, and the
-/// path goes on in the child, from that end to its start, and then in the process at that moment.
-/// It begins with the end of the command or of the process that is recorded, or else of the only
-/// process without a known parent, or else of the process that ended last.
+/// The path is found from the end to the beginning. At a moment in a process, its child that ended
+/// last before that is the one that it waited for: the time since then is the process's own, and
+/// the path goes on in the child, from that end to its start, and then in the process at that
+/// moment. The first moment is the end of the command or of the process that is recorded, or else
+/// of the only process without a known parent, or else of the process that ended last.
 ///
 /// A recording tells no reasons, so the path is a guess where a process works beside a child that
 /// it does not wait for. Children that are alive at that moment are not on the path: those in the
 /// background, and all but the last one of a pipeline, even if that one waited for them. A child
-/// that ended on its own, while its parent waited for something else, is. So is a process that
-/// sleeps. A descendant whose own parent has ended does not count as a child of another one.
+/// that ended while its parent waited for something else is, and so is a process that sleeps. A descendant whose own parent has ended does not count as a child of another one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CriticalPath {
     /// The steps, in order. Each begins where the one before it ends, unless the recording has a

@@ -234,6 +234,74 @@ fn check_diff(old: &Run, new: &Run) {
     assert_eq!(growth, failures(new) - failures(old));
 }
 
+/// Returns the critical path at a moment of a process, from the end on, by its definition.
+fn simple_path(run: &Run, place: usize, end: u64, steps: &mut Vec<Step>) {
+    let process = &run.processes()[place];
+    let mut now = end;
+    let add = |from: u64, to: u64, steps: &mut Vec<Step>| {
+        if from < to {
+            steps.push(Step {
+                process: place,
+                span: Span { from, to },
+            });
+        }
+    };
+    let ended_last = |now: u64| {
+        let children = process.children.iter().copied();
+        children
+            .filter(|&child| {
+                let child = &run.processes()[child];
+                child.start < child.end && child.end <= now
+            })
+            .max_by_key(|&child| run.processes()[child].end)
+    };
+    while let Some(child) = ended_last(now) {
+        let Process { start, end, .. } = run.processes()[child];
+        add(end, now, steps);
+        simple_path(run, child, end, steps);
+        now = start;
+    }
+    add(process.start, now, steps);
+}
+
+/// Returns how often a process has no child that is alive, nanosecond by nanosecond.
+fn simple_own(run: &Run, process: &Process) -> u64 {
+    let is_alone = |now: &u64| {
+        let mut children = process.children.iter();
+        children.all(|&child| {
+            let Process { start, end, .. } = run.processes()[child];
+            !(start..end).contains(now)
+        })
+    };
+    (process.start..process.end).filter(is_alone).count() as u64
+}
+
+#[test]
+fn reports_agree_with_simple_definitions() {
+    let mut rng = Rng::with_seed(8);
+    for _ in 0..400 {
+        let run = consistent_run(&mut rng);
+        let mut steps = Vec::new();
+        simple_path(&run, 0, run.processes()[0].end, &mut steps);
+        steps.reverse();
+        assert_eq!(CriticalPath::of(&run).steps, steps);
+        for (place, usage) in processes(&run) {
+            let own = simple_own(&run, &run.processes()[place]);
+            assert_eq!(usage.own, Duration::from_nanos(own));
+        }
+        let peak = (run.header.time..run.last)
+            .map(|now| {
+                let works = |process: &&Process| {
+                    let spans = span::own(&run, process);
+                    spans.iter().any(|span| (span.from..span.to).contains(&now))
+                };
+                run.processes().iter().filter(works).count()
+            })
+            .max();
+        assert_eq!(Parallelism::of(&run, 3).peak, peak.unwrap_or(0) as u64);
+    }
+}
+
 #[test]
 fn a_path_without_losses_covers_the_run() {
     let mut rng = Rng::with_seed(7);

@@ -8,8 +8,8 @@ use crate::Process;
 
 /// The use of a process, or of all processes with one program.
 ///
-/// What follows from ends of processes is absent if none of them is known to have ended, or if the
-/// recorder was not allowed to see it. It is counted for the last program of a process.
+/// Values that ends of processes tell are absent if none of them is known to have ended, or if the
+/// recorder was not allowed to see them. They count for the last program of a process.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
     /// The number of times that the program was executed, or of processes that executed none.
