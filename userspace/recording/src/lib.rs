@@ -26,6 +26,7 @@ mod reader;
 pub mod report;
 mod run;
 mod text;
+pub mod timeline;
 mod writer;
 
 pub use error::{Error, Result};

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Timelines: the processes of a [`Run`] over time, as pictures and for other tools.
+//!
+//! | function     | result                                                              |
+//! |--------------|---------------------------------------------------------------------|
+//! | [`svg`]      | a picture in which short processes are merged by name               |
+//! | [`perfetto`] | a trace for <https://ui.perfetto.dev> and `chrome://tracing`        |
+//! | [`folded`]   | stacks of program names for flame graph tools                       |
+//!
+//! Each takes O(n log n) time and O(n) memory for n processes. Names and arguments are of other
+//! people's choice, with any bytes: none of the results lets them be more than text.
+
+mod colour;
+mod curves;
+mod folded;
+mod forest;
+mod groups;
+mod layout;
+mod perfetto;
+mod rows;
+mod segments;
+mod summary;
+mod svg;
+mod text;
+mod ticks;
+
+#[cfg(test)]
+mod fixture;
+
+pub use folded::folded;
+pub use perfetto::perfetto;
+pub use svg::svg;
