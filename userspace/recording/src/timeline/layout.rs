@@ -86,6 +86,18 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Shows each process.
+    pub fn whole(run: &Run) -> Self {
+        let window = Window::of(run);
+        let merging = Merging {
+            threshold: 0,
+            by_name: true,
+        };
+        let groups = groups(run, &Forest::new(run), window, merging);
+        let bars = bars(run, window, &groups, 0, usize::MAX).unwrap_or_default();
+        Self::of(window, &groups, bars, 1)
+    }
+
     /// Merges short processes, so that there are no more than [`BARS`] in [`ROWS`].
     ///
     /// Those of the same name are merged as long as that is enough. What counts as short grows
@@ -174,7 +186,7 @@ fn bars(run: &Run, window: Window, groups: &[Group], least: u64, most: usize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::fixture::{LARGE, Recording};
+    use crate::timeline::fixture::{LARGE, Recording, build};
 
     /// Returns how many processes the bars have, after a check that each has no other's.
     fn processes(layout: &Layout) -> usize {
@@ -191,6 +203,28 @@ mod tests {
         places.dedup();
         assert_eq!(places.len(), count);
         count
+    }
+
+    #[test]
+    fn bars_cover_processes_from_start_to_end() {
+        let run = build(4, 50).run();
+        let layout = Layout::whole(&run);
+        let mut covered = vec![None; run.processes().len()];
+        for bar in &layout.bars {
+            let Content::Program(place, _) = bar.content else {
+                panic!("{bar:?}");
+            };
+            let cover = covered[place].get_or_insert((bar.begin, bar.begin, bar.row));
+            assert_eq!((cover.1, cover.2), (bar.begin, bar.row));
+            cover.1 = bar.end;
+        }
+        for (process, cover) in run.processes().iter().zip(&covered) {
+            let (begin, end, row) = cover.unwrap();
+            assert_eq!((begin, end), (process.start, process.end));
+            let parent = process.parent.and_then(|parent| covered[parent]);
+            assert!(parent.is_none_or(|parent| parent.2 < row));
+        }
+        assert_eq!(processes(&layout), run.processes().len());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | function     | result                                                              |
 //! |--------------|---------------------------------------------------------------------|
 //! | [`svg`]      | a picture in which short processes are merged by name               |
+//! | [`html`]     | a page with all processes, to zoom and to search, without a network |
 //! | [`perfetto`] | a trace for <https://ui.perfetto.dev> and `chrome://tracing`        |
 //! | [`folded`]   | stacks of program names for flame graph tools                       |
 //!
@@ -16,6 +17,7 @@ mod curves;
 mod folded;
 mod forest;
 mod groups;
+mod html;
 mod layout;
 mod perfetto;
 mod rows;
@@ -29,5 +31,6 @@ mod ticks;
 mod fixture;
 
 pub use folded::folded;
+pub use html::html;
 pub use perfetto::perfetto;
 pub use svg::svg;
