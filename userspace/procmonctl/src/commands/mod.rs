@@ -19,6 +19,7 @@ pub mod reset;
 pub mod stats;
 pub mod targets;
 pub mod test;
+pub mod timeline;
 pub mod top;
 pub mod watch;
 pub mod write;
@@ -48,6 +49,7 @@ pub enum Command {
     #[command(hide = true)]
     StartRecorded(record::start::Args),
     Report(report::Args),
+    Timeline(timeline::Args),
     Watch(watch::Args),
     Test(test::Args),
     Config(config::Args),
@@ -97,6 +99,7 @@ impl Command {
             Self::Record(args) => return args.run(session),
             Self::StartRecorded(args) => return args.run(),
             Self::Report(args) => args.run(session)?,
+            Self::Timeline(args) => return args.run(session),
             Self::Watch(args) => args.run(session)?,
             Self::Test(args) => return args.run(session),
             Self::Config(args) => args.run(described(), session)?,
