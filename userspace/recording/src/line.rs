@@ -65,7 +65,7 @@ pub struct Header {
     pub cpus: u32,
     /// The size of its memory.
     pub memory: u64,
-    /// What is recorded.
+    /// The processes that are recorded.
     pub selection: Selection,
 }
 
@@ -171,10 +171,10 @@ pub struct Exit {
     pub involuntary_switches: u64,
     /// The most memory that was resident at a time.
     pub max_rss: u64,
-    /// What was read from block devices.
+    /// Bytes read from block devices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_bytes: Option<u64>,
-    /// What was written to block devices.
+    /// Bytes written to block devices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write_bytes: Option<u64>,
 }

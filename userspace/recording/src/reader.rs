@@ -101,7 +101,7 @@ impl Iterator for Lines {
 struct Frames {
     file: BufReader<Box<dyn Read>>,
     is_compressed: bool,
-    /// What the last frames have, from the next line on.
+    /// Bytes of the last frames, from the next line on.
     decoded: VecDeque<u8>,
 }
 

@@ -38,7 +38,7 @@ pub struct Process {
     pub cgroup_id: u64,
     /// The name that it began with.
     pub comm: Text,
-    /// What it has executed, in that order.
+    /// The programs that it has executed, in that order.
     pub programs: Vec<Program>,
     /// Its end, unless it goes on, or that line is lost.
     pub exit: Option<Exit>,
@@ -90,7 +90,7 @@ impl Process {
     }
 }
 
-/// What a recording tells.
+/// The contents of a recording.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// The circumstances.

@@ -92,7 +92,7 @@ pub struct Row<'a> {
     pub record: &'a Record,
     /// CPU use since the last snapshot, or else since the start, in percent of one CPU.
     pub cpu: Option<f64>,
-    /// What the rates are computed from.
+    /// The measurements that the rates are computed from.
     pub measured: Measured<'a>,
     /// Time for which the state has lasted at least, as far as snapshots before tell.
     pub state_time: Option<Duration>,

@@ -19,7 +19,8 @@ use crate::{Run, Selection, Text};
 /// A recording tells no reasons, so the path is a guess where a process works beside a child that
 /// it does not wait for. Children that are alive at that moment are not on the path: those in the
 /// background, and all but the last one of a pipeline, even if that one waited for them. A child
-/// that ended while its parent waited for something else is, and so is a process that sleeps. A descendant whose own parent has ended does not count as a child of another one.
+/// that ended while its parent waited for something else is, and so is a process that sleeps. A
+/// descendant whose own parent has ended does not count as a child of another one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CriticalPath {
     /// The steps, in order. Each begins where the one before it ends, unless the recording has a

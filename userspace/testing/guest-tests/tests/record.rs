@@ -311,7 +311,7 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        // Of one that has been waited for, this does nothing.
+        // Of one that was reaped, this does nothing.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -429,7 +429,7 @@ fn all_processes_for_a_time() {
     child.kill();
 }
 
-/// What the module has kept of the past is recorded, and what had ended before is not.
+/// The past that the module has kept is recorded, without what had ended before.
 #[test]
 fn the_past() {
     let (_kernel, _module) = loaded("events_record=1");

@@ -87,8 +87,8 @@ struct What {
     #[arg(long)]
     system: bool,
 
-    /// What the module has kept of the last seconds, of all processes: it has to be loaded with
-    /// events_record=1
+    /// The last seconds of all processes, as far as the module has kept them: it has to be loaded
+    /// with events_record=1
     #[arg(long, value_name = "SECONDS", value_parser = parse_last)]
     last: Option<Duration>,
 }
@@ -178,7 +178,7 @@ impl Args {
         }
     }
 
-    /// Tells what is in the file, and returns the exit status: that of the command, unless the
+    /// Prints a summary of the file, and returns the exit status: that of the command, unless the
     /// recording has failed and the command has not.
     fn report(
         &self,

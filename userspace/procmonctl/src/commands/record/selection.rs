@@ -12,7 +12,7 @@ use procmon::{CgroupPath, Cgroups, Record, Snapshot};
 
 use crate::cgroup::Cgroup;
 
-/// The deepest cgroups below the chosen one that are looked for at first.
+/// The depth below the cgroup to which others are looked for at first.
 const DEPTH: usize = 16;
 
 /// A choice of processes.

@@ -138,7 +138,7 @@ fn top_shows_the_arguments_of_many_programs() {
     kill_all(children);
 }
 
-/// What a program writes in the place of its arguments is shown after some refreshes.
+/// A title that a program writes in the place of its arguments is shown after some refreshes.
 #[test]
 fn top_shows_titles() {
     let _kernel = shared();
