@@ -6,10 +6,10 @@
 //! them, [`Device::snapshot`] returns records of all processes in one system call, and
 //! [`Device::history`] the samples of the monitor. [`CpuMeter`] computes CPU usages from two
 //! snapshots, [`StateMeter`] for how long states have lasted, and [`BootTime`] is a moment on the
-//! kernel's clock. [`Device::events`] tells what happens to processes, and [`ProcessTable`] knows by
-//! that which ones there are. [`cgroup`] tells the unit, session and container that a process belongs
-//! to. [`sysfs`] has the files of the module under `/sys`: statistics, the monitor's last sample, and
-//! the parameters. [`proc`] has snapshots without the module.
+//! kernel's clock. [`Device::events`] tells what happens to processes, and [`ProcessTable`] knows
+//! by that which ones there are. [`cgroup`] tells the unit, session and container that a process
+//! belongs to. [`sysfs`] has the files of the module under `/sys`: statistics, the monitor's last
+//! sample, and the parameters. [`proc`] has snapshots without the module.
 //!
 //! ```no_run
 //! use procmon::{Device, Groups, SnapshotOptions, State, sysfs};

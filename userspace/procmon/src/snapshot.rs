@@ -206,8 +206,8 @@ impl Snapshot {
     }
 
     /// Adds the arguments that another snapshot has of the processes of this one, or puts them in
-    /// the place of its own. Both need [`Groups::CPU`], by whose start times processes with the same
-    /// PID differ.
+    /// the place of its own. Both need [`Groups::CPU`], by whose start times processes with the
+    /// same PID differ.
     ///
     /// ```no_run
     /// use procmon::{Device, Groups, SnapshotOptions};

@@ -12,20 +12,20 @@ use crate::usage::{Identity, identity, threads};
 /// A meter of how long processes have been in their states, from one snapshot to the next.
 ///
 /// The kernel does not keep the time at which a task entered its state. But a task gives its CPU up
-/// whenever it begins to sleep, stops or ends, and this counts as a voluntary context switch. If two
-/// snapshots have a task in the same state, and without such a switch in between, then it has been
-/// in that state for all of the time:
+/// whenever it begins to sleep, stops or ends, and this counts as a voluntary context switch. If
+/// two snapshots have a task in the same state, and without such a switch in between, then it has
+/// been in that state for all of the time:
 ///
-/// - A task that sleeps or is stopped (`S`, `D`, `T`, `t`, `P` and `I`) has not been woken up, as it
-///   would have had to give its CPU up again.
+/// - A task that sleeps or is stopped (`S`, `D`, `T`, `t`, `P` and `I`) has not been woken up, as
+///   it would have had to give its CPU up again.
 /// - A running one (`R`) has not waited for anything but a CPU. One that has never given its CPU up
 ///   has been running since its start.
 /// - A zombie (`Z`) that is the last thread of its process stays one in any case.
 ///
-/// A time is a lower bound, as the state may have begun long before the first of these snapshots, and
-/// is exact to the duration of a snapshot. An error is left: between the moment in which a task sets
-/// its state and that in which it gives the CPU up, the switch is not yet counted, so one that sleeps
-/// at one snapshot and is at this point at the next one seems to have slept all of the time.
+/// A time is a lower bound, as the state may have begun long before the first of these snapshots,
+/// and is exact to the duration of a snapshot. An error is left: between the moment in which a task
+/// sets its state and that in which it gives the CPU up, the switch is not yet counted, so one that
+/// sleeps at one snapshot and is at this point at the next one seems to have slept all of the time.
 ///
 /// The record of a process has the state of the main thread and the switches of all threads. While
 /// others switch, nothing is known about the main thread, and there is no time. Snapshots

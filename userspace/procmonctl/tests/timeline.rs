@@ -12,8 +12,8 @@ use tempfile::TempDir;
 
 const FOLDED: &str = "make 7\nmake;cc 400\nmake;ld 50\n";
 
-/// Returns the lines of a recording: `make` with two children, one of which fails. Such a file needs
-/// no compression.
+/// Returns the lines of a recording: `make` with two children, one of which fails. Such a file
+/// needs no compression.
 fn lines() -> String {
     let process = |pid: i32, start: u64, ppid: i32, comm: &str| {
         json!({

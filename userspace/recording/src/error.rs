@@ -4,6 +4,8 @@
 
 use std::io;
 
+use crate::VERSION;
+
 /// An error of reading or writing a recording.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -15,7 +17,7 @@ pub enum Error {
     #[error("this is no recording: {0}")]
     Format(String),
     /// The recording is of a later version of the format.
-    #[error("the recording has version {0} of the format, and this program knows {known}", known = crate::VERSION)]
+    #[error("the recording has version {0} of the format, and this program knows {VERSION}")]
     Version(u32),
 }
 

@@ -15,8 +15,8 @@ pub const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 /// `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
 const MAGIC: u64 = 0x6367_7270;
 
-/// Returns the one of [`MOUNTS`] where the unified hierarchy is mounted, from the root of the cgroup
-/// namespace on, which paths in `/proc` begin at.
+/// Returns the one of [`MOUNTS`] where the unified hierarchy is mounted, from the root of the
+/// cgroup namespace on, which paths in `/proc` begin at.
 ///
 /// In a container without a cgroup namespace of its own there is none, as the root of the mount is
 /// the cgroup of the container: a path in `/proc` names no directory below it.

@@ -27,8 +27,8 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     recording: PathBuf,
 
-    /// The file to write: a picture if its name ends in .svg, and a page if it ends in .html. With "-"
-    /// a picture goes to standard output
+    /// The file to write: a picture if its name ends in .svg, and a page if it ends in .html. With
+    /// "-" a picture goes to standard output
     #[arg(short, long, value_name = "PATH", required_unless_present = "other")]
     output: Option<PathBuf>,
 
@@ -114,8 +114,8 @@ impl Args {
     }
 }
 
-/// Writes a file at once: until it is complete, there is none, or the one before. A pipe or a device
-/// is written to instead of replaced.
+/// Writes a file at once: until it is complete, there is none, or the one before. A pipe or a
+/// device is written to instead of replaced.
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let old = fs::metadata(path).ok();
     if old.as_ref().is_some_and(|old| !old.is_file()) {

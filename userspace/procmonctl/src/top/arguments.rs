@@ -2,9 +2,9 @@
 
 //! Arguments of programs that are known from earlier refreshes.
 //!
-//! To read all of them takes most of the time of a snapshot, and few change. Events tell which: those
-//! of processes that have started, or have executed a program. What a program writes in the place of
-//! its arguments is found at each [`REFRESHES`]th refresh only, as nothing tells of it.
+//! To read all of them takes most of the time of a snapshot, and few change. Events tell which:
+//! those of processes that have started, or have executed a program. What a program writes in the
+//! place of its arguments is found at each [`REFRESHES`]th refresh only, as nothing tells of it.
 
 use std::collections::BTreeSet;
 
@@ -81,8 +81,9 @@ impl KnownArguments {
         unknown
     }
 
-    /// Ends the refresh, with the arguments of `unknown` added to the snapshot. Those that could not
-    /// be read, as of a process that is executing a program, are asked for again at the next one.
+    /// Ends the refresh, with the arguments of `unknown` added to the snapshot. Those that could
+    /// not be read, as of a process that is executing a program, are asked for again at the next
+    /// one.
     pub fn end(&mut self, snapshot: &Snapshot, unknown: &BTreeSet<i32>, has_all: bool) {
         self.known.clear();
         for record in snapshot {

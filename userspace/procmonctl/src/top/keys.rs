@@ -130,7 +130,8 @@ pub static BINDINGS: &[Binding] = bindings! {
     [function(3), char('/')] "F3 /" "search for a name or PID" => Action::Search;
     [char('n')] "n" "find the next one" => Action::SearchNext;
     [char('b')] "b" "find the previous one" => Action::SearchPrevious;
-    [function(4), char('\\')] "F4 \\" "show names that match a regex, a PID, or \"rss > 100M\"" => Action::Filter;
+    [function(4), char('\\')] "F4 \\" "show names that match a regex, a PID, or \"rss > 100M\""
+        => Action::Filter;
     [char('u')] "u" "show the processes of one user" => Action::UserMenu;
     [char('P')] "P" "sort by CPU use" => Action::SortBy("cpu");
     [char('M')] "M" "sort by memory" => Action::SortBy("rss");
@@ -193,10 +194,10 @@ pub fn help() -> String {
     text.push_str(
         "\nThe arrow in the titles is at the column that the rows are sorted by. In the line for a \
          filter or\nsearch, keys edit as in a shell. Case matters in a filter if it has a letter \
-         in upper case.\n\nA group has the sums of those columns that add up. Shared memory counts \
-         for each process that\nhas it, but in pss. Signals and nice values of a group are those of \
-         all of its processes that\nare shown.\n\nA click of the mouse selects a process, shows the fields of the \
-         selected one, sorts by a title,\nand presses a key of the bar at the bottom; the wheel \
+         in upper case.\n\nA group has the sums of those columns that add up. Shared memory \
+         counts for each process that\nhas it, but in pss. Signals and nice values of a group are \
+         those of all of its processes that\nare shown.\n\nA click of the mouse selects a process, \
+         shows the fields of the selected one, sorts by a title,\nand presses a key of the bar at the bottom; the wheel \
          scrolls. In most terminals, Shift selects\ntext.\n\nThe bars of CPUs have their time as \
          user, nice, system, in interrupts, stolen by the\nhypervisor, and idle with IO pending, \
          from left to right; that of memory what is used,\nand the cache. PSI is the time in which \

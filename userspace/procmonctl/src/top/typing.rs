@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is typed in the line at the bottom, and its effects.
+//! Text that is typed in the line at the bottom, and its effects.
 
 use termina::event::{KeyCode, KeyEvent};
 

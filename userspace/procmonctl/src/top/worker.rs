@@ -16,14 +16,15 @@ use super::event::{Answer, Event, Refresh};
 use super::system::Reader;
 use super::turnover::{self, Turnover, TurnoverMeter};
 
-/// The part of all processes whose arguments are read one by one at most: to read those of all takes
-/// a third of the time for each.
+/// The part of all processes whose arguments are read one by one at most: to read those of all
+/// takes a third of the time for each.
 const MANY: usize = 4;
 
 /// A source of snapshots.
 pub trait Source: Send + 'static {
-    /// Takes a snapshot into the memory of the one before, or of an empty one if the caller does not
-    /// know that one. Arguments of programs are left out where they are those of the one before.
+    /// Takes a snapshot into the memory of the one before, or of an empty one if the caller does
+    /// not know that one. Arguments of programs are left out where they are those of the one
+    /// before.
     fn snapshot(&mut self, options: &SnapshotOptions, buffer: Snapshot) -> Answer;
 }
 

@@ -14,7 +14,8 @@ use crate::{Run, Text};
 /// Programs are matched by their names. Processes are matched by their command lines and
 /// directories, the n-th one in the order of starts with the n-th one of the other run; those that
 /// are left by their command lines alone if the directory of one of the two is not known. Command
-/// lines with a part that is another one in each run, as the name of a temporary file, do not match.
+/// lines with a part that is another one in each run, as the name of a temporary file, do not
+/// match.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diff {
     /// The programs of both runs, in the order of the names.

@@ -11,8 +11,8 @@ use crate::{Process, Run, Text};
 /// Returns the use of each program, in the order of the names.
 ///
 /// A process that executes several programs counts its time for each in turn, and the values that
-/// its end tells for the last one. Its time from the fork to the first program counts for the name that it
-/// has until then, which is that of its parent, but not as one more of these.
+/// its end tells for the last one. Its time from the fork to the first program counts for the name
+/// that it has until then, which is that of its parent, but not as one more of these.
 #[must_use]
 pub fn programs(run: &Run) -> Vec<(Text, Usage)> {
     let mut programs: BTreeMap<&Text, Usage> = BTreeMap::new();

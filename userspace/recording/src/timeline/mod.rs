@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Timelines: the processes of a [`Run`] over time, as pictures and for other tools.
+//! Timelines: the processes of a [`Run`](crate::Run) over time, as pictures and for other tools.
 //!
 //! | function     | result                                                              |
 //! |--------------|---------------------------------------------------------------------|

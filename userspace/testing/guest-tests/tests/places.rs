@@ -228,8 +228,8 @@ impl Drop for Mount<'_> {
     }
 }
 
-/// A hierarchy is found that is mounted elsewhere, and the mount of a part of it is none: paths would
-/// lead to other cgroups there.
+/// A hierarchy is found that is mounted elsewhere, and the mount of a part of it is none: paths
+/// would lead to other cgroups there.
 #[test]
 fn cgroups_by_other_mounts() {
     let _kernel = shared();

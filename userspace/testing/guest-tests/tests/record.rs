@@ -78,7 +78,8 @@ fn a_command_and_its_descendants() {
     let busybox = folder.file("busybox");
     fs::copy("/bin/busybox", &busybox).unwrap();
     let commands = format!(
-        "cd {}; ./busybox false; ./busybox sh -c './busybox true; ./busybox sleep 0.3; exit 3'; exit 7",
+        "cd {}; ./busybox false; ./busybox sh -c './busybox true; ./busybox sleep 0.3; exit 3'; \
+         exit 7",
         folder.0.display()
     );
     let run = record(&folder.file("a"), &commands, 7);

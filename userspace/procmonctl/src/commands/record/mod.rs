@@ -78,8 +78,8 @@ struct What {
     #[arg(long, value_parser = parse_pid)]
     pid: Option<i32>,
 
-    /// The processes of a cgroup, and of those below it, by its path in the unified hierarchy or its
-    /// ID
+    /// The processes of a cgroup, and of those below it, by its path in the unified hierarchy or
+    /// its ID
     #[arg(long, value_name = "CGROUP")]
     cgroup: Option<Cgroup>,
 

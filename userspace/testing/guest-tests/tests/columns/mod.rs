@@ -144,7 +144,8 @@ fn values_of_proc() {
     });
 }
 
-/// Capabilities, the real-time priority and the function in which a process sleeps are those of /proc.
+/// Capabilities, the real-time priority and the function in which a process sleeps are those of
+/// /proc.
 #[test]
 fn capabilities_priorities_and_waits() {
     const COLUMNS: &str = "caps,rtprio,policy,wchan";

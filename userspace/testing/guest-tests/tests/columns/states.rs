@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Times for which states have lasted, as `procmonctl top` shows them, beside the counters of `/proc`.
+//! Times for which states have lasted, as `procmonctl top` shows them, beside the counters of
+//! `/proc`.
 
 use std::thread;
 use std::time::Duration;
