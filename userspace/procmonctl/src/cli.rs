@@ -57,6 +57,7 @@ impl Cli {
         let other = match &self.command {
             Command::Config(_) => "the subcommand 'config'",
             Command::Completions(_) => "the subcommand 'completions'",
+            Command::Export(_) => "the subcommand 'export'",
             Command::Man(_) => "the subcommand 'man'",
             Command::Record(_) => "the subcommand 'record'",
             Command::Timeline(_) => "the subcommand 'timeline'",
@@ -154,6 +155,7 @@ mod tests {
             "man /tmp",
             "record --system",
             "timeline x --folded",
+            "export --once",
             "ps --csv",
             "top --batch --csv",
             "history --csv",

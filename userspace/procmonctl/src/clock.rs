@@ -70,7 +70,7 @@ impl Time {
 }
 
 /// A point in time by the wall clock. It is displayed as in RFC 3339, in UTC.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Moment(Timestamp);
 
 impl Moment {

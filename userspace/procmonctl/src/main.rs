@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 mod config;
 mod exit;
+mod export;
 mod manual;
 mod output;
 mod selftest;

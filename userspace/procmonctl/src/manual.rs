@@ -42,7 +42,11 @@ const EXAMPLES: &str = "  procmonctl ps --sort -rss -o pid,user,rss,comm
 /// the JSON of each command.
 pub fn describe(command: Command, json: &[&str]) -> Command {
     let json = format!(
-        "{JSON}\n\n{}\n\nconfig, completions, man and timeline do not take --json.",
+        "{JSON}
+
+{}
+
+config, completions, export, man, record and timeline do not take --json.",
         json.join("\n")
     );
     let status = exit::MANUAL;

@@ -76,8 +76,7 @@ impl Cgroups {
         self.failed.clear();
     }
 
-    /// Adds a path.
-    #[cfg(feature = "test-util")]
+    /// Adds the path of a cgroup, as an [event](crate::events::CgroupMove) has it.
     pub fn insert(&mut self, id: u64, path: CgroupPath) {
         self.paths.insert(id, path);
     }

@@ -7,6 +7,7 @@ pub mod completions;
 pub mod config;
 pub mod count;
 pub mod events;
+pub mod export;
 pub mod filter;
 pub mod history;
 pub mod man;
@@ -50,6 +51,7 @@ pub enum Command {
     StartRecorded(record::start::Args),
     Report(report::Args),
     Timeline(timeline::Args),
+    Export(export::Args),
     Watch(watch::Args),
     Test(test::Args),
     Config(config::Args),
@@ -100,6 +102,7 @@ impl Command {
             Self::StartRecorded(args) => return args.run(),
             Self::Report(args) => args.run(session)?,
             Self::Timeline(args) => return args.run(session),
+            Self::Export(args) => args.run(session)?,
             Self::Watch(args) => args.run(session)?,
             Self::Test(args) => return args.run(session),
             Self::Config(args) => args.run(described(), session)?,

@@ -31,7 +31,7 @@ mod sorting;
 pub mod state;
 pub mod system;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 pub mod theme;
 mod turnover;
 mod typing;

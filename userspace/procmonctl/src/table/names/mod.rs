@@ -54,6 +54,14 @@ impl Names {
         }
     }
 
+    /// Reads the files, which are all that is known then: no other program is asked.
+    pub fn of_files() -> Self {
+        Self {
+            asked: RefCell::default(),
+            ..Self::read()
+        }
+    }
+
     /// Reads the files again if they have changed, and gives the sources their time again.
     pub fn refresh(&mut self) {
         self.users.refresh();

@@ -11,7 +11,7 @@ mod mouse;
 mod picker;
 mod pty;
 mod screens;
-mod turnover;
+pub mod turnover;
 
 use std::time::Duration;
 

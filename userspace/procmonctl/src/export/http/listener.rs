@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The sockets on which requests come.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+use listenfd::ListenFd;
+
+/// Where to listen.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.is_empty() {
+                Err("expected a path behind \"unix:\"".to_owned())
+            } else {
+                Ok(Self::Unix(path.into()))
+            };
+        }
+        let any = text.strip_prefix(':').map(|port| format!("[::]:{port}"));
+        let address = any.as_deref().unwrap_or(text).parse();
+        address
+            .map(Self::Tcp)
+            .map_err(|_| "expected ADDRESS:PORT, :PORT for all addresses, or unix:PATH".to_owned())
+    }
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+pub enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    pub fn bind(address: &Address) -> anyhow::Result<Self> {
+        match address {
+            Address::Tcp(address) => {
+                let listener = TcpListener::bind(address);
+                let listener = listener.with_context(|| format!("listen at {address}"))?;
+                Ok(Self::Tcp(listener))
+            }
+            Address::Unix(path) => {
+                remove_stale(path);
+                let listener = UnixListener::bind(path);
+                let listener = listener.with_context(|| format!("listen at {}", path.display()))?;
+                Ok(Self::Unix(listener))
+            }
+        }
+    }
+
+    /// Returns the sockets that systemd has passed to this process.
+    pub fn inherited() -> anyhow::Result<Vec<Self>> {
+        let mut sockets = ListenFd::from_env();
+        let mut listeners = Vec::new();
+        for index in 0..sockets.len() {
+            if let Ok(Some(listener)) = sockets.take_tcp_listener(index) {
+                listeners.push(Self::Tcp(listener));
+            } else if let Ok(Some(listener)) = sockets.take_unix_listener(index) {
+                listeners.push(Self::Unix(listener));
+            } else {
+                bail!("inherited socket {index} is not a stream socket that listens");
+            }
+        }
+        Ok(listeners)
+    }
+
+    /// Returns the socket for use in the runtime.
+    pub fn into_socket(self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Socket::Tcp(tokio::net::TcpListener::from_std(listener)?)
+            }
+            Self::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                Socket::Unix(tokio::net::UnixListener::from_std(listener)?)
+            }
+        })
+    }
+}
+
+/// A socket in the runtime.
+pub enum Socket {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+/// Removes the socket of a process that has ended.
+fn remove_stale(path: &Path) {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let is_refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket && UnixStream::connect(path).is_err_and(is_refused) {
+        // If it stays, the error of bind() says so.
+        let _ = fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_of_two_kinds() {
+        let tcp = |text: &str| Ok(Address::Tcp(text.parse().unwrap()));
+        assert_eq!("127.0.0.1:9000".parse(), tcp("127.0.0.1:9000"));
+        assert_eq!("[::1]:9000".parse(), tcp("[::1]:9000"));
+        assert_eq!(":9000".parse(), tcp("[::]:9000"));
+        assert_eq!("unix:/run/x".parse(), Ok(Address::Unix("/run/x".into())));
+        for bad in ["", "9000", "127.0.0.1", "unix:", "host:x", ":"] {
+            assert!(bad.parse::<Address>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_socket_that_is_left_over_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let address = Address::Unix(directory.path().join("socket"));
+        let first = Listener::bind(&address).unwrap();
+        let error = Listener::bind(&address).unwrap_err();
+        assert!(format!("{error:#}").contains("in use"), "{error:#}");
+        drop(first);
+        Listener::bind(&address).unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "text").unwrap();
+        assert!(Listener::bind(&Address::Unix(file.clone())).is_err());
+        assert_eq!(fs::read_to_string(file).unwrap(), "text");
+    }
+}
