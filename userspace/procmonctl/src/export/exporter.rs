@@ -17,7 +17,7 @@ use super::metrics::{Format, Health, Metrics};
 use super::namer::Namer;
 use crate::output::complain;
 
-/// The time after which events are read though nobody asks for metrics. The ring of the module has
+/// The time after which events are read though no client asks for metrics. The ring of the module has
 /// to hold the events of this time.
 const DRAIN: Duration = Duration::from_millis(200);
 
@@ -101,7 +101,7 @@ impl Exporter {
         self.note(result);
     }
 
-    /// Reads events, so that none are lost when nobody asks for metrics.
+    /// Reads events, so that none are lost when no client asks for metrics.
     fn drain(&mut self) {
         let result = self.read_events(None);
         if result.is_err() {
@@ -146,7 +146,7 @@ impl Worker {
                     Ok((format, answer)) => {
                         exporter.refresh();
                         if let Ok(text) = exporter.encode(format) {
-                            // Whoever has asked may be gone.
+                            // The client may be gone.
                             let _ = answer.send(text);
                         }
                     }

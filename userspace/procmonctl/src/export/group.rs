@@ -12,7 +12,7 @@ use super::usage::Usage;
 /// The group of all that are in no other one, as there are too many.
 pub const OTHER: &str = "other";
 
-/// What the processes of a group have at a moment: the gauges.
+/// Values of the processes of a group at a moment: the gauges.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Present {
     pub processes: u64,

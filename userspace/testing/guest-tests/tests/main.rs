@@ -8,6 +8,7 @@ mod client;
 mod columns;
 mod events;
 mod exec;
+mod export;
 mod fault;
 mod filter;
 mod history;

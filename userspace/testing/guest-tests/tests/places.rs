@@ -22,10 +22,10 @@ const ROOT: &str = "/sys/fs/cgroup";
 const ID: &str = "3f1c7e0b9d2a4c6e8f0a1b2c3d4e5f60718293a4b5c6d7e8f901a2b3c4d5e6f7";
 
 /// The unified hierarchy with cgroups that are removed at the end, the inner ones first.
-struct Hierarchy(Vec<PathBuf>);
+pub struct Hierarchy(Vec<PathBuf>);
 
 impl Hierarchy {
-    fn mount() -> Option<Self> {
+    pub fn mount() -> Option<Self> {
         let flags = MsFlags::empty();
         if let Err(errno) = mount(Some("none"), ROOT, Some("cgroup2"), flags, None::<&str>) {
             skip(format!("cgroup2: {errno}"));
@@ -35,7 +35,7 @@ impl Hierarchy {
     }
 
     /// Starts a process in a new cgroup.
-    fn process_in(&mut self, path: &str) -> Child {
+    pub fn process_in(&mut self, path: &str) -> Child {
         let mut directory = PathBuf::from(ROOT);
         for name in Path::new(path).strip_prefix("/").unwrap() {
             directory.push(name);

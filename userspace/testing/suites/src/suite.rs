@@ -83,6 +83,7 @@ static SUITES: &[Suite] = &[
     suite(FILTERED, &["tests/guest"])
         .on("debian")
         .environment(SHORT),
+    suite("prometheus", &["tests/prometheus"]),
     suite("hotpaths", &["tests/hotpaths"]),
     // With callbacks of RCU that wait for others to come.
     suite(
@@ -333,7 +334,7 @@ mod tests {
     fn a_kernel_by_its_name_runs_the_same_suites_as_without() {
         assert_eq!(names(&select("", "kcsan", false)), ["kcsan guest"]);
         let runs = select("", "debian", false);
-        assert_eq!(runs.len(), 9);
+        assert_eq!(runs.len(), 10);
         assert!(runs.iter().all(|run| run.suite.name != "litmus"));
     }
 

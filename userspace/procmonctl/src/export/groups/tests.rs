@@ -237,7 +237,7 @@ fn groups_without_processes_are_forgotten_after_they_were_exported() {
     let events = [fork(11, (3, 2000)), end(12, (3, 2000, "make", 5))];
     apply(&mut groups, &events);
     groups.update(&snapshot(12, 3000, &[(1, 1, "init", 1)]));
-    // Nobody has asked for it in two hours.
+    // It was not exported in two hours.
     groups.update(&snapshot(12, 2 * HOUR, &[(1, 1, "init", 1)]));
     assert_eq!(sums(&groups, "make"), Some((5, 1)));
     groups.set_exported();

@@ -2,6 +2,8 @@
 
 //! Tests of both forms.
 
+use std::collections::HashSet;
+
 use procmon::events::Batch;
 use procmon::{Cgroups, Groups as Fields, Snapshot, uapi};
 
@@ -150,4 +152,47 @@ fn counters_stay_when_the_module_is_gone() {
     assert!(text.contains("procmon_group_cpu_seconds_total{"), "{text}");
     assert!(!text.contains("procmon_group_processes{"), "{text}");
     assert!(!text.contains("procmon_system_"), "{text}");
+}
+
+/// Rules, their tests, the dashboard and the documentation name metrics that exist, and the
+/// documentation names all of them.
+#[test]
+fn what_is_shipped_uses_metrics_that_exist() {
+    let text = metrics(true).encode(Format::Text).unwrap();
+    let (exported, _) = families(&text);
+    // Those of recording rules have a colon before the name.
+    let name = regex::Regex::new(r"(?:^|[^:\w])(procmon_[a-z_]+[a-z])(?:$|[^:\w.])").unwrap();
+    for (file, contents, least) in [
+        (
+            "rules",
+            include_str!("../../../../../contrib/prometheus/procmon.rules.yml"),
+            6,
+        ),
+        (
+            "tests of rules",
+            include_str!("../../../../../contrib/prometheus/procmon.test.yml"),
+            6,
+        ),
+        (
+            "dashboard",
+            include_str!("../../../../../contrib/grafana/procmon.json"),
+            15,
+        ),
+        (
+            "documentation",
+            include_str!("../../../../../docs/export.md"),
+            exported.len(),
+        ),
+    ] {
+        let names = name.captures_iter(contents).map(|names| names.extract());
+        let names: HashSet<&str> = names.map(|(_, [name])| name).collect();
+        for name in &names {
+            assert!(exported.contains(name), "{file}: {name}");
+        }
+        assert!(names.len() >= least, "{file}: {names:?}");
+    }
+    let dashboard = include_str!("../../../../../contrib/grafana/procmon.json");
+    let dashboard: serde_json::Value = serde_json::from_str(dashboard).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(panels.iter().all(|panel| panel["targets"][0]["expr"].is_string()));
 }
