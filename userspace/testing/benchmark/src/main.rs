@@ -16,6 +16,7 @@ mod replica;
 mod report;
 mod rows;
 mod scaling;
+mod scrapes;
 mod size;
 mod tables;
 mod tasks;
@@ -99,6 +100,25 @@ enum Command {
         /// The directory that BPF programs are pinned to
         #[arg(long, value_name = "DIR")]
         programs: Option<PathBuf>,
+    },
+    /// In a guest with the plugin: scrape exporters of metrics, and print JSON
+    Scrape {
+        /// Number of sleeping processes that they export
+        #[arg(long, value_name = "NUMBER")]
+        processes: usize,
+
+        /// The name of an exporter, its port, and its command with arguments
+        #[arg(long = "exporter", value_name = "NAME PORT COMMAND", required = true)]
+        exporters: Vec<String>,
+    },
+    /// Print a table of what "scrape" has measured
+    Scrapes {
+        /// A directory with the results of "scrape" and of the plugin
+        results: PathBuf,
+
+        /// Their names, the first of which the others are compared with
+        #[arg(value_name = "NAME", required = true)]
+        exporters: Vec<String>,
     },
     /// In a guest: measure throughput with all CPUs at work, and print JSON
     Scale,
@@ -188,6 +208,13 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Grow { steps, cgroups } => print(&measure::grow(&steps, cgroups)?)?,
         Command::Lives { rounds, programs } => {
             print(&living::Run::measure(&living::Plan { rounds, programs })?)?;
+        }
+        Command::Scrape {
+            processes,
+            exporters,
+        } => print(&Run::scrape(processes, &exporters)?)?,
+        Command::Scrapes { results, exporters } => {
+            print!("{}", scrapes::table(&costs(&results)?, &exporters)?);
         }
         Command::Scale => print(&scaling::measure()?)?,
         Command::Replica { results } => {

@@ -20,6 +20,7 @@ use crate::regions::{Label, ROUNDS, Regions};
 use crate::rows::{
     CALLS, CallRow, RECORD_SIZE, SOME, TURN, WALKS, floor_of, listed, many, without,
 };
+use crate::scrapes;
 use crate::tasks::{Cgroups, Sleepers};
 use crate::viewers;
 use crate::walks::Walker;
@@ -119,15 +120,36 @@ impl Run {
 
     /// Measures viewers alone.
     pub fn watch(processes: usize, viewers: &[String]) -> Result<Self> {
+        Self::beside(processes, |regions| {
+            rest_the_monitor()?;
+            for viewer in viewers {
+                viewers::watch(regions, viewer).with_context(|| viewer.clone())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Measures scrapes of exporters alone.
+    pub fn scrape(processes: usize, exporters: &[String]) -> Result<Self> {
+        Self::beside(processes, |regions| {
+            for exporter in exporters {
+                scrapes::measure(regions, exporter).with_context(|| exporter.clone())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Measures other programs beside a number of sleeping processes.
+    fn beside(
+        processes: usize,
+        measure: impl FnOnce(&mut Regions) -> Result<()>,
+    ) -> Result<Self> {
         pin(0)?;
         let mut sleepers = Sleepers::default();
         sleepers.grow_to(processes, 0, &Cgroups::default())?;
         sleep(IDLE);
-        rest_the_monitor()?;
         let mut regions = Regions::arm();
-        for viewer in viewers {
-            viewers::watch(&mut regions, viewer).with_context(|| viewer.clone())?;
-        }
+        measure(&mut regions)?;
         Ok(Self {
             kernel: kernel()?,
             regions: regions.into_labels(),

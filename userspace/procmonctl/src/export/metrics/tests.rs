@@ -194,5 +194,9 @@ fn what_is_shipped_uses_metrics_that_exist() {
     let dashboard = include_str!("../../../../../contrib/grafana/procmon.json");
     let dashboard: serde_json::Value = serde_json::from_str(dashboard).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
-    assert!(panels.iter().all(|panel| panel["targets"][0]["expr"].is_string()));
+    assert!(
+        panels
+            .iter()
+            .all(|panel| panel["targets"][0]["expr"].is_string())
+    );
 }

@@ -45,7 +45,10 @@ fn too_many_groups_are_folded() {
     assert_eq!(metrics.get("procmon_groups"), 2.0);
     assert!(metrics.of("other", "processes", "") >= 3.0, "{metrics:#?}");
     assert!(metrics.get("procmon_groups_folded_total") >= 3.0);
-    assert_eq!(metrics.find("procmon_group_processes{group=\"sleeper-a\"}"), None);
+    assert_eq!(
+        metrics.find("procmon_group_processes{group=\"sleeper-a\"}"),
+        None
+    );
     kill_all(sleepers);
 }
 

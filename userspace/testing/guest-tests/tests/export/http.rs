@@ -25,10 +25,19 @@ fn requests_are_answered() {
     let kind = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert!(head.contains(kind), "{head}");
     assert!(body.ends_with("\n# EOF\n"), "{body}");
-    assert!(body.contains("# TYPE procmon_group_cpu_seconds counter\n"), "{body}");
+    assert!(
+        body.contains("# TYPE procmon_group_cpu_seconds counter\n"),
+        "{body}"
+    );
     let (head, body) = request("GET /metrics HTTP/1.1\r\nHost: x\r\n");
-    assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
-    assert!(body.contains("# TYPE procmon_group_cpu_seconds_total counter\n"), "{body}");
+    assert!(
+        head.contains("content-type: text/plain; version=0.0.4"),
+        "{head}"
+    );
+    assert!(
+        body.contains("# TYPE procmon_group_cpu_seconds_total counter\n"),
+        "{body}"
+    );
     assert_eq!(Metrics::parse(&body).get("procmon_up"), 1.0);
     for (line, status) in [
         ("HEAD /metrics", "200"),
@@ -37,7 +46,10 @@ fn requests_are_answered() {
         ("POST /metrics", "405"),
     ] {
         let (head, _) = request(&format!("{line} HTTP/1.1\r\nHost: x\r\n"));
-        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{line}: {head}");
+        assert!(
+            head.starts_with(&format!("http/1.1 {status} ")),
+            "{line}: {head}"
+        );
     }
 }
 
@@ -94,8 +106,16 @@ fn wrong_arguments_are_refused() {
     let rules = "/tmp/wrong.yml";
     fs::write(rules, "process_names: [{name: x, nonsense: [a]}]").unwrap();
     for (arguments, status, message) in [
-        (&["export"][..], 1, "one of --listen, --textfile and --once is needed"),
-        (&["export", "--once", "--listen", ":9000"], 2, "cannot be used with"),
+        (
+            &["export"][..],
+            1,
+            "one of --listen, --textfile and --once is needed",
+        ),
+        (
+            &["export", "--once", "--listen", ":9000"],
+            2,
+            "cannot be used with",
+        ),
         (&["export", "--once", "--rules", rules], 1, "nonsense"),
         (&["export", "--once", "--group-by", "none"], 2, "none"),
     ] {

@@ -37,7 +37,9 @@ impl Exporter {
             .spawn()
             .unwrap();
         let exporter = Self(child);
-        eventually("the exporter listens", || UnixStream::connect(SOCKET).is_ok());
+        eventually("the exporter listens", || {
+            UnixStream::connect(SOCKET).is_ok()
+        });
         exporter.scrape();
         exporter
     }
@@ -92,12 +94,15 @@ impl Metrics {
     }
 
     fn get(&self, name: &str) -> f64 {
-        self.find(name).unwrap_or_else(|| panic!("{name}: {self:#?}"))
+        self.find(name)
+            .unwrap_or_else(|| panic!("{name}: {self:#?}"))
     }
 
     /// Returns a sample of a group with further labels.
     fn of(&self, group: &str, name: &str, labels: &str) -> f64 {
-        self.get(&format!("procmon_group_{name}{{group=\"{group}\"{labels}}}"))
+        self.get(&format!(
+            "procmon_group_{name}{{group=\"{group}\"{labels}}}"
+        ))
     }
 
     /// Returns user and system time of a group.
@@ -154,8 +159,7 @@ fn gnat(name: &std::ffi::CStr, cpu: Duration, last: impl FnOnce()) -> Life {
     // SAFETY: Zeroes are a value of it.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: The call fills the structure, and needs no status.
-    let waited =
-        unsafe { libc::wait4(child.as_raw(), std::ptr::null_mut(), 0, &raw mut usage) };
+    let waited = unsafe { libc::wait4(child.as_raw(), std::ptr::null_mut(), 0, &raw mut usage) };
     assert_eq!(Errno::result(waited), Ok(child.as_raw()));
     let time = |time: libc::timeval| {
         let micros = 1_000_000 * time.tv_sec + time.tv_usec;

@@ -44,7 +44,10 @@ fn short_processes_are_in_the_sums() {
     assert_eq!(after.get("procmon_events_lost_total"), 0.0);
     let faults: u64 = lives.iter().map(|life| life.minor_faults).sum();
     let counted = after.of("gnat", "page_faults_total", ",type=\"minor\"");
-    assert!(0.0 < counted && counted <= faults as f64, "{counted} {faults}");
+    assert!(
+        0.0 < counted && counted <= faults as f64,
+        "{counted} {faults}"
+    );
     assert_eq!(after.less_than(&before), Vec::<&str>::new());
 }
 
@@ -63,7 +66,10 @@ fn counters_do_not_go_down_when_processes_end() {
     let first = exporter.scrape();
     let most = procfs::cpu_clock(pid);
     let counted = first.cpu("spinner");
-    assert!(least <= counted && counted <= most, "{least:?} {counted:?} {most:?}");
+    assert!(
+        least <= counted && counted <= most,
+        "{least:?} {counted:?} {most:?}"
+    );
     assert_eq!(first.of("spinner", "processes", ""), 1.0);
     assert_eq!(first.of("spinner", "states", ",state=\"running\""), 1.0);
     assert_eq!(first.of("spinner", "exited_total", ""), 0.0);
@@ -93,7 +99,10 @@ fn gauges_are_those_of_proc() {
     let metrics = exporter.scrape();
     assert_eq!(metrics.of("sleeper-e", "processes", ""), 2.0);
     assert_eq!(metrics.of("sleeper-e", "threads", ""), 2.0);
-    assert_eq!(metrics.of("sleeper-e", "states", ",state=\"sleeping\""), 2.0);
+    assert_eq!(
+        metrics.of("sleeper-e", "states", ",state=\"sleeping\""),
+        2.0
+    );
     let sum = |name: &str| -> f64 {
         let kib = sleepers.iter().map(|sleeper| {
             let values = procfs::numbers_in::<u64>(sleeper.pid(), "status", name).unwrap();
