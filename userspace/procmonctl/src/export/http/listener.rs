@@ -5,13 +5,16 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, bail};
-use listenfd::ListenFd;
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::sockopt::{socket_acceptconn, socket_type};
+use rustix::net::{AddressFamily, SocketType, getsockname};
 
 /// Where to listen.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,18 +68,25 @@ impl Listener {
 
     /// Returns the sockets that systemd has passed to this process.
     pub fn inherited() -> anyhow::Result<Vec<Self>> {
-        let mut sockets = ListenFd::from_env();
-        let mut listeners = Vec::new();
-        for index in 0..sockets.len() {
-            if let Ok(Some(listener)) = sockets.take_tcp_listener(index) {
-                listeners.push(Self::Tcp(listener));
-            } else if let Ok(Some(listener)) = sockets.take_unix_listener(index) {
-                listeners.push(Self::Unix(listener));
-            } else {
-                bail!("inherited socket {index} is not a stream socket that listens");
-            }
+        let sockets = sd_listen_fds::get().context("the sockets of systemd")?;
+        let sockets = sockets.into_iter().zip(1..);
+        let listeners = sockets.map(|((_, socket), number)| {
+            let listener = Self::from_fd(socket.into_std());
+            listener.with_context(|| format!("inherited socket {number}"))
+        });
+        listeners.collect()
+    }
+
+    fn from_fd(socket: OwnedFd) -> anyhow::Result<Self> {
+        fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+        if socket_type(&socket)? != SocketType::STREAM || !socket_acceptconn(&socket)? {
+            bail!("it is not a stream socket that listens");
         }
-        Ok(listeners)
+        match getsockname(&socket)?.address_family() {
+            AddressFamily::INET | AddressFamily::INET6 => Ok(Self::Tcp(socket.into())),
+            AddressFamily::UNIX => Ok(Self::Unix(socket.into())),
+            _ => bail!("its addresses are neither of the Internet nor paths"),
+        }
     }
 
     /// Returns the socket for use in the runtime.
@@ -124,6 +134,19 @@ mod tests {
         for bad in ["", "9000", "127.0.0.1", "unix:", "host:x", ":"] {
             assert!(bad.parse::<Address>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn inherited_sockets_have_to_listen() {
+        let tcp = TcpListener::bind("[::1]:0").or_else(|_| TcpListener::bind("127.0.0.1:0"));
+        let tcp = Listener::from_fd(tcp.unwrap().into());
+        assert!(matches!(tcp, Ok(Listener::Tcp(_))), "{tcp:?}");
+        let (connected, _) = UnixStream::pair().unwrap();
+        assert!(Listener::from_fd(connected.into()).is_err());
+        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert!(Listener::from_fd(udp.into()).is_err());
+        let file = fs::File::open("/dev/null").unwrap();
+        assert!(Listener::from_fd(file.into()).is_err());
     }
 
     #[test]
