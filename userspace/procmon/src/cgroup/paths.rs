@@ -78,6 +78,7 @@ impl Cgroups {
 
     /// Adds the path of a cgroup, as an [event](crate::events::CgroupMove) has it.
     pub fn insert(&mut self, id: u64, path: CgroupPath) {
+        make_space(self.paths.len(), || self.paths.clear());
         self.paths.insert(id, path);
     }
 
@@ -216,10 +217,8 @@ mod tests {
         system.add(1, "0::/\n");
         let count = u64::try_from(MAX_KNOWN).unwrap() + 10;
         for id in (0..count).filter(|&id| id != root) {
-            let path = CgroupPath::new(OsStr::new("/x"));
-            if system.cgroups.paths.len() < MAX_KNOWN {
-                system.cgroups.paths.insert(id, path);
-            }
+            system.cgroups.insert(id, CgroupPath::new("/x"));
+            assert!(system.cgroups.paths.len() <= MAX_KNOWN);
             assert!(system.cgroups.path(id + count, 2).is_none());
         }
         assert!(system.path(root + 2 * count, 1).is_none());
