@@ -140,10 +140,7 @@ impl Run {
     }
 
     /// Measures other programs beside a number of sleeping processes.
-    fn beside(
-        processes: usize,
-        measure: impl FnOnce(&mut Regions) -> Result<()>,
-    ) -> Result<Self> {
+    fn beside(processes: usize, measure: impl FnOnce(&mut Regions) -> Result<()>) -> Result<Self> {
         pin(0)?;
         let mut sleepers = Sleepers::default();
         sleepers.grow_to(processes, 0, &Cgroups::default())?;
