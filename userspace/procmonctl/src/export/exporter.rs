@@ -17,8 +17,8 @@ use super::metrics::{Format, Health, Metrics};
 use super::namer::Namer;
 use crate::output::complain;
 
-/// The time after which events are read though no client asks for metrics. The ring of the module has
-/// to hold the events of this time.
+/// The time after which events are read though no client asks for metrics. The ring of the module
+/// has to hold the events of this time.
 const DRAIN: Duration = Duration::from_millis(200);
 
 /// Groups of processes that are kept up to date by a device.

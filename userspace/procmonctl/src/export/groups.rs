@@ -5,8 +5,8 @@
 //! Each process is known by its PID and its start, together with what of its usage is counted. A
 //! snapshot and the event of its end say how much it has used by then, and what is not counted yet
 //! is added to its group. So it does not matter in which order they come, nor whether they tell the
-//! same twice: no counter goes back, and nothing is counted twice. A process that no snapshot has is
-//! counted by its end alone.
+//! same twice: no counter goes back, and nothing is counted twice. A process that no snapshot has
+//! is counted by its end alone.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -4,8 +4,8 @@
 
 use crate::export::metrics::Format;
 
-/// Returns the format for the values of `Accept`: OpenMetrics only for clients that name it, and that
-/// do not prefer another one.
+/// Returns the format for the values of `Accept`: OpenMetrics only for clients that name it, and
+/// that do not prefer another one.
 pub fn format<'a>(accept: impl Iterator<Item = &'a str>) -> Format {
     let (mut metrics, mut text) = (0.0_f32, 0.0_f32);
     for range in accept.flat_map(|value| value.split(',')) {

@@ -70,7 +70,8 @@ impl Rule {
         })
     }
 
-    /// Returns whether a process meets the conditions, and if so, adds what the expressions capture.
+    /// Returns whether a process meets the conditions, and if so, adds what the expressions
+    /// capture.
     fn matches(&self, values: &mut Values) -> bool {
         let has_comm = |names: &Vec<String>| names.contains(&values.comm);
         if !self.comm.as_ref().is_none_or(has_comm) {

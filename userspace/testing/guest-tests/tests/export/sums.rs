@@ -13,8 +13,8 @@ use super::{Exporter, Life, Metrics, gnat};
 /// wait4(2) has whole microseconds of user and of system time.
 const ROUNDED: Duration = Duration::from_micros(2);
 
-/// Processes that live for 10 ms each and that no scrape sees are in the sums: each is counted, with
-/// all its CPU time. They are 10,000 with `PROCMON_LONG=1` in the environment.
+/// Processes that live for 10 ms each and that no scrape sees are in the sums: each is counted,
+/// with all its CPU time. They are 10,000 with `PROCMON_LONG=1` in the environment.
 #[test]
 fn short_processes_are_in_the_sums() {
     let _kernel = shared();
