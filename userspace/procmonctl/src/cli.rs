@@ -178,6 +178,32 @@ mod tests {
     }
 
     #[test]
+    fn metrics_go_one_way_with_any_groups() {
+        for line in [
+            "export",
+            "export --listen :9956 --rules x --no-children --max-groups 5 --forget 60",
+            "export --textfile x --interval 5 --group-by unit",
+            "export --once --openmetrics --group-by user",
+        ] {
+            let parsed = parse(&format!("procmonctl {line}"));
+            assert!(parsed.is_ok(), "{line}: {parsed:?}");
+        }
+        for line in [
+            "export --once --listen :9956",
+            "export --once --textfile x",
+            "export --listen :9956 --textfile x",
+            "export --listen :9956 --openmetrics",
+            "export --listen :9956 --interval 5",
+            "export --no-children",
+            "export --rules x --group-by name",
+            "export --group-by none",
+            "export --listen 9956",
+        ] {
+            assert!(parse(&format!("procmonctl {line}")).is_err(), "{line}");
+        }
+    }
+
+    #[test]
     fn a_screen_in_json_is_refused_with_the_way_out() {
         let error = parse("procmonctl --json top").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);

@@ -27,7 +27,6 @@ use crate::values::parse_seconds;
 /// answers requests at these; or else, one of --listen, --textfile and --once is needed.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
-#[group(id = "way", multiple = false)]
 pub struct Args {
     /// Answer HTTP requests for /metrics at this address: ADDRESS:PORT, :PORT for all addresses, or
     /// unix:PATH
@@ -48,7 +47,7 @@ pub struct Args {
     interval: Duration,
 
     /// Print OpenMetrics, and not the text format of Prometheus
-    #[arg(long, requires = "once")]
+    #[arg(long, requires = "once", conflicts_with_all = ["listen", "textfile"])]
     openmetrics: bool,
 
     /// The thing that the processes of a group have in common

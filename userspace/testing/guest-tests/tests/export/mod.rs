@@ -30,16 +30,17 @@ impl Exporter {
     fn start(options: &[&str]) -> Self {
         let listen = format!("unix:{SOCKET}");
         let _ = std::fs::remove_file(SOCKET);
-        let child = Command::new(PROGRAM)
+        let mut child = Command::new(PROGRAM)
             .args(["export", "--listen", &listen])
             .args(options)
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let exporter = Self(child);
         eventually("the exporter listens", || {
+            assert_eq!(child.try_wait().unwrap(), None, "it has ended");
             UnixStream::connect(SOCKET).is_ok()
         });
+        let exporter = Self(child);
         exporter.scrape();
         exporter
     }
