@@ -198,7 +198,8 @@ pub fn help() -> String {
          counts for each process that\nhas it, but in pss. Signals and nice values of a group are \
          those of all of its processes that\nare shown.\n\nA click of the mouse selects a process, \
          shows the fields of the selected one, sorts by a title,\nand presses a key of the bar at \
-         the bottom; the wheel scrolls. In most terminals, Shift selects\ntext.\n\nThe bars of CPUs have their time as \
+         the bottom; the wheel scrolls. In most terminals, Shift selects\ntext.\n\nThe bars of \
+         CPUs have their time as \
          user, nice, system, in interrupts, stolen by the\nhypervisor, and idle with IO pending, \
          from left to right; that of memory what is used,\nand the cache. PSI is the time in which \
          some tasks / all were stalled, in percent.\n\nProcesses that came and \
