@@ -105,7 +105,8 @@ fn gauges_are_those_of_proc() {
     );
     let sum = |name: &str| -> f64 {
         let kib = sleepers.iter().map(|sleeper| {
-            let values = procfs::numbers_in::<u64>(sleeper.pid(), "status", name).unwrap();
+            let values =
+                procfs::numbers_in::<u64>(sleeper.pid(), "status", &format!("{name}:")).unwrap();
             values[0]
         });
         (1024 * kib.sum::<u64>()) as f64
