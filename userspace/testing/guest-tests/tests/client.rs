@@ -540,7 +540,7 @@ fn json_or_not() {
         &["write", "x"],
         &["filter"],
         &["filter", "1"],
-        &["record", "off"],
+        &["filter", "off"],
         &["reset"],
         &["query", "1"],
         &["ps"],

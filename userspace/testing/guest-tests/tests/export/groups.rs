@@ -74,10 +74,11 @@ fn rules_name_groups() {
     }
     let mut long = sleep("1000");
     let metrics = exporter.scrape();
+    // Before anything can fail: the process would hold the output of the test open.
+    long.kill().unwrap();
+    long.wait().unwrap();
     assert_eq!(metrics.of("sleep 0 of root", "exited_total", ""), 3.0);
     assert_eq!(metrics.of("sleep 1000 of root", "processes", ""), 1.0);
     assert_eq!(metrics.of("never", "processes", ""), 0.0);
     assert_eq!(metrics.get("procmon_groups"), 3.0, "{metrics:#?}");
-    long.kill().unwrap();
-    long.wait().unwrap();
 }
