@@ -52,6 +52,16 @@ fn too_many_groups_are_folded() {
     kill_all(sleepers);
 }
 
+/// A process that is killed by the drop: it would hold the output of a test that fails open.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
 /// Rules of process-exporter, with the command lines of processes and of those that end at once.
 #[test]
 fn rules_name_groups() {
@@ -72,11 +82,15 @@ fn rules_name_groups() {
     for _ in 0..3 {
         assert!(sleep("0").wait().unwrap().success());
     }
-    let mut long = sleep("1000");
-    let metrics = exporter.scrape();
-    // Before anything can fail: the process would hold the output of the test open.
-    long.kill().unwrap();
-    long.wait().unwrap();
+    let long = Running(sleep("1000"));
+    // A process that is still executing its program has no command line.
+    let mut metrics = exporter.scrape();
+    fixture::eventually("its command line", || {
+        metrics = exporter.scrape();
+        let name = "procmon_group_processes{group=\"sleep 1000 of root\"}";
+        metrics.find(name).is_some()
+    });
+    drop(long);
     assert_eq!(metrics.of("sleep 0 of root", "exited_total", ""), 3.0);
     assert_eq!(metrics.of("sleep 1000 of root", "processes", ""), 1.0);
     assert_eq!(metrics.of("never", "processes", ""), 0.0);
