@@ -209,10 +209,22 @@ fn groups_have_the_sums_of_their_processes() {
     kill_all(children);
 }
 
+/// Unmounts the hierarchy wherever tests before have left it mounted.
+fn unmount_others() {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    for mount in mounts.lines() {
+        let mut words = mount.split(' ').skip(1);
+        if let (Some(directory), Some("cgroup2")) = (words.next(), words.next()) {
+            umount(directory).unwrap();
+        }
+    }
+}
+
 /// Paths are known only where the hierarchy is mounted.
 #[test]
 fn cgroups_without_a_mount_have_no_path() {
     let _kernel = shared();
+    unmount_others();
     let child = paused();
     let found = columns(child.pid(), "cgroup-path,slice");
     assert_eq!(found, json!({"cgroup-path": null, "slice": null}));
@@ -233,6 +245,7 @@ impl Drop for Mount<'_> {
 #[test]
 fn cgroups_by_other_mounts() {
     let _kernel = shared();
+    unmount_others();
     let elsewhere = std::env::temp_dir().join("hierarchy");
     fs::create_dir_all(&elsewhere).unwrap();
     let new = || {
