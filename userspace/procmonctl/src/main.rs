@@ -8,6 +8,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod events;
 mod exit;
 mod export;
 mod manual;

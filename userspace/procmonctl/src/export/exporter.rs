@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::groups::{Beginning, Groups, Limits};
 use super::metrics::{Format, Health, Metrics};
 use super::namer::Namer;
+use crate::events::read_up_to;
 use crate::output::complain;
 
 /// The time after which events are read though no client asks for metrics. The ring of the module
@@ -73,16 +74,7 @@ impl Exporter {
         };
         let mut events = self.device.events(options)?;
         let last = last.unwrap_or(events.newest());
-        while events.sequence() <= last {
-            let batch = events.wait(Some(Duration::ZERO))?;
-            if batch.is_empty() {
-                break;
-            }
-            for event in batch {
-                self.groups.apply(&event);
-            }
-        }
-        Ok(())
+        read_up_to(last, &mut events, |event| self.groups.apply(event))
     }
 
     fn try_refresh(&mut self) -> procmon::Result<()> {

@@ -44,7 +44,7 @@ enum Test {
     Regex(Operator, Regex),
 }
 
-/// An operator. The longer ones come first, as some begin with others.
+/// An operator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Operator {
     NotEqual,
@@ -57,6 +57,7 @@ enum Operator {
     Match,
 }
 
+/// The signs of operators. The longer ones come first, as some begin with others.
 const OPERATORS: [(&str, Operator); 9] = [
     ("!=", Operator::NotEqual),
     ("!~", Operator::NoMatch),

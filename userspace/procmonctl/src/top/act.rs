@@ -62,18 +62,16 @@ impl App {
             Some(Action::Redraw) => return Flow::Redraw,
             _ => {}
         }
+        let is_modified = key
+            .modifiers
+            .intersects(Modifiers::CONTROL | Modifiers::ALT);
         match &mut self.mode {
+            Mode::Menu(_) | Mode::Picker(_) if is_modified => Flow::Continue,
             Mode::Help => {
                 self.help_key(key.code);
                 Flow::Continue
             }
             Mode::Menu(menu) => {
-                if key
-                    .modifiers
-                    .intersects(Modifiers::CONTROL | Modifiers::ALT)
-                {
-                    return Flow::Continue;
-                }
                 match menu.key(key.code, self.height.max(1)) {
                     Outcome::Open => {}
                     Outcome::Closed => self.mode = Mode::Table,
@@ -84,15 +82,7 @@ impl App {
                 }
                 Flow::Continue
             }
-            Mode::Picker(_) => {
-                if key
-                    .modifiers
-                    .intersects(Modifiers::CONTROL | Modifiers::ALT)
-                {
-                    return Flow::Continue;
-                }
-                self.pick(key.code)
-            }
+            Mode::Picker(_) => self.pick(key.code),
             Mode::Prompt(_) => {
                 self.type_key(key);
                 Flow::Continue

@@ -67,14 +67,9 @@ impl App {
 
     fn click(&mut self, spot: Option<Spot>) -> Flow {
         match (&mut self.mode, spot) {
-            (Mode::Menu(menu), Some(Spot::Entry(place))) => {
+            (Mode::Menu(menu) | Mode::Picker(menu), Some(Spot::Entry(place))) => {
                 if let Outcome::Chosen(choice) = menu.choose(place) {
                     self.mode = Mode::Table;
-                    return self.choose(choice);
-                }
-            }
-            (Mode::Picker(menu), Some(Spot::Entry(place))) => {
-                if let Outcome::Chosen(choice) = menu.choose(place) {
                     return self.choose(choice);
                 }
             }

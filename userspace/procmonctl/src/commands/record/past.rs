@@ -3,7 +3,7 @@
 //! Recording of what the module has kept.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use procmon::{BootTime, Device, Events};
 use recording::{End, Header, Line, Writer};
@@ -13,6 +13,7 @@ use super::processes::Processes;
 use super::selection::Selection;
 use super::target::Target;
 use crate::clock::nanoseconds;
+use crate::events::read_up_to;
 
 /// A process, by its PID and its start.
 type Key = (i32, u64);
@@ -30,15 +31,9 @@ pub fn record(
     processes.since = since;
     let mut lines = Vec::new();
     let newest = events.newest();
-    while events.sequence() <= newest {
-        let batch = events.wait(Some(Duration::ZERO))?;
-        if batch.is_empty() {
-            break;
-        }
-        for event in batch {
-            processes.event(&event, &mut lines);
-        }
-    }
+    read_up_to(newest, events, |event| {
+        processes.event(event, &mut lines);
+    })?;
     let (programs, ended) = keys(&lines, since);
     lines.retain(|line| key(line).is_none_or(|key| !ended.contains(&key)));
 
