@@ -99,6 +99,7 @@ fn probe(options: &Options) -> Result<bool> {
         plugin: None,
         timeout: Some(PROBE_TIMEOUT),
         log: None,
+        link: None,
         may_restore: false,
     }
     .run()?;

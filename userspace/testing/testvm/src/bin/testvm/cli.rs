@@ -78,6 +78,12 @@ pub struct Options {
     #[arg(long, value_name = "FILE[:DEST]")]
     pub add: Vec<Addition>,
 
+    /// Give the guest a network card, eth0, which is linked to that of another guest: frames come
+    /// from the socket OWN and go to the socket PEER, and the other guest has them the other way
+    /// round. Its driver, e1000, is not loaded. The guest is booted.
+    #[arg(long, value_name = "OWN:PEER", conflicts_with = "icount")]
+    pub link: Option<Link>,
+
     /// More arguments for the kernel. May be given again.
     #[arg(long, value_name = "KERNEL ARGS", allow_hyphen_values = true)]
     pub append: Vec<String>,
@@ -266,6 +272,31 @@ impl FromStr for Addition {
     }
 }
 
+/// The two ends of a cable, which are Unix sockets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Link {
+    /// The path of our end.
+    pub own: String,
+    /// The path of the other guest's.
+    pub peer: String,
+}
+
+impl FromStr for Link {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (own, peer) = text.split_once(':').ok_or_else(|| anyhow!("no colon"))?;
+        ensure!(!own.is_empty() && !peer.is_empty(), "no path");
+        ensure!(own != peer, "both are the same socket");
+        // They mean something else in an argument of QEMU.
+        ensure!(!text.contains(','), "a comma");
+        Ok(Link {
+            own: own.to_owned(),
+            peer: peer.to_owned(),
+        })
+    }
+}
+
 /// Returns the command as one string for `sh -c`. Several words are joined by blanks, as by ssh.
 pub fn command_line(words: &[String]) -> Option<String> {
     if words.is_empty() {
@@ -371,6 +402,15 @@ mod tests {
         }
         for text in ["", ":/b", "a:/", "a:/b/../c"] {
             assert!(text.parse::<Addition>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_has_two_ends() {
+        let link: Link = "/tmp/a:/tmp/b".parse().unwrap();
+        assert_eq!((&*link.own, &*link.peer), ("/tmp/a", "/tmp/b"));
+        for text in ["/tmp/a", ":b", "a:", "a:a", "a:b,c"] {
+            assert!(text.parse::<Link>().is_err(), "{text:?}");
         }
     }
 

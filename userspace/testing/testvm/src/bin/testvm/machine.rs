@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use crate::cli::{Harness, Memory};
+use crate::cli::{Harness, Link, Memory};
 use crate::guest::Guest;
 use crate::host;
 use crate::initramfs::Tree;
@@ -51,6 +51,7 @@ pub struct Machine<'a> {
     pub timeout: Option<Duration>,
     /// A copy of the kernel log, written while it grows.
     pub log: Option<File>,
+    pub link: Option<&'a Link>,
     /// Whether the guest may come from a state that was saved.
     pub may_restore: bool,
 }
@@ -80,10 +81,14 @@ impl Machine<'_> {
         self.boot(deadline)
     }
 
-    /// Whether the machine may be saved and restored. With KVM a boot takes a second, and a plugin
-    /// or a count of instructions is about all that the guest does.
+    /// Whether the machine may be saved and restored. With KVM a boot takes a second, a plugin or a
+    /// count of instructions is about all that the guest does, and the address of a network card
+    /// would be the same in all guests.
     fn can_be_saved(&self) -> bool {
-        self.may_restore && self.engine == Engine::Tcg && self.plugin.is_none()
+        self.may_restore
+            && self.engine == Engine::Tcg
+            && self.plugin.is_none()
+            && self.link.is_none()
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -158,6 +163,9 @@ impl Machine<'_> {
         self.load(&mut qemu)?;
         if let Some(plugin) = self.plugin.take() {
             qemu.plugin(plugin)?;
+        }
+        if let Some(link) = self.link {
+            qemu.link(link);
         }
         let files = memory_file(&self.guest.files)?;
         let session = qemu.start(Some(self.input), Vec::new(), self.log_copy()?)?;

@@ -116,6 +116,7 @@ fn run(options: &Options) -> Result<u8> {
         plugin,
         timeout: options.timeout.or(default_timeout),
         log,
+        link: options.link.as_ref(),
         may_restore: !options.boot,
     };
     let raw_mode = (input == Input::Terminal)

@@ -3,6 +3,7 @@
 //! QEMU: its arguments, its files and its process.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -16,6 +17,7 @@ use nix::unistd::pipe2;
 use testvm::protocol::{EXIT_PORT, FILES_PORT, REPORT_PORT, STDERR_PORT, STDIN_PORT, STDOUT_PORT};
 use testvm::pump::Pump;
 
+use crate::cli::Link;
 use crate::session::{self, Collector, Session};
 
 /// Script that becomes QEMU, beside a process that kills it when their standard input ends: a pipe
@@ -136,6 +138,15 @@ impl Qemu {
         Ok(())
     }
 
+    /// Adds a network card with a cable. QEMU drops frames while the other end is not there.
+    pub fn link(&mut self, Link { own, peer }: &Link) {
+        let cable = format!(
+            "dgram,id=cable,local.type=unix,local.path={own},remote.type=unix,remote.path={peer}"
+        );
+        let card = format!("e1000,netdev=cable,mac={}", address(own));
+        self.arguments(&["-netdev", &cable, "-device", &card]);
+    }
+
     /// Starts QEMU. `input` is None for a machine that runs nothing and has no use for our files.
     /// The kernel log begins with `log`, and is copied to `copy`.
     pub fn start(
@@ -229,6 +240,14 @@ pub fn machine(engine: Engine, cpus: u8, memory: &str) -> Vec<String> {
     }
     arguments.extend(["-device", "virtconsole,chardev=terminal"]);
     arguments.into_iter().map(str::to_owned).collect()
+}
+
+/// Returns the address of a network card, which is a local one, by the name of its end of the cable.
+fn address(end: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    end.hash(&mut hasher);
+    let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
+    format!("02:70:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
 /// Descriptors that QEMU inherits.
