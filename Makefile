@@ -17,7 +17,7 @@ TEST :=
 # Read by scripts/kbuild, from the command line and from the environment.
 export KDIR
 
-.PHONY: all module procmonctl install uninstall run top events record-demo pictures test test-all fuzz mutants bench \
+.PHONY: all module procmonctl install uninstall run top events record-demo fleet-demo pictures test test-all fuzz mutants bench \
 	bench-check check fmt rust-analyzer clean distclean help
 # Kbuild writes to this directory, so its targets take turns.
 .NOTPARALLEL:
@@ -58,6 +58,9 @@ events:
 # Leaves its files in the current folder.
 record-demo:
 	@scripts/record-demo
+
+fleet-demo:
+	@scripts/fleet-demo
 
 pictures:
 	@scripts/pictures
@@ -129,6 +132,7 @@ help:
 	@echo 'For developers:'
 	@echo '  make rust-analyzer  write rust-project.json, by which editors understand the module'
 	@echo '  make record-demo    record a build in one; leaves its timeline in the current folder'
+	@echo '  make fleet-demo     boot two, and ask one Prometheus about both'
 	@echo '  make pictures       draw the pictures of the documentation anew'
 	@echo '  make fmt            format all Rust sources'
 	@echo '  make clean          remove what was built'

@@ -84,6 +84,7 @@ static SUITES: &[Suite] = &[
         .on("debian")
         .environment(SHORT),
     suite("prometheus", &["tests/prometheus"]),
+    suite("fleet", &["tests/fleet"]),
     suite("hotpaths", &["tests/hotpaths"]),
     // With callbacks of RCU that wait for others to come.
     suite(
