@@ -6,25 +6,27 @@ use procmon::snapshot::Groups;
 use regex::Regex;
 
 use super::columns::Column;
-use super::render::Side;
 use super::row::{Context, Row};
+use super::units::Units;
 
 /// The word between comparisons one of which has to be true.
 const OR: &str = " or ";
 
-/// The units of numbers: those of bytes, and those of time in seconds.
-const UNITS: [(&str, f64); 10] = [
-    ("K", 1024.0),
-    ("M", 1_048_576.0),
-    ("G", 1_073_741_824.0),
-    ("T", 1_099_511_627_776.0),
-    ("P", 1_125_899_906_842_624.0),
-    ("%", 1.0),
-    ("s", 1.0),
-    ("min", 60.0),
-    ("h", 3600.0),
-    ("d", 86400.0),
-];
+/// Reason why a text is no condition.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Mistake {
+    /// The unit of a number does not fit the column.
+    #[error("{0}")]
+    Unit(String),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<String> for Mistake {
+    fn from(message: String) -> Self {
+        Self::Other(message)
+    }
+}
 
 /// A condition: comparisons, at least one of which is true.
 #[derive(Clone, Debug)]
@@ -72,8 +74,8 @@ const OPERATORS: [(&str, Operator); 9] = [
 
 impl Condition {
     /// Parses comparisons of a column with a value, with ` or ` between them. Numbers may have a
-    /// unit.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// unit of the column.
+    pub fn parse(text: &str) -> Result<Self, Mistake> {
         let comparisons = text.split(OR).map(Comparison::parse);
         comparisons.collect::<Result<_, _>>().map(Self)
     }
@@ -98,7 +100,7 @@ impl Condition {
 }
 
 impl Comparison {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, Mistake> {
         let is_of_key = |c: char| c.is_ascii_alphanumeric() || c == '-';
         let text = text.trim();
         let end = text.find(|c| !is_of_key(c)).unwrap_or(text.len());
@@ -138,35 +140,41 @@ impl Comparison {
 }
 
 impl Test {
-    fn new(column: &Column, operator: Operator, value: &str) -> Result<Self, String> {
+    fn new(column: &Column, operator: Operator, value: &str) -> Result<Self, Mistake> {
         let key = column.key;
         if value.is_empty() {
-            return Err(format!("there is nothing to compare {key} with"));
+            return Err(format!("there is nothing to compare {key} with").into());
         }
         if matches!(operator, Operator::Match | Operator::NoMatch) {
             let regex = Regex::new(value).map_err(|error| error.to_string())?;
             return Ok(Self::Regex(operator, regex));
         }
-        // All numbers, and nothing else, stand on the right.
-        if column.side == Side::Right {
-            let number = number(value)
-                .ok_or_else(|| format!("{key} is compared with a number, not {value:?}"))?;
-            return Ok(Self::Number(operator, number));
+        if !column.kind.is_text() {
+            return Ok(Self::Number(operator, number(column, value)?));
         }
         if !matches!(operator, Operator::Equal | Operator::NotEqual) {
-            return Err(format!("{key} has no order: it takes = != ~ and !~"));
+            return Err(format!("{key} has no order: it takes = != ~ and !~").into());
         }
         Ok(Self::Text(operator, value.to_owned()))
     }
 }
 
-/// Parses a number with or without a unit.
-fn number(text: &str) -> Option<f64> {
-    let mut units = UNITS.iter();
-    let unit = units.find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
-    let (digits, factor) = unit.unwrap_or((text, 1.0));
-    let number: f64 = digits.trim_end().parse().ok()?;
-    number.is_finite().then_some(number * factor)
+/// Parses a number, with or without a unit that fits the column.
+fn number(column: &Column, text: &str) -> Result<f64, Mistake> {
+    let key = column.key;
+    let digits = text.trim_end_matches(|c: char| c.is_alphabetic() || c == '%');
+    let unit = &text[digits.len()..];
+    let number = digits.trim_end().parse().ok();
+    let number: f64 = number
+        .filter(|number: &f64| number.is_finite())
+        .ok_or_else(|| format!("{key} is compared with a number, not {text:?}"))?;
+    let units = Units::of(column.kind);
+    let factor = units.factor(unit).ok_or_else(|| {
+        Mistake::Unit(format!(
+            "the unit {unit:?} does not fit {key}, which is {units}"
+        ))
+    })?;
+    Ok(number * factor)
 }
 
 #[cfg(test)]
@@ -176,6 +184,7 @@ mod tests {
 
     use super::*;
     use crate::table::columns::COLUMNS;
+    use crate::table::value::Kind;
 
     fn record() -> Record {
         let mut raw = uapi::procmon_record {
@@ -193,6 +202,10 @@ mod tests {
             *to = std::ffi::c_char::from_ne_bytes([*from]);
         }
         raw.into()
+    }
+
+    fn mistake(text: &str) -> String {
+        Condition::parse(text).unwrap_err().to_string()
     }
 
     fn holds(text: &str) -> bool {
@@ -255,33 +268,69 @@ mod tests {
             ("rss > x", "rss is compared with a number, not \"x\""),
             ("rss > NaN", "rss is compared with a number, not \"NaN\""),
             (
+                "rss > 1e999",
+                "rss is compared with a number, not \"1e999\"",
+            ),
+            (
                 "rss > 1 K M",
                 "rss is compared with a number, not \"1 K M\"",
             ),
             ("user < root", "user has no order: it takes = != ~ and !~"),
             ("rss > 1 or ", "there is no column \"\""),
         ] {
-            assert_eq!(Condition::parse(text).unwrap_err(), message, "{text}");
+            assert_eq!(mistake(text), message, "{text}");
         }
-        assert!(
-            Condition::parse("comm ~ (")
-                .unwrap_err()
-                .contains("unclosed")
-        );
+        assert!(mistake("comm ~ (").contains("unclosed"));
     }
 
     #[test]
-    fn all_numbers_stand_on_the_right() {
-        let record = record();
-        let (row, context) = (Row::of(&record), Context::default());
+    fn a_unit_fits_its_column() {
+        const BYTES: &str = "a number of bytes: K, M, G, T and P do";
+        const PLAIN: &str = "a plain number: no unit does";
+        const TIME: &str = "an amount of time: s, min, h and d do";
+
+        for (text, unit, column, quantity) in [
+            ("rss > 5min", "min", "rss", BYTES),
+            ("swap<5 s", "s", "swap", BYTES),
+            ("vsize > 5k", "k", "vsize", BYTES),
+            ("vsize > 5 MiB", "MiB", "vsize", BYTES),
+            (
+                "read-rate > 10%",
+                "%",
+                "read-rate",
+                "a number of bytes per second: K, M, G, T and P do",
+            ),
+            ("cpu > 3G", "G", "cpu", "a percentage: % does"),
+            ("mem >= 1.5d", "d", "mem", "a percentage: % does"),
+            ("time > 10M", "M", "time", TIME),
+            ("age = 2m", "m", "age", TIME),
+            ("threads > 1K", "K", "threads", PLAIN),
+            ("nice = -5%", "%", "nice", PLAIN),
+            ("vcs-rate > 1h", "h", "vcs-rate", PLAIN),
+            ("rss > 1M or rss < 1h", "h", "rss", BYTES),
+        ] {
+            let message = format!("the unit {unit:?} does not fit {column}, which is {quantity}");
+            let error = Condition::parse(text).unwrap_err();
+            assert_eq!(error, Mistake::Unit(message), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_number_takes_its_units() {
         for column in COLUMNS {
-            let value = column.value(&row, &context);
-            let is_right = column.side == Side::Right;
-            assert!(
-                value.is_absent() || value.number().is_some() == is_right,
-                "{}",
-                column.key
-            );
+            let fitting: &[&str] = match column.kind {
+                Kind::Bytes | Kind::BytesRate => &["K", "M", "G", "T", "P"],
+                Kind::Percent => &["%"],
+                Kind::Time => &["s", "min", "h", "d"],
+                Kind::Number | Kind::Count | Kind::Rate => &[],
+                Kind::Moment | Kind::Word | Kind::Name | Kind::Arguments => continue,
+            };
+            let key = column.key;
+            assert!(Condition::parse(&format!("{key} > 5")).is_ok(), "{key}");
+            for unit in ["K", "M", "G", "T", "P", "%", "s", "min", "h", "d"] {
+                let result = Condition::parse(&format!("{key} > 5{unit}"));
+                assert_eq!(result.is_ok(), fitting.contains(&unit), "{key} {unit}");
+            }
         }
     }
 }

@@ -286,7 +286,7 @@ mod tests {
     fn all_that_adds_up_stands_on_the_right() {
         for column in COLUMNS.iter().filter(|column| column.adds_up) {
             assert_eq!(
-                column.side,
+                column.side(),
                 crate::table::render::Side::Right,
                 "{}",
                 column.key

@@ -19,4 +19,5 @@ pub mod render;
 pub mod row;
 pub mod style;
 pub mod tree;
+mod units;
 pub mod value;

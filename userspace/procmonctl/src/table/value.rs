@@ -43,6 +43,33 @@ pub enum Value {
     NoArguments(Vec<u8>),
 }
 
+/// A kind of value: [`Value`] has their meanings.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    Number,
+    Count,
+    Bytes,
+    Percent,
+    Rate,
+    BytesRate,
+    Time,
+    Moment,
+    Word,
+    Name,
+    /// Those of a program, or the name of a process without any.
+    Arguments,
+}
+
+impl Kind {
+    /// Returns whether values are texts, which have no number.
+    pub fn is_text(self) -> bool {
+        matches!(
+            self,
+            Self::Moment | Self::Word | Self::Name | Self::Arguments
+        )
+    }
+}
+
 impl Value {
     /// Formats the value for people: visible characters in one line.
     pub fn text(&self) -> String {

@@ -4,7 +4,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use crate::table::condition::Condition;
+use crate::table::condition::{Condition, Mistake};
 
 /// The most memory that an expression may take, in bytes, once for itself and once for its cache.
 const LIMIT: usize = 1 << 20;
@@ -19,11 +19,16 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Replaces the filter. It stays as it is if the text is no valid expression, nor a condition.
+    /// Replaces the filter. It stays as it is if the text is no valid expression, nor a condition,
+    /// and if a condition has a number with a unit that does not fit.
     ///
     /// Case matters if an expression has a letter in upper case.
     pub fn set(&mut self, text: &str) -> Result<(), String> {
-        let condition = Condition::parse(text).ok();
+        let condition = match Condition::parse(text) {
+            Ok(condition) => Some(condition),
+            Err(Mistake::Unit(message)) => return Err(message),
+            Err(Mistake::Other(_)) => None,
+        };
         self.regex = if text.is_empty() || condition.is_some() {
             None
         } else {
@@ -122,6 +127,19 @@ mod tests {
             pattern.set(text).unwrap();
             assert!(pattern.condition().is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_unit_that_does_not_fit_is_told() {
+        let mut pattern = pattern("time > 10");
+        for text in ["time > 10m", "time > 10M"] {
+            let error = pattern.set(text).unwrap_err();
+            assert!(error.contains("does not fit time"), "{error}");
+            assert!(pattern.condition().is_some(), "{text}");
+            assert_eq!(pattern.text(), "time > 10");
+        }
+        assert_eq!(pattern.set("time > 10min"), Ok(()));
+        assert_eq!(pattern.text(), "time > 10min");
     }
 
     #[test]

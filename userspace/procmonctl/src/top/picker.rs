@@ -78,7 +78,7 @@ impl App {
                 let is_long = self
                     .chosen
                     .last()
-                    .is_some_and(|last| last.side == Side::Left);
+                    .is_some_and(|last| last.side() == Side::Left);
                 let place = self.chosen.len() - usize::from(is_long);
                 self.chosen.insert(place, column);
             }

@@ -54,5 +54,5 @@ impl App {
 /// Returns whether the largest values of a column are the interesting ones.
 pub fn has_largest_first(column: &Column) -> bool {
     let is_id = column.key.ends_with("id") || column.key == "cgroup";
-    column.side == Side::Right && !is_id
+    column.side() == Side::Right && !is_id
 }

@@ -55,7 +55,8 @@ pub struct Filters {
     pub state: Option<States>,
 
     /// Only processes whose columns fulfil a condition: "rss > 100M", "cpu >= 50 or time > 2h",
-    /// "unit = cron.service", "args ~ REGEX", also with != < <= and !~; of several conditions, each
+    /// "unit = cron.service", "args ~ REGEX", also with != < <= and !~. Of several conditions, each
+    /// has to be true. Bytes take the units K to P, times s, min, h and d, and percentages %
     #[arg(long, value_name = "CONDITION", value_parser = Condition::parse)]
     pub r#where: Vec<Condition>,
 

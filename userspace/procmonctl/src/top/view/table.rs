@@ -36,7 +36,7 @@ fn least_width(column: &Column) -> usize {
         "cpu" => 6,
         "time" | "utime" | "stime" | "start" | "age" => 8,
         "nice" | "threads" => 3,
-        _ if column.side == Side::Right => 5,
+        _ if column.side() == Side::Right => 5,
         _ => 1,
     };
     // With space for the arrow.
@@ -64,7 +64,7 @@ fn fitting(app: &App, columns: &[&'static Column], width: usize) -> Vec<Fitting>
     });
     let mut columns: Vec<_> = fitting.collect();
     if let Some(last) = columns.last_mut()
-        && last.column.side == Side::Left
+        && last.column.side() == Side::Left
     {
         last.width = NAME;
     }
@@ -191,10 +191,10 @@ fn row(app: &App, line: &rows::Line, mut cells: Vec<String>, columns: &[Fitting]
     let last = columns.len().saturating_sub(1);
     let cells = columns.iter().enumerate().map(|(index, one)| {
         let text = std::mem::take(&mut cells[one.place]);
-        if index == last && one.column.side == Side::Left {
+        if index == last && one.column.side() == Side::Left {
             Cell::from(skip(&text, app.shift))
         } else {
-            Cell::from(aligned(text, one.column.side))
+            Cell::from(aligned(text, one.column.side()))
         }
     });
     let theme = app.look.theme;
@@ -221,7 +221,7 @@ fn title(app: &App, column: &Column) -> Cell<'static> {
     if *column == *order.column {
         text.push(if order.descending { '▼' } else { '▲' });
     }
-    let line = aligned(text, column.side);
+    let line = aligned(text, column.side());
     Cell::from(if *column == *order.column {
         line.style(app.look.theme.sorted)
     } else {
