@@ -2,13 +2,15 @@
 
 //! The user that a command runs as.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
-use crate::table::names::Names;
+use crate::table::names::{Names, entries};
 
 /// A user of `/etc/passwd`, with the groups of `/etc/group`.
 #[derive(Debug, Eq, PartialEq)]
@@ -16,8 +18,8 @@ pub struct User {
     uid: u32,
     gid: u32,
     groups: Vec<u32>,
-    name: String,
-    home: String,
+    name: OsString,
+    home: OsString,
 }
 
 impl User {
@@ -28,32 +30,22 @@ impl User {
             .with_context(|| format!("there is no user {user:?}"))?;
         let passwd = fs::read("/etc/passwd").context("/etc/passwd")?;
         let group = fs::read("/etc/group").unwrap_or_default();
-        // Lines of others need not be UTF-8.
-        let [passwd, group] = [&passwd, &group].map(|file| String::from_utf8_lossy(file));
         Self::parse(uid, &passwd, &group)
             .with_context(|| format!("user {user:?} is not in /etc/passwd"))
     }
 
-    fn parse(uid: u32, passwd: &str, group: &str) -> Option<Self> {
-        let fields = |line: &str| -> Vec<String> { line.split(':').map(str::to_owned).collect() };
-        let mut users = passwd.lines().map(fields);
-        let user = users.find(|user| user.get(2).is_some_and(|id| *id == uid.to_string()))?;
-        let [name, _, _, gid, _, home, ..] = &user[..] else {
-            return None;
-        };
-        let gid = gid.parse().ok()?;
-        let is_member = |group: &Vec<String>| {
-            let members = group.get(3);
-            members.is_some_and(|members| members.split(',').any(|member| member == name))
-        };
-        let groups = group.lines().map(fields).filter(is_member);
-        let groups = groups.filter_map(|group| group.get(2)?.parse().ok());
+    fn parse(uid: u32, passwd: &[u8], group: &[u8]) -> Option<Self> {
+        let user = entries(passwd).find(|user| user.id == uid)?;
+        let gid = user.main_group()?;
+        let groups = entries(group)
+            .filter(|group| group.members().any(|member| member == user.name))
+            .map(|group| group.id);
         Some(Self {
             uid,
             gid,
             groups: std::iter::once(gid).chain(groups).collect(),
-            name: name.clone(),
-            home: home.clone(),
+            name: OsStr::from_bytes(user.name).to_owned(),
+            home: OsStr::from_bytes(user.home()?).to_owned(),
         })
     }
 
@@ -85,9 +77,10 @@ mod tests {
 
     #[test]
     fn users_have_their_groups() {
-        let passwd =
-            "root:x:0:0:root:/root:/bin/sh\nann:x:1000:1001:Ann,,:/home/ann:/bin/sh\nbad:x\n";
-        let group = "root:x:0:\nann:x:1001:\ndocker:x:990:bob,ann\nwheel:x:10:annie\nbad\n";
+        let passwd = b"root:x:0:0:root:/root:/bin/sh\nann:x:1000:1001:Ann,,:/home/ann:/bin/sh\n\
+            bad:x\nb\xf6b:x:1002:100::/home/b\xf6b:\nshort:x:8:100\n";
+        let group = b"root:x:0:\nann:x:1001:\ndocker:x:990:bob,ann\nwheel:x:10:annie\nbad\n\
+            r\xe4d:x:991:b\xf6b\n";
         let ann = User::parse(1000, passwd, group).unwrap();
         assert_eq!(
             ann,
@@ -95,11 +88,16 @@ mod tests {
                 uid: 1000,
                 gid: 1001,
                 groups: vec![1001, 990],
-                name: "ann".to_owned(),
-                home: "/home/ann".to_owned(),
+                name: "ann".into(),
+                home: "/home/ann".into(),
             }
         );
         assert_eq!(User::parse(0, passwd, group).unwrap().groups, [0]);
-        assert_eq!(User::parse(7, passwd, group), None);
+        let bob = User::parse(1002, passwd, group).unwrap();
+        assert_eq!(bob.home.as_bytes(), b"/home/b\xf6b");
+        assert_eq!(bob.groups, [100, 991]);
+        for missing in [7, 8] {
+            assert_eq!(User::parse(missing, passwd, group), None, "{missing}");
+        }
     }
 }

@@ -12,7 +12,55 @@ use super::id::parse_id;
 /// Metadata that changes with a file: device, inode, time of the change, and size.
 type Version = (u64, u64, i64, i64, u64);
 
-/// The names in a file of lines of the form `name:password:ID:...`.
+/// A line of one of the files: `name:password:ID:...`.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    pub name: &'a [u8],
+    pub id: u32,
+    /// The fields after the ID.
+    rest: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    /// Parses a line. One that is not well-formed is no entry.
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let mut fields = line.splitn(4, |byte| *byte == b':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        let id = fields.nth(1).and_then(parse_id)?;
+        let rest = fields.next().unwrap_or_default();
+        Some(Self { name, id, rest })
+    }
+
+    fn fields(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.rest.split(|byte| *byte == b':')
+    }
+
+    /// Returns the ID of the user's main group, in a line of `/etc/passwd`.
+    pub fn main_group(&self) -> Option<u32> {
+        self.fields().next().and_then(parse_id)
+    }
+
+    /// Returns the user's home directory, in a line of `/etc/passwd`.
+    pub fn home(&self) -> Option<&'a [u8]> {
+        self.fields().nth(2)
+    }
+
+    /// Returns the names of the group's members, in a line of `/etc/group`.
+    pub fn members(&self) -> impl Iterator<Item = &'a [u8]> {
+        let members = self.fields().next();
+        members
+            .into_iter()
+            .flat_map(|members| members.split(|byte| *byte == b','))
+    }
+}
+
+/// Returns the well-formed lines of `/etc/passwd` or `/etc/group`. Names may have any bytes, as no
+/// rule makes them UTF-8.
+pub fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+    bytes.split(|byte| *byte == b'\n').filter_map(Entry::parse)
+}
+
+/// The names in one of the files.
 #[derive(Debug, Default)]
 pub struct Database {
     path: PathBuf,
@@ -51,17 +99,12 @@ impl Database {
         };
     }
 
-    /// Parses the well-formed lines. Names may have any bytes, as no rule makes them UTF-8.
+    /// Collects the names.
     pub fn parse(bytes: &[u8]) -> Self {
         let mut database = Self::default();
-        for line in bytes.split(|byte| *byte == b'\n') {
-            let mut fields = line.split(|byte| *byte == b':');
-            let name = fields.next().filter(|name| !name.is_empty());
-            let id = fields.nth(1).and_then(parse_id);
-            if let (Some(name), Some(id)) = (name, id) {
-                database.names.entry(id).or_insert_with(|| name.to_owned());
-                database.ids.entry(name.to_owned()).or_insert(id);
-            }
+        for Entry { name, id, .. } in entries(bytes) {
+            database.names.entry(id).or_insert_with(|| name.to_owned());
+            database.ids.entry(name.to_owned()).or_insert(id);
         }
         database
     }
@@ -96,6 +139,28 @@ mod tests {
         assert_eq!(database.id(b"neg"), None);
         assert_eq!(database.id(b"max"), None);
         assert_eq!(database.name(7), Some(&b"last"[..]));
+    }
+
+    #[test]
+    fn entries_have_the_other_fields() {
+        let passwd = b"ann:x:1000:1001:Ann,,:/home/\xe4nn:/bin/sh\nbob:x:7\nmax:x:8:4294967295::";
+        let users: Vec<_> = entries(passwd)
+            .map(|user| (user.id, user.main_group(), user.home()))
+            .collect();
+        let home: &[u8] = b"/home/\xe4nn";
+        let expected = [
+            (1000, Some(1001), Some(home)),
+            (7, None, None),
+            (8, None, Some(b"")),
+        ];
+        assert_eq!(users, expected);
+        let group = b"adm:x:4:ann,b\xf6b\nann:x:1001:\nnone:x:5";
+        let members = entries(group).map(|group| group.members().collect::<Vec<_>>());
+        let members: Vec<_> = members.collect();
+        assert_eq!(
+            members,
+            [vec![&b"ann"[..], b"b\xf6b"], vec![b""], vec![b""]]
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use self::files::Database;
+pub use self::files::entries;
 use self::id::{Kind, parse_id};
 use self::sources::Sources;
 
