@@ -25,6 +25,8 @@ mod line;
 mod reader;
 pub mod report;
 mod run;
+#[cfg(test)]
+mod script;
 mod text;
 pub mod timeline;
 mod writer;

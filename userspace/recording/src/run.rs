@@ -302,88 +302,22 @@ impl Builder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::{Cgroup, Lost, Selection, VERSION};
-
-    fn header() -> Header {
-        Header {
-            version: VERSION,
-            time: 100,
-            wall_time: 0,
-            boot_id: None,
-            host: Text::from("box"),
-            kernel: Text::from("7.3"),
-            cpus: 1,
-            memory: 0,
-            selection: Selection::Pid(5),
-        }
-    }
-
-    fn start(pid: i32, start: u64, ppid: i32, parent_start: Option<u64>) -> Line {
-        Line::Process(Start {
-            pid,
-            start,
-            ppid,
-            parent_start,
-            comm: Text::from("sh"),
-            uid: 0,
-            cgroup_id: 1,
-            is_older: false,
-        })
-    }
-
-    fn exec(pid: i32, start: u64, time: u64, args: &[&str]) -> Line {
-        Line::Exec(Exec {
-            pid,
-            start,
-            time: Some(time),
-            file: None,
-            args: Some(args.iter().map(|arg| Text::from(*arg)).collect()),
-            is_cut: false,
-            directory: None,
-            comm: Text::from(args[0]),
-            euid: 0,
-        })
-    }
-
-    fn exit(pid: i32, start: u64, time: u64, status: i32) -> Line {
-        Line::Exit(Exit {
-            pid,
-            start,
-            time,
-            status: Some(status),
-            utime: 3,
-            stime: 4,
-            runtime: 7,
-            wait_time: 0,
-            minor_faults: 0,
-            major_faults: 0,
-            voluntary_switches: 0,
-            involuntary_switches: 0,
-            max_rss: 0,
-            read_bytes: None,
-            write_bytes: None,
-        })
-    }
-
-    fn run(lines: impl IntoIterator<Item = Line>) -> Run {
-        let mut builder = Builder::new(header());
-        lines.into_iter().for_each(|line| builder.add(line));
-        builder.finish()
-    }
+    use crate::line::{Cgroup, Lost};
+    use crate::script::{Script, executed, started};
 
     #[test]
     fn lines_make_processes() {
-        let run = run([
-            start(5, 90, 1, None),
-            start(7, 110, 5, Some(90)),
-            exec(7, 110, 120, &["make", "all"]),
-            exec(7, 110, 130, &["cc", "a.c"]),
-            exit(7, 110, 150, 256),
-            Line::Lost(Lost {
+        let run = Script::new(100)
+            .fork(5, 90, 1)
+            .fork(7, 110, 5)
+            .exec(7, 120, &["make", "all"])
+            .exec(7, 130, &["cc", "a.c"])
+            .exit_after(7, 150, 256, 7)
+            .line(Line::Lost(Lost {
                 time: 160,
                 count: 3,
-            }),
-        ]);
+            }))
+            .run();
         let [parent, child] = run.processes() else {
             panic!("{run:?}");
         };
@@ -406,14 +340,17 @@ mod tests {
 
     #[test]
     fn pids_are_used_again() {
-        let run = run([
-            start(7, 110, 1, None),
-            exit(7, 110, 120, 0),
-            start(7, 130, 1, None),
-            start(8, 140, 7, Some(110)),
-            start(9, 150, 7, None),
-            exit(7, 130, 160, 0),
-        ]);
+        let run = Script::new(100)
+            .fork(7, 110, 1)
+            .exit(7, 120, 0)
+            .fork(7, 130, 1)
+            .line(Line::Process(Start {
+                parent_start: Some(110),
+                ..started(8, 140, 7)
+            }))
+            .line(Line::Process(started(9, 150, 7)))
+            .exit(7, 160, 0)
+            .run();
         let parents: Vec<_> = run
             .processes()
             .iter()
@@ -424,20 +361,25 @@ mod tests {
 
     #[test]
     fn processes_are_in_the_order_of_their_starts() {
-        let run = run([
-            start(9, 300, 8, Some(200)),
-            start(8, 200, 1, None),
-            start(9, 300, 1, None),
-        ]);
+        let run = Script::new(100)
+            .line(Line::Process(Start {
+                parent_start: Some(200),
+                ..started(9, 300, 8)
+            }))
+            .line(Line::Process(started(8, 200, 1)))
+            .line(Line::Process(started(9, 300, 1)))
+            .run();
         let pids: Vec<_> = run.processes().iter().map(|process| process.pid).collect();
         assert_eq!(pids, [8, 9]);
-        let orphan = exec(4, 1, 400, &["x"]);
-        assert_eq!(self::run([orphan]).processes(), []);
+        let orphan = Line::Exec(executed(4, 1, 400, &["x"]));
+        assert_eq!(Script::new(100).line(orphan).run().processes(), []);
         let path = Text::from("/a");
-        let named = self::run([Line::Cgroup(Cgroup {
-            id: 3,
-            path: path.clone(),
-        })]);
+        let named = Script::new(100)
+            .line(Line::Cgroup(Cgroup {
+                id: 3,
+                path: path.clone(),
+            }))
+            .run();
         assert_eq!(
             (named.cgroup(3), named.cgroup(4), named.user(0)),
             (Some(&path), None, None)

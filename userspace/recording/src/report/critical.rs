@@ -185,8 +185,8 @@ impl Frame<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::script::Script;
     use super::*;
+    use crate::script::Script;
 
     /// Returns the steps as PIDs and times.
     fn steps(run: &Run) -> Vec<(i32, u64, u64)> {
@@ -203,10 +203,10 @@ mod tests {
     #[test]
     fn children_in_sequence_are_all_on_the_path() {
         let run = Script::new(100)
-            .process(1, 100, 0)
-            .process(2, 110, 1)
+            .fork(1, 100, 0)
+            .fork(2, 110, 1)
             .exit(2, 120, 0)
-            .process(3, 125, 1)
+            .fork(3, 125, 1)
             .exit(3, 150, 0)
             .exit(1, 160, 0)
             .run();
@@ -225,11 +225,11 @@ mod tests {
     fn the_last_of_parallel_children_is_on_the_path() {
         // Two jobs at a time: the third begins when the first one has ended.
         let run = Script::new(100)
-            .process(1, 100, 0)
-            .process(2, 110, 1)
-            .process(3, 111, 1)
+            .fork(1, 100, 0)
+            .fork(2, 110, 1)
+            .fork(3, 111, 1)
             .exit(2, 130, 0)
-            .process(4, 131, 1)
+            .fork(4, 131, 1)
             .exit(3, 140, 0)
             .exit(4, 190, 0)
             .exit(1, 200, 0)
@@ -247,15 +247,15 @@ mod tests {
     #[test]
     fn the_path_goes_down_and_up() {
         let run = Script::new(100)
-            .process(1, 100, 0)
-            .exec(1, Some(102), &["make"])
-            .process(2, 110, 1)
-            .exec(2, Some(110), &["gcc"])
-            .process(3, 120, 2)
-            .exec(3, Some(121), &["cc1"])
+            .fork(1, 100, 0)
+            .exec(1, 102, &["make"])
+            .fork(2, 110, 1)
+            .exec(2, 110, &["gcc"])
+            .fork(3, 120, 2)
+            .exec(3, 121, &["cc1"])
             .exit(3, 150, 0)
-            .process(4, 155, 2)
-            .exec(4, Some(155), &["as"])
+            .fork(4, 155, 2)
+            .exec(4, 155, &["as"])
             .exit(4, 170, 0)
             .exit(2, 180, 0)
             .exit(1, 185, 0)
@@ -289,9 +289,9 @@ mod tests {
     #[test]
     fn a_child_that_outlives_its_parent_is_not_on_the_path() {
         let run = Script::new(100)
-            .process(1, 100, 0)
-            .process(2, 110, 1)
-            .process(3, 120, 1)
+            .fork(1, 100, 0)
+            .fork(2, 110, 1)
+            .fork(3, 120, 1)
             .exit(3, 130, 0)
             .exit(1, 150, 0)
             .exit(2, 300, 0)
@@ -308,8 +308,8 @@ mod tests {
         // A process whose parent is not known, since events were lost, ended last.
         let run = Script::new(100)
             .selection(command)
-            .process(5, 100, 0)
-            .process(6, 120, 77)
+            .fork(5, 100, 0)
+            .fork(6, 120, 77)
             .exit(5, 150, 0)
             .exit(6, 160, 0)
             .run();
@@ -319,14 +319,14 @@ mod tests {
     #[test]
     fn of_several_roots_the_last_process_counts() {
         let run = Script::new(100)
-            .older(1, 5, 0)
-            .older(2, 6, 0)
-            .process(3, 110, 1)
+            .older(1, 5, "fork")
+            .older(2, 6, "fork")
+            .fork(3, 110, 1)
             .exit(3, 120, 0)
-            .process(4, 130, 1)
-            .process(5, 140, 4)
+            .fork(4, 130, 1)
+            .fork(5, 140, 4)
             .exit(5, 190, 0)
-            .process(9, 195, 2)
+            .fork(9, 195, 2)
             .run();
         let expected = [
             (1, 100, 110),
@@ -336,17 +336,21 @@ mod tests {
             (5, 140, 190),
         ];
         assert_eq!(steps(&run), expected);
-        let none = Script::new(0).older(1, 0, 0).older(2, 0, 0).sample(9, 0);
-        assert_eq!(steps(&none.run()), []);
+        let none = Script::new(0)
+            .older(1, 0, "fork")
+            .older(2, 0, "fork")
+            .sample(9, 0, 0, 0)
+            .run();
+        assert_eq!(steps(&none), []);
     }
 
     #[test]
     fn processes_with_one_pid_are_two() {
         let run = Script::new(100)
-            .process(1, 100, 0)
-            .process(7, 110, 1)
+            .fork(1, 100, 0)
+            .fork(7, 110, 1)
             .exit(7, 120, 0)
-            .process(7, 130, 1)
+            .fork(7, 130, 1)
             .exit(7, 140, 0)
             .exit(1, 150, 0)
             .run();
@@ -377,8 +381,8 @@ mod tests {
     #[test]
     fn a_child_without_a_time_is_passed_over() {
         let run = Script::new(100)
-            .process(1, 100, 0)
-            .process(2, 150, 1)
+            .fork(1, 100, 0)
+            .fork(2, 150, 1)
             .exit(2, 150, 0)
             .exit(1, 200, 0)
             .run();

@@ -208,26 +208,19 @@ fn directory(run: &Run, place: usize) -> Option<&Text> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::script::Script;
     use super::*;
+    use crate::script::{Script, executed};
     use crate::{Exec, Line};
 
     /// Returns a run of processes, each with its start, end, command line and directory.
     fn run(processes: &[(u64, u64, &[&str], Option<&str>)]) -> Run {
         let mut script = Script::new(0);
         for (pid, &(start, end, args, directory)) in (1..).zip(processes) {
-            script = script
-                .process(pid, start, 0)
+            script
+                .fork(pid, start, 0)
                 .line(Line::Exec(Exec {
-                    pid,
-                    start,
-                    time: Some(start),
-                    file: None,
-                    args: Some(args.iter().map(|arg| Text::from(*arg)).collect()),
-                    is_cut: false,
                     directory: directory.map(Text::from),
-                    comm: Text::from(args[0]),
-                    euid: 0,
+                    ..executed(pid, start, start, args)
                 }))
                 .exit(pid, end, 0);
         }

@@ -114,8 +114,8 @@ pub fn ancestors(run: &Run, process: usize) -> impl Iterator<Item = usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::script::Script;
     use super::*;
+    use crate::script::Script;
 
     const fn code(code: i32) -> i32 {
         code << 8
@@ -124,26 +124,26 @@ mod tests {
     #[test]
     fn failures_have_kinds_and_are_in_the_order_of_time() {
         let run = Script::new(100)
-            .process(1, 100, 0)
-            .exec(1, Some(100), &["make"])
-            .process(2, 110, 1)
-            .exec(2, Some(110), &["sh", "-e"])
-            .process(3, 111, 2)
-            .exec(3, Some(111), &["grep", "x"])
+            .fork(1, 100, 0)
+            .exec(1, 100, &["make"])
+            .fork(2, 110, 1)
+            .exec(2, 110, &["sh", "-e"])
+            .fork(3, 111, 2)
+            .exec(3, 111, &["grep", "x"])
             .exit(3, 112, code(1))
-            .process(4, 113, 2)
-            .exec(4, Some(113), &["yes"])
+            .fork(4, 113, 2)
+            .exec(4, 113, &["yes"])
             .exit(4, 114, SIGPIPE)
             .exit(2, 120, code(1))
-            .process(5, 130, 1)
-            .exec(5, Some(130), &["cc"])
+            .fork(5, 130, 1)
+            .exec(5, 130, &["cc"])
             .exit(5, 140, 0x8b)
-            .process(6, 131, 1)
-            .exec(6, Some(131), &["grep", "y", "/none"])
+            .fork(6, 131, 1)
+            .exec(6, 131, &["grep", "y", "/none"])
             .exit(6, 132, code(2))
-            .process(7, 140, 1)
+            .fork(7, 140, 1)
             .exit(7, 141, 0)
-            .process(8, 141, 1)
+            .fork(8, 141, 1)
             .exit(1, 150, code(2))
             .exit(8, 160, code(9))
             .run();
@@ -169,9 +169,9 @@ mod tests {
     #[test]
     fn ancestors_go_up_to_the_root() {
         let run = Script::new(0)
-            .process(1, 0, 0)
-            .process(2, 1, 1)
-            .process(3, 2, 2)
+            .fork(1, 0, 0)
+            .fork(2, 1, 1)
+            .fork(3, 2, 2)
             .run();
         assert_eq!(ancestors(&run, 2).collect::<Vec<_>>(), [1, 0]);
         assert_eq!(ancestors(&run, 0).count(), 0);

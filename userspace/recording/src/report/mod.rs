@@ -20,8 +20,6 @@ mod parallelism;
 mod programs;
 #[cfg(test)]
 mod random;
-#[cfg(test)]
-mod script;
 mod span;
 mod usage;
 

@@ -158,16 +158,16 @@ fn ratio(time: u128, length: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::script::Script;
     use super::*;
+    use crate::script::Script;
 
     #[test]
     fn leaves_work() {
         // A shell works alone, then waits for one and then two children.
         let run = Script::new(100)
-            .process(1, 100, 0)
-            .process(2, 120, 1)
-            .process(3, 140, 1)
+            .fork(1, 100, 0)
+            .fork(2, 120, 1)
+            .fork(3, 140, 1)
             .exit(2, 160, 0)
             .exit(3, 180, 0)
             .exit(1, 200, 0)
@@ -195,9 +195,9 @@ mod tests {
     #[test]
     fn a_successor_works_after_the_end() {
         let run = Script::new(0)
-            .process(1, 0, 0)
+            .fork(1, 0, 0)
             .exit(1, 50, 0)
-            .process(2, 50, 0)
+            .fork(2, 50, 0)
             .exit(2, 100, 0)
             .run();
         let parallelism = Parallelism::of(&run, 1);
@@ -207,10 +207,10 @@ mod tests {
     #[test]
     fn samples_tell_the_use_of_cpus() {
         let run = Script::new(0)
-            .sample(40, 1000)
-            .sample(20, 960)
-            .sample(80, 1120)
-            .sample(100, 1120)
+            .sample(40, 1000, 0, 0)
+            .sample(20, 960, 0, 0)
+            .sample(80, 1120, 0, 0)
+            .sample(100, 1120, 0, 0)
             .run();
         let parallelism = Parallelism::of(&run, 5);
         let cpus: Vec<_> = parallelism.intervals.iter().map(|one| one.cpus).collect();
@@ -224,7 +224,7 @@ mod tests {
     fn a_run_without_time_has_no_intervals() {
         let parallelism = Parallelism::of(&Script::new(7).run(), 10);
         assert_eq!(parallelism, Parallelism::default());
-        let short = Script::new(0).process(1, 0, 0).exit(1, 3, 0).run();
+        let short = Script::new(0).fork(1, 0, 0).exit(1, 3, 0).run();
         assert_eq!(Parallelism::of(&short, 10).intervals.len(), 3);
         assert_eq!(Parallelism::of(&short, 0).intervals.len(), 0);
     }

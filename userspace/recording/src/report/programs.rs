@@ -64,9 +64,9 @@ fn usage(run: &Run, process: &Process) -> Usage {
 mod tests {
     use std::time::Duration;
 
-    use super::super::script::Script;
     use super::super::usage::Measure;
     use super::*;
+    use crate::script::Script;
 
     const fn ns(time: u64) -> Duration {
         Duration::from_nanos(time)
@@ -75,17 +75,17 @@ mod tests {
     /// Returns a run of `make` with two compilers and a shell that becomes `ld`.
     fn run() -> Run {
         Script::new(100)
-            .process(1, 100, 0)
-            .exec(1, Some(100), &["make"])
-            .process(2, 110, 1)
-            .exec(2, Some(112), &["cc", "a.c"])
+            .fork(1, 100, 0)
+            .exec(1, 100, &["make"])
+            .fork(2, 110, 1)
+            .exec(2, 112, &["cc", "a.c"])
             .exit(2, 140, 0)
-            .process(3, 140, 1)
-            .exec(3, Some(141), &["cc", "b.c"])
+            .fork(3, 140, 1)
+            .exec(3, 141, &["cc", "b.c"])
             .exit(3, 150, 256)
-            .process(4, 150, 1)
-            .exec(4, Some(150), &["sh", "-c", "exec ld"])
-            .exec(4, Some(160), &["ld"])
+            .fork(4, 150, 1)
+            .exec(4, 150, &["sh", "-c", "exec ld"])
+            .exec(4, 160, &["ld"])
             .exit(4, 190, 0)
             .exit(1, 200, 0)
             .run()
@@ -147,9 +147,9 @@ mod tests {
     #[test]
     fn an_older_process_counts_from_the_beginning() {
         let run = Script::new(100)
-            .older(1, 10, 0)
-            .exec(1, None, &["init"])
-            .process(2, 130, 1)
+            .older(1, 10, "fork")
+            .older_exec(1, &["init"])
+            .fork(2, 130, 1)
             .exit(2, 150, 0)
             .run();
         let programs = programs(&run);

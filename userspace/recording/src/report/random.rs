@@ -8,9 +8,9 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::critical::last;
-use super::script::Script;
 use super::span::{life, whole};
 use super::*;
+use crate::script::{Script, ended, executed, started};
 use crate::{Exec, Exit, Line, Process, Run, Sample, Selection, Started, Text};
 
 /// Returns a time: mostly a small one, so that many are equal, and now and then an extreme one.
@@ -36,46 +36,32 @@ fn line(rng: &mut Rng, most: u64, known: &mut Vec<(i32, u64)>) -> Line {
     };
     let (pid, start) = one;
     match rng.u8(..8) {
-        0..=2 => Line::Process(Started {
-            pid: any.0,
-            start: {
-                known.push(any);
-                any.1
-            },
-            ppid: pid,
-            parent_start: (rng.u8(..) > 50).then_some(start),
-            comm: name(rng),
-            uid: 0,
-            cgroup_id: 0,
-            is_older: rng.bool(),
-        }),
+        0..=2 => {
+            known.push(any);
+            Line::Process(Started {
+                parent_start: (rng.u8(..) > 50).then_some(start),
+                comm: name(rng),
+                is_older: rng.bool(),
+                ..started(any.0, any.1, pid)
+            })
+        }
         3 | 4 => Line::Exec(Exec {
-            pid,
-            start,
             time: rng.bool().then(|| time(rng, most)),
-            file: None,
             args: rng.bool().then(|| vec![name(rng)]),
-            is_cut: false,
             directory: rng.bool().then(|| name(rng)),
             comm: name(rng),
-            euid: 0,
+            ..executed(pid, start, 0, &["sh"])
         }),
         5 | 6 => Line::Exit(Exit {
-            pid,
-            start,
-            time: time(rng, most),
             status: rng.bool().then(|| rng.i32(..)),
             utime: time(rng, most),
             stime: time(rng, most),
-            runtime: 0,
-            wait_time: 0,
             minor_faults: time(rng, most),
             major_faults: time(rng, most),
-            voluntary_switches: 0,
-            involuntary_switches: 0,
             max_rss: rng.u64(..),
             read_bytes: rng.bool().then(|| rng.u64(..)),
             write_bytes: rng.bool().then(|| rng.u64(..)),
+            ..ended(pid, start, time(rng, most), 0)
         }),
         _ => Line::Sample(Sample {
             time: time(rng, most),
@@ -90,11 +76,11 @@ fn run(rng: &mut Rng) -> Run {
     let most = rng.u64(2..60);
     let mut script = Script::new(rng.u64(..most));
     if rng.bool() {
-        script = script.selection(Selection::Pid(rng.i32(0..9)));
+        script.selection(Selection::Pid(rng.i32(0..9)));
     }
     let mut known = Vec::new();
     for _ in 0..rng.usize(..200) {
-        script = script.line(line(rng, most, &mut known));
+        script.line(line(rng, most, &mut known));
     }
     script.run()
 }
@@ -102,18 +88,19 @@ fn run(rng: &mut Rng) -> Run {
 /// Returns a run as the kernel would make it: each process begins while its parent is alive.
 fn consistent_run(rng: &mut Rng) -> Run {
     let mut now = rng.u64(..10);
-    let mut script = Script::new(now).process(1, now, 0);
+    let mut script = Script::new(now);
+    script.fork(1, now, 0);
     let mut alive = vec![1];
     for pid in 2..rng.i32(3..60) {
         now += rng.u64(..3);
         if let Some(&parent) = rng.choice(&alive) {
-            script = script.process(pid, now, parent);
+            script.fork(pid, now, parent);
         }
         alive.push(pid);
         while alive.len() > 1 && rng.bool() {
             now += rng.u64(..3);
             let ended = alive.swap_remove(rng.usize(1..alive.len()));
-            script = script.exit(ended, now, 0);
+            script.exit(ended, now, 0);
         }
     }
     script.exit(1, now + rng.u64(..3), 0).run()
@@ -344,11 +331,11 @@ fn many_processes_are_no_problem() {
         let mut script = Script::new(0);
         for pid in 1..=number {
             let start = u64::from(pid.unsigned_abs());
-            script = script.process(pid, start, parent(pid));
+            script.fork(pid, start, parent(pid));
         }
         let end = u64::from(number.unsigned_abs());
         for pid in (1..=number).rev() {
-            script = script.exit(pid, 2 * end - u64::from(pid.unsigned_abs()) + 1, 256);
+            script.exit(pid, 2 * end - u64::from(pid.unsigned_abs()) + 1, 256);
         }
         let run = script.run();
         check_path(&run);

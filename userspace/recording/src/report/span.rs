@@ -128,8 +128,8 @@ pub(super) fn overlaps<T>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::script::Script;
     use super::*;
+    use crate::script::Script;
 
     fn spans(pairs: &[(u64, u64)]) -> Vec<Span> {
         pairs.iter().map(|&(from, to)| Span { from, to }).collect()
@@ -138,12 +138,12 @@ mod tests {
     #[test]
     fn own_time_is_without_children() {
         let run = Script::new(100)
-            .process(1, 100, 0)
-            .process(2, 110, 1)
-            .process(3, 115, 1)
+            .fork(1, 100, 0)
+            .fork(2, 110, 1)
+            .fork(3, 115, 1)
             .exit(3, 118, 0)
             .exit(2, 120, 0)
-            .process(4, 130, 1)
+            .fork(4, 130, 1)
             .exit(1, 150, 0)
             .exit(4, 160, 0)
             .run();
@@ -156,13 +156,13 @@ mod tests {
     #[test]
     fn parts_have_no_gaps() {
         let run = Script::new(100)
-            .older(1, 10, 0)
-            .exec(1, None, &["init"])
-            .process(2, 110, 1)
-            .exec(2, Some(115), &["sh"])
-            .exec(2, Some(130), &["make"])
+            .older(1, 10, "fork")
+            .older_exec(1, &["init"])
+            .fork(2, 110, 1)
+            .exec(2, 115, &["sh"])
+            .exec(2, 130, &["make"])
             // A time out of order.
-            .exec(2, Some(120), &["cc"])
+            .exec(2, 120, &["cc"])
             .exit(2, 150, 0)
             .run();
         let parts = |place: usize| -> Vec<_> {

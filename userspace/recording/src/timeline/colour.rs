@@ -81,7 +81,7 @@ fn place(name: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::fixture::Recording;
+    use crate::timeline::fixture::recording;
 
     /// Returns the contrast of two colours as WCAG 2 defines it.
     fn contrast(one: &str, other: &str) -> f64 {
@@ -113,10 +113,10 @@ mod tests {
 
     #[test]
     fn the_first_programs_have_different_colours() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         for pid in 1..=30 {
             recording.begin(pid, 10, 0, &format!("n{pid}"));
-            recording.exit(pid, 10, 20, 0, 1000 - pid as u64);
+            recording.exit_after(pid, 20, 0, 1000 - pid as u64);
         }
         let colours = Colours::of(&recording.run());
         let name = |pid| Text::from(&format!("n{pid}"));

@@ -51,11 +51,11 @@ pub fn usage(run: &Run, most: usize) -> Vec<Usage> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::fixture::Recording;
+    use crate::timeline::fixture::recording;
 
     #[test]
     fn shares_are_differences_over_all_cpus() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         // Of four CPUs.
         recording.sample(1000, 50, 10, 7);
         recording.sample(2000, 2050, 1010, 9);
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn wrong_samples_stay_within_bounds() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         assert_eq!(usage(&recording.run(), 10), []);
         recording.sample(2000, u64::MAX, u64::MAX, u64::MAX);
         recording.sample(2000, 0, 0, 0);

@@ -72,7 +72,7 @@ fn stack(frames: &[Frame], frame: &Frame) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::fixture::{LARGE, Recording};
+    use crate::timeline::fixture::{LARGE, recording};
 
     fn sum(folded: &str) -> u64 {
         let values = folded.lines().map(|line| line.rsplit_once(' ').unwrap().1);
@@ -81,16 +81,16 @@ mod tests {
 
     #[test]
     fn stacks_have_the_time_of_their_processes() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         recording.begin(1, 100, 0, "make");
         for (pid, time) in [(2, 5_000), (3, 7_000)] {
             recording.begin(pid, 200, 1, "sh");
-            recording.exec(pid, 200, 210, &["cc1"]);
-            recording.exit(pid, 200, 300, 0, time);
+            recording.exec(pid, 210, &["cc1"]);
+            recording.exit_after(pid, 300, 0, time);
         }
         recording.begin(4, 200, 3, "as");
-        recording.exit(4, 200, 290, 0, 1_600);
-        recording.exit(1, 100, 400, 0, 400);
+        recording.exit_after(4, 290, 0, 1_600);
+        recording.exit_after(1, 400, 0, 400);
         let folded = folded(&recording.run());
         assert_eq!(folded, "make;cc1 12\nmake;cc1;as 2\n");
     }
@@ -108,18 +108,18 @@ mod tests {
 
     #[test]
     fn names_neither_end_a_line_nor_a_stack() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         recording.begin(1, 100, 0, b"a;b\nc 7\xff;");
-        recording.exit(1, 100, 300, 0, 5_000);
+        recording.exit_after(1, 300, 0, 5_000);
         assert_eq!(folded(&recording.run()), "a:b\\nc 7\\xff: 5\n");
     }
 
     #[test]
     fn long_chains_have_short_stacks() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         for pid in 1..=20_000 {
             recording.begin(pid, pid as u64, pid - 1, "fork");
-            recording.exit(pid, pid as u64, 30_000, 0, 1_000);
+            recording.exit_after(pid, 30_000, 0, 1_000);
         }
         let folded = folded(&recording.run());
         assert_eq!(sum(&folded), 20_000);

@@ -62,11 +62,11 @@ impl Forest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::fixture::Recording;
+    use crate::timeline::fixture::recording;
 
     #[test]
     fn a_long_chain_ends_beside_its_last_generation() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         for pid in 1..=100 {
             recording.process(pid, pid as u64, pid - 1, "sh", 1000);
         }

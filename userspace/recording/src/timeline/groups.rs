@@ -98,9 +98,10 @@ fn split(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::fixture::Recording;
+    use crate::script::Script;
+    use crate::timeline::fixture::recording;
 
-    fn grouped(recording: Recording, threshold: u64, by_name: bool) -> Vec<Vec<i32>> {
+    fn grouped(recording: Script, threshold: u64, by_name: bool) -> Vec<Vec<i32>> {
         let run = recording.run();
         let merging = Merging { threshold, by_name };
         let groups = groups(&run, &Forest::new(&run), Window::of(&run), merging);
@@ -111,8 +112,8 @@ mod tests {
         groups.iter().map(pids).collect()
     }
 
-    fn siblings() -> Recording {
-        let mut recording = Recording::new();
+    fn siblings() -> Script {
+        let mut recording = recording();
         recording.process(1, 0, 0, "make", 1000);
         recording.process(2, 10, 1, "cc", 15);
         recording.process(3, 11, 1, "as", 14);
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn groups_are_not_long() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         for pid in 1..=100 {
             let start = 100 + 10 * pid as u64;
             recording.process(pid, start, 0, "cc", start + 9);

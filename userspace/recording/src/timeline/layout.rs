@@ -186,7 +186,7 @@ fn bars(run: &Run, window: Window, groups: &[Group], least: u64, most: usize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::fixture::{LARGE, Recording, build};
+    use crate::timeline::fixture::{LARGE, build, recording};
 
     /// Returns how many processes the bars have, after a check that each has no other's.
     fn processes(layout: &Layout) -> usize {
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn pictures_are_bounded_without_alike_names() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         for pid in 1..=20_000 {
             recording.process(pid, pid as u64, pid % 100, &format!("n{pid}"), 1_000_000);
         }
@@ -251,10 +251,10 @@ mod tests {
 
     #[test]
     fn a_process_of_many_programs_has_few_bars() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         recording.begin(5, 10, 1, "sh");
         for time in 0..10_000 {
-            recording.exec(5, 10, 20 + time, &["loop"]);
+            recording.exec(5, 20 + time, &["loop"]);
         }
         let layout = Layout::merged(&recording.run());
         assert!(layout.bars.len() <= BARS);
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn older_processes_begin_with_the_recording() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         recording.older(3, 2, "init");
         recording.process(9, 1_200, 3, "sh", 1_300);
         let layout = Layout::merged(&recording.run());
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn an_empty_recording_has_no_bars() {
-        let layout = Layout::merged(&Recording::new().run());
+        let layout = Layout::merged(&recording().run());
         assert_eq!((layout.bars.len(), layout.rows), (0, 0));
     }
 }

@@ -64,15 +64,15 @@ pub fn segments(process: &Process, window: Window, least: u64) -> Vec<Segment> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::fixture::Recording;
+    use crate::timeline::fixture::recording;
 
     fn segments_of(execs: &[(u64, &str)], least: u64) -> Vec<(u64, u64, String)> {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         recording.begin(7, 100, 1, "sh");
         for &(time, name) in execs {
-            recording.exec(7, 100, time, &[name]);
+            recording.exec(7, time, &[name]);
         }
-        recording.exit(7, 100, 200, 0, 0);
+        recording.exit_after(7, 200, 0, 0);
         let run = recording.run();
         let process = &run.processes()[0];
         segments(process, Window::of(&run), least)

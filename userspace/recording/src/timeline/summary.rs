@@ -108,14 +108,14 @@ pub fn programs(run: &Run) -> Vec<Program> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::fixture::Recording;
+    use crate::timeline::fixture::recording;
 
     #[test]
     fn programs_are_in_the_order_of_their_time() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         for (pid, name, time) in [(1, "sh", 5), (2, "cc", 4), (3, "cc", 3), (4, "a", 0)] {
             recording.begin(pid, 10, 0, name);
-            recording.exit(pid, 10, 20, 0, time);
+            recording.exit_after(pid, 20, 0, time);
         }
         let programs = programs(&recording.run());
         let programs: Vec<_> = programs
@@ -131,10 +131,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         assert_eq!(warnings(&recording.run()), Vec::<String>::new());
         recording.lost(1234);
-        recording.cut();
+        recording.is_ended = false;
         let warnings = warnings(&recording.run());
         assert!(
             warnings[0].starts_with("1,234 events were lost"),
@@ -145,11 +145,11 @@ mod tests {
 
     #[test]
     fn a_process_goes_on_unless_it_is_gone() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         recording.begin(1, 100, 0, "a");
         recording.begin(2, 110, 0, "b");
         recording.process(3, 120, 0, "c", 500);
-        recording.gone(2, 110, 300);
+        recording.gone(2, 300);
         let run = recording.run();
         let processes = run.processes().iter();
         let all: Vec<_> = processes.map(|process| goes_on(&run, process)).collect();
@@ -158,9 +158,9 @@ mod tests {
 
     #[test]
     fn facts_are_those_of_the_header() {
-        let mut recording = Recording::new();
+        let mut recording = recording();
         recording.begin(1, 100, 0, "sh");
-        recording.exit(1, 100, 1_500_000_100, 256, 0);
+        recording.exit_after(1, 1_500_000_100, 256, 0);
         let run = recording.run();
         assert_eq!(
             facts(&run),

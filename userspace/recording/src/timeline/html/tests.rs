@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::Text;
-use crate::timeline::fixture::{HOSTILE, LARGE, Recording, hostile};
+use crate::timeline::fixture::{HOSTILE, LARGE, hostile, recording};
 use crate::timeline::text::label;
 
 /// Returns what stands between two texts that the page has once.
@@ -34,14 +34,14 @@ fn column(data: &Value, table: &str, column: &str) -> Vec<i64> {
 
 #[test]
 fn the_data_is_that_of_the_recording() {
-    let mut recording = Recording::new();
+    let mut recording = recording();
     recording.names("søren", "/a");
     recording.older(9, 40, "init");
     recording.begin(1, 100, 9, "sh");
-    recording.exec(1, 100, 150, &["make", "all"]);
+    recording.exec(1, 150, &["make", "all"]);
     recording.begin(2, 300, 1, "cc1");
-    recording.exit(2, 300, 400, 256, 30);
-    recording.exit(1, 100, 500, 0, 0);
+    recording.exit_after(2, 400, 256, 30);
+    recording.exit_after(1, 500, 0, 0);
     recording.sample(100, 0, 0, 5);
     recording.sample(300, 400, 200, 7);
     let data = data(&html(&recording.run()).unwrap());
@@ -84,7 +84,7 @@ fn hostile_names_are_text() {
         (2, 2, 0)
     );
     assert_eq!(page.matches('<').count(), {
-        let plain = html(&Recording::new().run()).unwrap();
+        let plain = html(&recording().run()).unwrap();
         plain.matches('<').count()
     });
     assert!(!page.contains(|c: char| c.is_control() && c != '\n' && c != '\t'));
@@ -99,7 +99,7 @@ fn hostile_names_are_text() {
 
 #[test]
 fn the_policy_allows_the_page_and_nothing_else() {
-    let page = html(&Recording::new().run()).unwrap();
+    let page = html(&recording().run()).unwrap();
     let policy = between(
         &page,
         r#"http-equiv="Content-Security-Policy" content=""#,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use schema::{Event, Trace};
 
 use super::*;
-use crate::timeline::fixture::{HOSTILE, LARGE, Recording, hostile};
+use crate::timeline::fixture::{HOSTILE, LARGE, hostile, recording};
 
 /// The trace event format, as far as the traces have it, and strictly: by "Trace Event Format",
 /// <https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU>.
@@ -148,13 +148,13 @@ fn slices(trace: &Trace) -> BTreeMap<i32, Vec<(String, f64, f64)>> {
 
 #[test]
 fn a_pid_that_is_used_again_has_a_track_for_each_process() {
-    let mut recording = Recording::new();
+    let mut recording = recording();
     recording.begin(1, 100, 0, "sh");
-    recording.exec(1, 100, 2_100, &["make", "all"]);
+    recording.exec(1, 2_100, &["make", "all"]);
     recording.process(7, 1_100, 1, "cc", 3_600);
     recording.process(7, 4_100, 1, "ld", 5_100);
     recording.process(9, 4_600, 0, "cron", 5_100);
-    recording.exit(1, 100, 9_100, 256, 3_000);
+    recording.exit_after(1, 9_100, 256, 3_000);
     let run = recording.run();
     let trace = trace(&run);
     let expected = [
@@ -186,7 +186,7 @@ fn a_pid_that_is_used_again_has_a_track_for_each_process() {
 
 #[test]
 fn counters_are_those_of_the_samples() {
-    let mut recording = Recording::new();
+    let mut recording = recording();
     recording.process(1, 100, 0, "make", 9_100);
     recording.sample(1_100, 0, 0, 5);
     recording.sample(5_100, 8_000, 4_000, 7);

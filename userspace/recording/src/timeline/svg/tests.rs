@@ -7,7 +7,7 @@ use quick_xml::escape::unescape;
 use quick_xml::events::Event;
 
 use super::*;
-use crate::timeline::fixture::{HOSTILE, LARGE, Recording, hostile};
+use crate::timeline::fixture::{HOSTILE, LARGE, hostile, recording};
 use crate::timeline::layout::BARS;
 
 /// An element with its own text.
@@ -68,11 +68,11 @@ fn texts<'a>(elements: &'a [Element], name: &str) -> Vec<&'a str> {
 
 #[test]
 fn bars_are_as_long_as_their_processes() {
-    let mut recording = Recording::new();
+    let mut recording = recording();
     recording.process(1, 100, 0, "make", 4_000_100);
     recording.begin(2, 1_000_100, 1, "sh");
-    recording.exec(2, 1_000_100, 2_000_100, &["cc1", "a & b"]);
-    recording.exit(2, 1_000_100, 3_000_100, 11, 7_000);
+    recording.exec(2, 2_000_100, &["cc1", "a & b"]);
+    recording.exit_after(2, 3_000_100, 11, 7_000);
     let elements = parse(&svg(&recording.run()).unwrap());
     let bars: Vec<_> = elements
         .iter()
@@ -106,18 +106,12 @@ fn bars_are_as_long_as_their_processes() {
 
 #[test]
 fn merged_bars_have_a_name_and_a_number() {
-    let mut recording = Recording::new();
+    let mut recording = recording();
     recording.process(1, 100, 0, "make", 1_000_000);
     for pid in 2..39 {
         recording.begin(pid, 1000 * pid as u64, 1, "cc1");
         let status = if pid < 5 { 256 } else { 0 };
-        recording.exit(
-            pid,
-            1000 * pid as u64,
-            1000 * pid as u64 + 900,
-            status,
-            2_000,
-        );
+        recording.exit_after(pid, 1000 * pid as u64 + 900, status, 2_000);
     }
     let elements = parse(&svg(&recording.run()).unwrap());
     let title = "cc1 × 37\n37 processes, 3 failed\n74 µs of CPU\nfrom 1 µs to 38 µs";
@@ -128,7 +122,7 @@ fn merged_bars_have_a_name_and_a_number() {
 
 #[test]
 fn curves_are_those_of_the_samples() {
-    let mut recording = Recording::new();
+    let mut recording = recording();
     recording.process(1, 100, 0, "make", 2100);
     recording.sample(100, 0, 0, 0);
     recording.sample(1100, 2000, 1000, 2 << 30);
@@ -157,7 +151,7 @@ fn curves_are_those_of_the_samples() {
 
 #[test]
 fn losses_and_a_missing_end_are_in_the_picture() {
-    let mut recording = Recording::new();
+    let mut recording = recording();
     recording.process(1, 100, 0, "make", 2100);
     let elements = parse(&svg(&recording.run()).unwrap());
     let has_class = |elements: &[Element], class: &str| {
@@ -167,7 +161,7 @@ fn losses_and_a_missing_end_are_in_the_picture() {
     };
     assert!(!has_class(&elements, "warning") && !has_class(&elements, "cut"));
     recording.lost(7);
-    recording.cut();
+    recording.is_ended = false;
     let elements = parse(&svg(&recording.run()).unwrap());
     let warnings = warnings(&recording.run());
     assert_eq!(warnings.len(), 2);
