@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use fixture::child::paused;
-use fixture::command::PROGRAM;
+use fixture::command::{PROGRAM, Running};
 use fixture::{eventually, loaded, procfs, shared, skip};
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::signal::{Signal, kill};
@@ -244,6 +244,40 @@ fn a_full_disk() {
     umount(&folder.0).unwrap();
 }
 
+/// After a full disk, signals to the recorder are passed on to the command as before.
+#[test]
+fn signals_after_a_full_disk() {
+    let _kernel = shared();
+    let folder = Folder::new("full-signals");
+    let options = Some("size=4k");
+    mount(
+        Some("none"),
+        &folder.0,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        options,
+    )
+    .unwrap();
+    let file = folder.file("a");
+    // It ends with the recorder, if not by a signal.
+    let commands = "trap 'exit 4' TERM; trap 'exit 5' HUP; i=0
+        while [ $i -lt 300 ]; do /bin/true $i; i=$((i + 1)); done
+        while kill -0 $PPID; do sleep 0.1; done";
+    for (signal, status) in [(Signal::SIGTERM, 4), (Signal::SIGHUP, 5)] {
+        let recorder = Recorder::start(&["-o", &file, "--", "/bin/sh", "-c", commands]);
+        let pid = recorder.pid();
+        let is_file = |fd: fs::DirEntry| fs::read_link(fd.path()).is_ok_and(|to| to == *file);
+        let has_file = || {
+            let fds = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+            fds.flatten().any(is_file)
+        };
+        eventually("the recording begins", has_file);
+        eventually("the recording fails", || !has_file());
+        assert_eq!(recorder.end(signal), Some(status), "{signal}");
+    }
+    umount(&folder.0).unwrap();
+}
+
 /// The command has the rights of the user who called sudo.
 #[test]
 fn the_command_runs_as_the_caller_of_sudo() {
@@ -291,30 +325,27 @@ fn waiting_shell() -> std::process::Child {
     shell.stdin(Stdio::piped()).spawn().unwrap()
 }
 
-/// A recorder that runs, killed by the drop.
-struct Recorder(std::process::Child);
+/// A recorder that runs.
+struct Recorder(Running);
 
 impl Recorder {
     fn start(arguments: &[&str]) -> Self {
-        Self(command(arguments).spawn().unwrap())
+        Self(Running(command(arguments).spawn().unwrap()))
     }
 
     fn pid(&self) -> i32 {
-        self.0.id().cast_signed()
+        self.0.0.id().cast_signed()
     }
 
     /// Sends a signal, and returns the exit status.
     fn end(mut self, signal: Signal) -> Option<i32> {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
-        self.0.wait().unwrap().code()
-    }
-}
-
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        // Of one that was reaped, this does nothing.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let mut status = None;
+        eventually("the end of the recorder", || {
+            status = self.0.0.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap().code()
     }
 }
 

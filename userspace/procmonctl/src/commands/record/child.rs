@@ -4,6 +4,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 
@@ -11,11 +12,21 @@ use anyhow::{Context as _, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::start;
+use super::stop::Stop;
 
 /// This program, whatever its file is called by now.
 const SELF: &str = "/proc/self/exe";
+
+/// The time after which signals are looked for.
+const ROUND: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
 
 /// A process that runs the command, killed by the drop if it has not begun.
 pub struct Child {
@@ -82,9 +93,27 @@ impl Child {
         Ok(self.process.try_wait()?.is_some())
     }
 
-    /// Waits for the end of the command.
-    pub fn wait(mut self) -> anyhow::Result<ExitStatus> {
+    /// Waits for the end of the command, and passes signals on to it until then.
+    pub fn wait(mut self, stop: &Stop) -> anyhow::Result<ExitStatus> {
+        while !self.has_ended()? {
+            stop.pass_on(&self);
+            self.wait_for_a_round()?;
+        }
         Ok(self.process.wait()?)
+    }
+
+    /// Waits for the end of the command, for a signal, or for [`ROUND`], as a signal may come right
+    /// before the wait.
+    fn wait_for_a_round(&self) -> io::Result<()> {
+        // One that is not reaped has a descriptor, even if it has ended.
+        let process = pidfd_open(
+            rustix::process::Pid::from_child(&self.process),
+            PidfdFlags::empty(),
+        )?;
+        match poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&ROUND)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -4,20 +4,16 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
 use procmon::snapshot::Groups;
 use procmon::{BootTime, Device, Events, MAX_ARGUMENTS, Record, Snapshot, SnapshotOptions};
 use recording::{End, Header, Line, Sample, Writer};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::flag;
 
 use super::child::Child;
 use super::processes::Processes;
 use super::selection::Selection;
+use super::stop::Stop;
 use super::target::Target;
 use crate::clock::nanoseconds;
 use crate::top::system::Reader;
@@ -31,33 +27,6 @@ const SAMPLE: Duration = Duration::from_millis(250);
 
 /// The time after which lines are in the file.
 const FLUSH: Duration = Duration::from_secs(1);
-
-/// The signals that end a recording: those from the terminal, and those that ask a program to end.
-pub struct Stop {
-    from_terminal: Arc<AtomicBool>,
-    hangup: Arc<AtomicBool>,
-    terminate: Arc<AtomicBool>,
-}
-
-impl Stop {
-    /// Takes note of the signals from now on. Programs that are executed have their usual actions.
-    pub fn watch() -> anyhow::Result<Self> {
-        let stop = Self {
-            from_terminal: Arc::default(),
-            hangup: Arc::default(),
-            terminate: Arc::default(),
-        };
-        flag::register(SIGINT, Arc::clone(&stop.from_terminal))?;
-        flag::register(SIGQUIT, Arc::clone(&stop.from_terminal))?;
-        flag::register(SIGHUP, Arc::clone(&stop.hangup))?;
-        flag::register(SIGTERM, Arc::clone(&stop.terminate))?;
-        Ok(stop)
-    }
-
-    fn take(flag: &AtomicBool) -> bool {
-        flag.swap(false, Ordering::Relaxed)
-    }
-}
 
 /// The contents of a recording.
 pub struct Summary {
@@ -154,21 +123,11 @@ impl<'a> Recorder<'a> {
         stop: &Stop,
         duration: Option<Duration>,
     ) -> anyhow::Result<bool> {
-        let from_terminal = Stop::take(&stop.from_terminal);
-        let signals = [
-            (&stop.hangup, Signal::SIGHUP),
-            (&stop.terminate, Signal::SIGTERM),
-        ];
-        let signals = signals.map(|(flag, signal)| Stop::take(flag).then_some(signal));
         let Some(child) = child else {
-            return Ok(from_terminal
-                || signals.iter().any(Option::is_some)
+            return Ok(stop.is_asked_for()
                 || duration.is_some_and(|duration| self.begin.elapsed() >= duration));
         };
-        // The terminal sends its signals to the command as well.
-        for signal in signals.into_iter().flatten() {
-            child.signal(signal);
-        }
+        stop.pass_on(child);
         child.has_ended()
     }
 

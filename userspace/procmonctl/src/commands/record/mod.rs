@@ -8,6 +8,7 @@ mod past;
 mod processes;
 mod selection;
 pub mod start;
+mod stop;
 mod target;
 mod user;
 
@@ -28,8 +29,8 @@ use crate::table::value::{bytes_text, time_text};
 use crate::top::system;
 use crate::values::{parse_pid, parse_seconds};
 use child::Child;
-use live::Stop;
 use selection::Selection;
+use stop::Stop;
 use target::Target;
 
 /// The bytes of events that end a wait before its time.
@@ -130,8 +131,10 @@ impl Args {
             child.go_on()?;
         }
         let result = recorder.record(&mut events, child.as_mut(), &stop, self.duration);
-        let status = child.map(Child::wait).transpose()?;
-        let result = result.and_then(|()| recorder.finish(status));
+        // A recorder that has failed closes its file at once.
+        let recorder = result.map(|()| recorder);
+        let status = child.map(|child| child.wait(&stop)).transpose()?;
+        let result = recorder.and_then(|recorder| recorder.finish(status));
         self.report(result, status)
     }
 

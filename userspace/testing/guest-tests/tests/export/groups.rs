@@ -6,6 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use fixture::child::{kill_all, sleeper};
+use fixture::command::Running;
 use fixture::shared;
 
 use super::{Exporter, gnat};
@@ -50,16 +51,6 @@ fn too_many_groups_are_folded() {
         None
     );
     kill_all(sleepers);
-}
-
-/// A process that is killed by the drop: it would hold the output of a test that fails open.
-struct Running(std::process::Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
 }
 
 /// Rules of process-exporter, with the command lines of processes and of those that end at once.
