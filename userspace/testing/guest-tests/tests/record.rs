@@ -133,6 +133,42 @@ fn a_command_and_its_descendants() {
     assert!(busy(run.samples.last()) >= busy(run.samples.first()));
 }
 
+/// Programs that go on have the directory that they were executed in, and not their parent's.
+#[test]
+fn directories_of_programs() {
+    let _kernel = shared();
+    let folder = Folder::new("directories");
+    let file = folder.file("a");
+    let directories = ["one", "two", "two/three"].map(|name| folder.file(name));
+    for directory in &directories {
+        fs::create_dir(directory).unwrap();
+    }
+    // Each reads to the end of its input, which comes when all are recorded.
+    let start = directories
+        .each_ref()
+        .map(|directory| format!("(cd {directory}; exec /bin/cat <&3) & "));
+    let commands = format!("exec 3<&0; {}wait", start.concat());
+    let mut recorder = Command::new(PROGRAM);
+    recorder.args(["record", "-o", &file, "--", "/bin/sh", "-c", &commands]);
+    recorder.current_dir("/tmp");
+    let mut recorder = Running(recorder.stdin(Stdio::piped()).spawn().unwrap());
+    let directories_of = |run: &Run, name: &str| -> Vec<_> {
+        let programs = named(run, name).into_iter().filter_map(Process::program);
+        programs.map(|program| program.directory.clone()).collect()
+    };
+    eventually("the programs", || {
+        Run::read(&file).is_ok_and(|run| directories_of(&run, "cat").len() == 3)
+    });
+    drop(recorder.0.stdin.take());
+    eventually("the end", || recorder.0.try_wait().unwrap().is_some());
+    let run = Run::read(&file).unwrap();
+    let mut found = directories_of(&run, "cat");
+    found.sort_unstable();
+    let expected = directories.each_ref().map(|path| Some(Text::from(path)));
+    assert_eq!(found, expected);
+    assert_eq!(directories_of(&run, "sh"), [Some(Text::from("/tmp"))]);
+}
+
 /// CPU time and memory are those of wait4(2).
 #[test]
 fn the_usage_is_that_of_wait4() {

@@ -18,9 +18,8 @@ use super::target::Target;
 use crate::clock::nanoseconds;
 use crate::top::system::Reader;
 
-/// The longest time for which events are collected before they are looked at. The directory of a
-/// process that ends before is not looked up.
-const DELAY: Duration = Duration::from_millis(50);
+/// The longest wait for an event. Then signals and the end of the command are looked for.
+const WAIT: Duration = Duration::from_millis(50);
 
 /// The time between two looks at the use of the machine.
 const SAMPLE: Duration = Duration::from_millis(250);
@@ -95,7 +94,7 @@ impl<'a> Recorder<'a> {
             let timeout = if is_over || last.is_some() {
                 Duration::ZERO
             } else {
-                DELAY
+                WAIT
             };
             let mut is_stale = false;
             for event in events.wait(Some(timeout))? {

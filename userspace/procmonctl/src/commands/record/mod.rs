@@ -33,9 +33,6 @@ use selection::Selection;
 use stop::Stop;
 use target::Target;
 
-/// The bytes of events that end a wait before its time.
-const BATCH: u32 = 32 << 10;
-
 /// Record processes: their programs, their ends and what they have used, in a file
 ///
 /// Runs a command, and records it with all processes that descend from it; or records others until
@@ -150,11 +147,12 @@ impl Args {
         self.report(result, None)
     }
 
+    /// Returns the options by which each event ends a wait: a process has a working directory only
+    /// until it ends.
     fn options(&self) -> EventOptions {
         EventOptions::new()
             .classes(Classes::PROCESSES | Classes::CGROUP)
             .max_arguments(self.max_arguments)
-            .batch_bytes(BATCH)
     }
 
     /// Returns the processes to record, but for those of a command.
