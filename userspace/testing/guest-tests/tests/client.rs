@@ -5,14 +5,19 @@
 #[path = "../../../procmonctl/tests/common/mod.rs"]
 mod common;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
 
 use fixture::child::{Child, as_nobody};
-use fixture::{KernelGuard, loaded, procfs, shared, stats};
+use fixture::command::Running;
+use fixture::{KernelGuard, eventually, loaded, procfs, shared, stats};
 use nix::mount::{MsFlags, mount, umount};
 use procmon::{DEVICE_PATH, Device};
 use serde_json::{Value, json};
@@ -94,6 +99,51 @@ fn events_of_the_recorder() {
         assert_eq!(rows[0][key], expected, "{key}");
     }
     assert!(rows[0]["utime"].is_u64() && rows[0]["max_rss"].as_u64() > Some(0));
+}
+
+/// Each event is one line of JSON, which is there at once, also in a pipe and with the ends of
+/// lines in an argument.
+#[test]
+fn events_in_a_pipe() {
+    let _kernel = shared();
+    let mut program = Running(
+        Command::new("/bin/procmonctl")
+            .args(["events", "--json"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let lines = BufReader::new(program.0.stdout.take().unwrap()).lines();
+    let (sender, receiver) = channel();
+    let reader = thread::spawn(move || {
+        for line in lines {
+            let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            assert!(event.is_object(), "{event}");
+            sender.send(event).unwrap();
+        }
+    });
+    let run = |argument: &OsStr| {
+        let status = Command::new("/bin/true").arg(argument).status();
+        assert!(status.unwrap().success());
+    };
+    eventually("the first event", || {
+        run(OsStr::new("first"));
+        receiver.try_recv().is_ok()
+    });
+    // Nothing follows the events of this one that could have them written.
+    for argument in [b"a\n{}\r\n".as_slice(), b"\n\xff\"\n"] {
+        run(OsStr::from_bytes(argument));
+        let has_argument = |event: &Value| match str::from_utf8(argument) {
+            Ok(text) => event["args"][1] == *text,
+            Err(_) => event["args"][1].is_null() && event["args_base64"][1] == "Cv8iCg==",
+        };
+        eventually("the event", || {
+            receiver.try_iter().any(|event| has_argument(&event))
+        });
+    }
+    assert!(program.0.try_wait().unwrap().is_none(), "it goes on");
+    drop(program);
+    reader.join().unwrap();
 }
 
 /// `events` takes a cgroup by its directory, wherever the hierarchy is mounted, by its path in
