@@ -56,6 +56,7 @@ pub struct Header {
     /// The same moment by the wall clock, in nanoseconds since 1970.
     pub wall_time: i64,
     /// The ID of the boot, within which times can be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
     /// The name of the machine.
     pub host: Text,
@@ -291,5 +292,10 @@ mod tests {
         let line: Line = serde_json::from_str(process).unwrap();
         assert!(matches!(&line, Line::Process(process) if !process.is_older));
         assert_eq!(serde_json::to_string(&line).unwrap(), process);
+        let header =
+            r#"{"kind":"header","version":1,"time":7,"wall_time":0,"host":"a","kernel":"b","#;
+        let header = format!("{header}\"cpus\":1,\"memory\":0,\"selection\":\"system\"}}");
+        let line: Line = serde_json::from_str(&header).unwrap();
+        assert_eq!(serde_json::to_string(&line).unwrap(), header);
     }
 }

@@ -27,8 +27,8 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     recording: PathBuf,
 
-    /// The file to write: a picture if its name ends in .svg, and a page if it ends in .html. With
-    /// "-" a picture goes to standard output
+    /// The file to write: a picture if its name ends in .svg, and a page if it ends in .html or
+    /// .htm. With "-" a picture goes to standard output
     #[arg(short, long, value_name = "PATH", required_unless_present = "other")]
     output: Option<PathBuf>,
 

@@ -93,6 +93,9 @@ impl Processes {
             };
             self.start(start, lines);
             if has_program(record) {
+                if let Some(credentials) = credentials {
+                    self.user(credentials.euid, lines);
+                }
                 lines.push(self.present_program(snapshot, record, identity));
             }
         }
