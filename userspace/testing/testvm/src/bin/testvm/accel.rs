@@ -26,7 +26,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Chooses the engine that runs the guest's code.
 pub fn choose(options: &Options) -> Result<Engine> {
     if options.icount {
-        return Ok(Engine::Icount);
+        return Ok(Engine::Icount(options.icount_shift));
     }
     match options.accel {
         Accel::Kvm if options.plugin.is_some() => bail!("QEMU has plugins only without KVM"),

@@ -56,6 +56,11 @@ pub struct Options {
     #[arg(long, conflicts_with = "accel")]
     pub icount: bool,
 
+    /// Let an instruction take two to the power of N nanoseconds.
+    #[arg(long, value_name = "N", requires = "icount", default_value_t = 0,
+          value_parser = clap::value_parser!(u8).range(..=10))]
+    pub icount_shift: u8,
+
     /// Boot the guest, even if one like it was saved after its boot and could be restored.
     #[arg(long)]
     pub boot: bool,
@@ -375,6 +380,13 @@ mod tests {
     }
 
     #[test]
+    fn counted_instructions_take_a_nanosecond_if_not_told_otherwise() {
+        let shift = |words: &[&str]| parse(words).unwrap().icount_shift;
+        assert_eq!(shift(&["--icount"]), 0);
+        assert_eq!(shift(&["--icount", "--icount-shift", "3"]), 3);
+    }
+
+    #[test]
     fn knows_its_kernels_and_modules() {
         let options = parse(&[]).unwrap();
         assert_eq!(options.kernel_file(), Path::new("/d/vmlinuz"));
@@ -438,6 +450,8 @@ mod tests {
             assert!(parse(&words).is_err(), "{words:?}");
         }
         assert!(parse(&["--icount", "--accel", "tcg"]).is_err());
+        assert!(parse(&["--icount-shift", "3"]).is_err());
+        assert!(parse(&["--icount", "--icount-shift", "11"]).is_err());
         assert!(parse(&["--no-module", "--module-args", "a=1"]).is_err());
     }
 }

@@ -51,24 +51,23 @@ const PORTS: [&str; 5] = [
 pub enum Engine {
     Kvm,
     Tcg,
-    /// TCG that counts instructions, so that time is the same in each run.
-    Icount,
+    /// TCG that counts instructions, so that time is the same in each run. Each takes two to the
+    /// power of this number of nanoseconds.
+    Icount(u8),
 }
 
 impl Engine {
-    fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Engine::Kvm => &["-accel", "kvm", "-cpu", "host"],
-            Engine::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "max"],
-            Engine::Icount => &[
-                "-accel",
-                "tcg,thread=single",
-                "-cpu",
-                "max",
-                "-icount",
-                "shift=0,sleep=off",
-            ],
+    fn arguments(self) -> Vec<String> {
+        let (accel, cpu) = match self {
+            Engine::Kvm => ("kvm", "host"),
+            Engine::Tcg => ("tcg,thread=multi", "max"),
+            Engine::Icount(_) => ("tcg,thread=single", "max"),
+        };
+        let mut arguments = ["-accel", accel, "-cpu", cpu].map(str::to_owned).to_vec();
+        if let Engine::Icount(shift) = self {
+            arguments.extend(["-icount".to_owned(), format!("shift={shift},sleep=off")]);
         }
+        arguments
     }
 }
 
@@ -225,9 +224,10 @@ impl Qemu {
 pub fn machine(engine: Engine, cpus: u8, memory: &str) -> Vec<String> {
     let exit = format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1");
     let cpus = cpus.to_string();
+    let engine = engine.arguments();
     let mut arguments = vec!["-nodefaults", "-no-user-config", "-no-reboot"];
     arguments.extend(["-display", "none", "-machine", "q35"]);
-    arguments.extend(engine.arguments());
+    arguments.extend(engine.iter().map(String::as_str));
     arguments.extend(["-smp", &cpus, "-m", memory]);
     arguments.extend(["-serial", "chardev:console"]);
     arguments.extend(["-mon", "chardev=monitor,mode=control"]);
