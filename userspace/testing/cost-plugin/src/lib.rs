@@ -7,11 +7,12 @@
 //! ```
 //!
 //! A program in the guest sets the marks of [`cost::marks`]; the regions between them are written
-//! to FILE as [`cost::Region`] shows them. Until the first mark, [`Mark::Arm`], nothing is
-//! instrumented, so that booting takes no longer than without the plugin. Then all code is
-//! translated anew.
+//! to FILE as [`cost::Region`] shows them. Until the first mark, [`Mark::Arm`] or
+//! [`Mark::ArmToCount`], nothing is instrumented, so that booting takes no longer than without the
+//! plugin. Then all code is translated anew.
 
 mod qemu;
+mod scores;
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::fs::File;
@@ -20,9 +21,10 @@ use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use cost::{Instruction, Mark, Meter};
+use cost::{Instruction, Mark, Meter, Region, Tally};
 
-use crate::qemu::{CallbackFlags, Id, Info, MemoryAccess, TranslationBlock};
+use crate::qemu::{CallbackFlags, Id, Info, MemoryAccess, OnExecution, Simple, TranslationBlock};
+use crate::scores::Scores;
 
 /// The version of QEMU's interface that this is written for.
 #[unsafe(no_mangle)]
@@ -36,7 +38,19 @@ struct Plugin {
     /// Whether a region has begun, which most instructions need not take the lock to know.
     is_running: AtomicBool,
     meter: Mutex<Meter>,
+    scores: Scores,
+    tally: Mutex<Tally>,
     output: Mutex<File>,
+}
+
+impl Plugin {
+    fn write(&self, region: &Region) {
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        // The benchmark notices a region that is missing.
+        if let Err(error) = write!(output, "{region}") {
+            eprintln!("cost-plugin: cannot write: {error}");
+        }
+    }
 }
 
 /// Starts the plugin.
@@ -79,6 +93,8 @@ pub unsafe extern "C" fn qemu_plugin_install(
         is_armed: AtomicBool::new(false),
         is_running: AtomicBool::new(false),
         meter: Mutex::default(),
+        scores: Scores::new(),
+        tally: Mutex::default(),
         output: Mutex::new(output),
     });
     // SAFETY: The ID is this plugin's, and the callback is one for blocks that are translated.
@@ -89,28 +105,39 @@ pub unsafe extern "C" fn qemu_plugin_install(
 /// Looks for the first mark in a block that is translated.
 unsafe extern "C" fn look_for_arm(_: Id, block: *mut TranslationBlock) {
     for instruction in instructions(block) {
-        if Mark::of(instruction.bytes()) == Some(Mark::Arm) {
-            // SAFETY: The instruction is of this block, and the callback takes no data.
-            unsafe {
-                qemu::qemu_plugin_register_vcpu_insn_exec_cb(
-                    instruction.handle,
-                    arm,
-                    CallbackFlags::NoRegisters,
-                    std::ptr::null_mut(),
-                );
-            }
+        let callback: OnExecution = match Mark::of(instruction.bytes()) {
+            Some(Mark::Arm) => arm,
+            Some(Mark::ArmToCount) => arm_to_count,
+            _ => continue,
+        };
+        // SAFETY: The instruction is of this block, and the callbacks take no data.
+        unsafe {
+            qemu::qemu_plugin_register_vcpu_insn_exec_cb(
+                instruction.handle,
+                callback,
+                CallbackFlags::NoRegisters,
+                std::ptr::null_mut(),
+            );
         }
     }
 }
 
-/// Has all code translated anew.
-unsafe extern "C" fn arm(_: c_uint, _: *mut c_void) {
+/// Has all code translated anew, with a callback that goes on after that.
+fn reset(callback: Simple) {
     if let Some(plugin) = PLUGIN.get()
         && !plugin.is_armed.swap(true, Relaxed)
     {
         // SAFETY: The ID is this plugin's. The old callbacks have no data that could be left over.
-        unsafe { qemu::qemu_plugin_reset(plugin.id, instrument_all) };
+        unsafe { qemu::qemu_plugin_reset(plugin.id, callback) };
     }
+}
+
+unsafe extern "C" fn arm(_: c_uint, _: *mut c_void) {
+    reset(instrument_all);
+}
+
+unsafe extern "C" fn arm_to_count(_: c_uint, _: *mut c_void) {
+    reset(count_all);
 }
 
 /// Goes on after the reset, when there is no translated code.
@@ -159,11 +186,7 @@ unsafe extern "C" fn execute(cpu: c_uint, data: *mut c_void) {
     }
     drop(meter);
     if let Some(region) = region {
-        let mut output = plugin.output.lock().unwrap_or_else(PoisonError::into_inner);
-        // The benchmark notices a region that is missing.
-        if let Err(error) = write!(output, "{region}") {
-            eprintln!("cost-plugin: cannot write: {error}");
-        }
+        plugin.write(&region);
     }
 }
 
@@ -188,6 +211,63 @@ unsafe extern "C" fn access(cpu: c_uint, info: MemoryAccess, address: u64, _: *m
         // SAFETY: As above.
         let value = || unsafe { qemu::qemu_plugin_mem_get_value(info) }.low;
         meter.access(cpu, address, size, is_store, value);
+    }
+}
+
+/// Goes on after the reset like [`instrument_all`].
+unsafe extern "C" fn count_all(id: Id) {
+    // SAFETY: As in `qemu_plugin_install()`.
+    unsafe { qemu::qemu_plugin_register_vcpu_tb_trans_cb(id, count) };
+}
+
+/// Has the instructions of a block that is translated counted.
+unsafe extern "C" fn count(_: Id, block: *mut TranslationBlock) {
+    let Some(plugin) = PLUGIN.get() else { return };
+    for instruction in instructions(block) {
+        let decoded = Instruction::decode(instruction.address, instruction.bytes());
+        let callback: OnExecution = match decoded {
+            Instruction { mark: Some(_), .. } => pass,
+            Instruction { repeats: true, .. } => repeat,
+            Instruction { place, .. } => {
+                plugin.scores.count(place, instruction.handle);
+                continue;
+            }
+        };
+        // As in `instrument()`.
+        let data: *const Instruction = Box::leak(Box::new(decoded));
+        // SAFETY: The instruction is of this block, and the callbacks take such data.
+        unsafe {
+            qemu::qemu_plugin_register_vcpu_insn_exec_cb(
+                instruction.handle,
+                callback,
+                CallbackFlags::NoRegisters,
+                data.cast_mut().cast(),
+            );
+        }
+    }
+}
+
+/// Passes a mark. `data` is an [`Instruction`].
+unsafe extern "C" fn pass(_: c_uint, data: *mut c_void) {
+    // SAFETY: `count()` has set it to such a value, which is never freed nor changed.
+    let instruction = unsafe { &*data.cast::<Instruction>() };
+    let (Some(plugin), Some(mark)) = (PLUGIN.get(), instruction.mark) else {
+        return;
+    };
+    let mut tally = plugin.tally.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(region) = tally.pass(mark, plugin.scores.totals()) {
+        plugin.write(&region);
+    }
+}
+
+/// Counts a turn of an instruction that repeats itself. `data` is an [`Instruction`].
+unsafe extern "C" fn repeat(cpu: c_uint, data: *mut c_void) {
+    // SAFETY: As in `pass()`.
+    let instruction = unsafe { &*data.cast::<Instruction>() };
+    let Some(plugin) = PLUGIN.get() else { return };
+    let mut tally = plugin.tally.lock().unwrap_or_else(PoisonError::into_inner);
+    if tally.is_first_turn(cpu, instruction.address, plugin.scores.of_cpu(cpu)) {
+        plugin.scores.add(instruction.place, cpu);
     }
 }
 

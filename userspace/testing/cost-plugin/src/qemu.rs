@@ -33,6 +33,24 @@ pub enum CallbackFlags {
     NoRegisters,
 }
 
+/// `qemu_plugin_scoreboard`: numbers for each CPU.
+#[repr(C)]
+pub struct Scoreboard(c_int);
+
+/// `qemu_plugin_u64`: one of these numbers.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Score {
+    pub board: *mut Scoreboard,
+    pub offset: usize,
+}
+
+/// `qemu_plugin_op`: an operation that QEMU does itself.
+#[repr(C)]
+pub enum Operation {
+    Add,
+}
+
 /// `QEMU_PLUGIN_MEM_RW`.
 pub const READS_AND_WRITES: c_int = 3;
 
@@ -57,6 +75,16 @@ unsafe extern "C" {
         kinds: c_int,
         data: *mut c_void,
     );
+    pub fn qemu_plugin_scoreboard_new(size: usize) -> *mut Scoreboard;
+    pub fn qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
+        instruction: *mut Instruction,
+        operation: Operation,
+        score: Score,
+        operand: u64,
+    );
+    pub fn qemu_plugin_u64_add(score: Score, cpu: c_uint, added: u64);
+    pub fn qemu_plugin_u64_get(score: Score, cpu: c_uint) -> u64;
+    pub fn qemu_plugin_u64_sum(score: Score) -> u64;
     pub fn qemu_plugin_tb_n_insns(block: *const TranslationBlock) -> usize;
     pub fn qemu_plugin_tb_get_insn(
         block: *const TranslationBlock,

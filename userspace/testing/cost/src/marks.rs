@@ -27,6 +27,9 @@ pub enum Mark {
     BeginCalls = 5,
     /// Watch a function: the next instruction stores its address, or 0 to forget all of them.
     Watch = 6,
+    /// Begin to count instructions alone, those of all CPUs, in place of [`Mark::Arm`]: regions
+    /// have neither accesses nor lines then, and the guest is hardly slower.
+    ArmToCount = 7,
 }
 
 impl Mark {
@@ -41,6 +44,7 @@ impl Mark {
             Self::End,
             Self::BeginCalls,
             Self::Watch,
+            Self::ArmToCount,
         ]
         .into_iter()
         .find(|mark| mark.displacement() == displacement)
@@ -97,6 +101,11 @@ setter!(
     begin_calls,
     Mark::BeginCalls
 );
+setter!(
+    /// Sets the mark [`Mark::ArmToCount`], once and before a wait like [`arm`].
+    arm_to_count,
+    Mark::ArmToCount
+);
 
 /// Sets the mark [`Mark::Watch`] with the address of a function.
 #[inline(always)]
@@ -142,6 +151,7 @@ mod tests {
             (end, Mark::End),
             (begin_calls, Mark::BeginCalls),
             (watch_a_function, Mark::Watch),
+            (arm_to_count, Mark::ArmToCount),
         ] {
             assert_eq!(Mark::of(&code(function)), Some(mark));
             // Setting it does nothing here.
@@ -153,7 +163,7 @@ mod tests {
     fn other_long_nops_are_no_marks() {
         for bytes in [
             &[0x0f, 0x1f, 0x80, 0, 0, 0, 0][..],
-            &[0x0f, 0x1f, 0x80, 0x07, 0x43, 0x4d, 0x50],
+            &[0x0f, 0x1f, 0x80, 0x08, 0x43, 0x4d, 0x50],
             &[0x0f, 0x1f, 0x80, 0x01, 0x43, 0x4d],
             &[0x0f, 0x1f, 0x40, 0x00],
             &[],

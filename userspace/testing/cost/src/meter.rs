@@ -166,7 +166,7 @@ impl Meter {
 
     fn pass(&mut self, cpu: u32, mark: Mark, instruction: &Instruction) -> Option<Region> {
         match mark {
-            Mark::Arm => None,
+            Mark::Arm | Mark::ArmToCount => None,
             Mark::Watch => {
                 let next = instruction.address + u64::from(instruction.size);
                 self.calls.awaited = Some((cpu, next));
