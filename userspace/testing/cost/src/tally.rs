@@ -19,8 +19,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Does what a mark says. `now` is what QEMU has counted so far. Returns the region that this
-    /// ends.
+    /// Begins or ends a region, by a mark. `now` has the counts of QEMU so far. Returns the region
+    /// that this ends.
     pub fn pass(&mut self, mark: Mark, now: Counts) -> Option<Region> {
         match mark {
             Mark::Begin | Mark::BeginListed | Mark::BeginCalls => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Short processes for `tests/prometheus`, one after the other: each takes CPU time up to a limit,
-//! tells by its own clock how much it has used, and ends.
+//! passes on the last reading of its own clock, and ends.
 //!
 //! Prints two sums in seconds: of these readings, and of what wait4(2) has for the processes.
 
