@@ -67,6 +67,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    pub fn new(name: String, detail: String, passed: bool) -> Self {
+        Self {
+            name,
+            detail,
+            passed,
+        }
+    }
+
     pub fn passed(&self) -> bool {
         self.passed
     }
@@ -92,11 +100,7 @@ pub fn check(now: &Baseline, before: &Baseline) -> Vec<Outcome> {
                     before.kernel, now.kernel
                 );
             }
-            Outcome {
-                name: format!("{row}: {number}"),
-                detail,
-                passed,
-            }
+            Outcome::new(format!("{row}: {number}"), detail, passed)
         })
         .collect()
 }

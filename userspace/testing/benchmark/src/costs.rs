@@ -34,6 +34,17 @@ impl Cost {
             .unwrap_or_else(|| self.of(self.counts.instructions()))
     }
 
+    /// Returns the instructions of programs, of the kernel and of modules.
+    pub fn parts(&self) -> [f64; 3] {
+        let counts = &self.counts;
+        [
+            counts.user_instructions,
+            counts.kernel_instructions,
+            counts.module_instructions,
+        ]
+        .map(|count| self.of(count))
+    }
+
     pub fn lines(&self) -> f64 {
         self.of(self.counts.lines())
     }
@@ -109,6 +120,12 @@ impl Costs {
 
     pub fn contains(&self, name: &str) -> bool {
         self.costs.contains_key(name)
+    }
+
+    /// Returns the costs of regions whose names have a beginning, by the rest of their names.
+    pub fn behind(&self, beginning: &str) -> impl Iterator<Item = (&str, Cost)> {
+        let costs = self.costs.iter();
+        costs.filter_map(move |(name, cost)| Some((name.strip_prefix(beginning)?, *cost)))
     }
 
     /// Returns the cost of a region beyond that of the same time without its work.

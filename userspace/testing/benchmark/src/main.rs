@@ -115,10 +115,6 @@ enum Command {
     Scrapes {
         /// A directory with the results of "scrape" and of the plugin
         results: PathBuf,
-
-        /// Their names, the first of which the others are compared with
-        #[arg(value_name = "NAME", required = true)]
-        exporters: Vec<String>,
     },
     /// In a guest: measure throughput with all CPUs at work, and print JSON
     Scale,
@@ -166,6 +162,8 @@ enum Command {
         results: PathBuf,
         /// A directory with the results of "lives"
         lives: PathBuf,
+        /// A directory with the results of "scrape"
+        scrapes: PathBuf,
         baseline: PathBuf,
     },
     /// Print a baseline for "check"
@@ -213,9 +211,7 @@ fn run(command: Command) -> Result<ExitCode> {
             processes,
             exporters,
         } => print(&Run::scrape(processes, &exporters)?)?,
-        Command::Scrapes { results, exporters } => {
-            print!("{}", scrapes::table(&costs(&results)?, &exporters)?);
-        }
+        Command::Scrapes { results } => print!("{}", scrapes::table(&costs(&results)?)?),
         Command::Scale => print(&scaling::measure()?)?,
         Command::Replica { results } => {
             print(&replica::Replica::measure(&costs(&results)?)?)?;
@@ -256,10 +252,12 @@ fn run(command: Command) -> Result<ExitCode> {
             module: file,
             results,
             lives,
+            scrapes,
             baseline,
         } => {
             let now = baseline_of(&file, &results, &lives)?;
-            let outcomes = baseline::check(&now, &read(&baseline)?);
+            let mut outcomes = baseline::check(&now, &read(&baseline)?);
+            outcomes.extend(scrapes::check(&costs(&scrapes)?)?);
             print!("{}", baseline::tap(&outcomes));
             if !outcomes.iter().all(baseline::Outcome::passed) {
                 return Ok(ExitCode::FAILURE);

@@ -120,7 +120,7 @@ impl Run {
 
     /// Measures viewers alone.
     pub fn watch(processes: usize, viewers: &[String]) -> Result<Self> {
-        Self::beside(processes, |regions| {
+        Self::beside(processes, Regions::arm, |regions| {
             rest_the_monitor()?;
             for viewer in viewers {
                 viewers::watch(regions, viewer).with_context(|| viewer.clone())?;
@@ -131,7 +131,7 @@ impl Run {
 
     /// Measures scrapes of exporters alone.
     pub fn scrape(processes: usize, exporters: &[String]) -> Result<Self> {
-        Self::beside(processes, |regions| {
+        Self::beside(processes, Regions::arm_to_count, |regions| {
             for exporter in exporters {
                 scrapes::measure(regions, exporter).with_context(|| exporter.clone())?;
             }
@@ -140,12 +140,16 @@ impl Run {
     }
 
     /// Measures other programs beside a number of sleeping processes.
-    fn beside(processes: usize, measure: impl FnOnce(&mut Regions) -> Result<()>) -> Result<Self> {
+    fn beside(
+        processes: usize,
+        arm: impl FnOnce() -> Regions,
+        measure: impl FnOnce(&mut Regions) -> Result<()>,
+    ) -> Result<Self> {
         pin(0)?;
         let mut sleepers = Sleepers::default();
         sleepers.grow_to(processes, 0, &Cgroups::default())?;
         sleep(IDLE);
-        let mut regions = Regions::arm();
+        let mut regions = arm();
         measure(&mut regions)?;
         Ok(Self {
             kernel: kernel()?,

@@ -29,6 +29,10 @@ const MANY_ROUNDS: usize = 30;
 const MANY: u64 = 1000;
 pub const SETTLE: Duration = Duration::from_millis(100);
 
+/// The time for the plugin to have all code translated anew. The guest's clock stands still while
+/// nothing runs, so this is but a few instructions.
+const ARMING: Duration = Duration::from_millis(500);
+
 /// A region.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Label {
@@ -61,8 +65,14 @@ impl Regions {
     /// Makes the plugin instrument all code.
     pub fn arm() -> Self {
         marks::arm();
-        // The guest's clock stands still while nothing runs, so this is but a few instructions.
-        sleep(Duration::from_millis(500));
+        sleep(ARMING);
+        Self::default()
+    }
+
+    /// Makes the plugin count instructions, those of all CPUs, and nothing else.
+    pub fn arm_to_count() -> Self {
+        marks::arm_to_count();
+        sleep(ARMING);
         Self::default()
     }
 

@@ -5,8 +5,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use cost::Counts;
-
 use super::Report;
 use crate::costs::Cost;
 use crate::owners::{Owner, Share};
@@ -292,16 +290,9 @@ pub fn viewers_table<'a>(viewers: impl Iterator<Item = (&'a str, Cost)>) -> Tabl
     let title = "Instructions of a refresh of programs that show processes";
     let mut table = Table::new(title, &["instr.", "user", "kernel", "modules", "target"]);
     for (name, cost) in viewers {
-        let Counts {
-            user_instructions,
-            kernel_instructions,
-            module_instructions,
-            ..
-        } = cost.counts;
-        let parts = [user_instructions, kernel_instructions, module_instructions];
         let all = cost.instructions();
         let mut cells = vec![format!("{all:.0}")];
-        cells.extend(parts.map(|part| format!("{:.0}", cost.of(part))));
+        cells.extend(cost.parts().map(|part| format!("{part:.0}")));
         let target = (name == OWN_VIEWER).then_some(VIEWER_TARGET);
         cells.push(verdict(all, target, number));
         table.row(name, cells);
@@ -349,6 +340,8 @@ impl fmt::Display for Report {
 
 #[cfg(test)]
 mod tests {
+    use cost::Counts;
+
     use super::super::Others;
     use super::super::tests::{module, report};
     use super::*;
