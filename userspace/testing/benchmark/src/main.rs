@@ -11,6 +11,7 @@ mod growth;
 mod lives;
 mod measure;
 mod owners;
+mod recorders;
 mod regions;
 mod replica;
 mod report;
@@ -116,6 +117,29 @@ enum Command {
         /// A directory with the results of "scrape" and of the plugin
         results: PathBuf,
     },
+    /// In a guest with the plugin: build under recorders of processes, and print JSON
+    Record {
+        /// The script that does it: SCRIPT ACTION RECORDER, where the actions are prepare, run and
+        /// check, and "none" is the build alone
+        script: PathBuf,
+
+        /// Number of rounds in which all have their turn
+        #[arg(long, value_name = "NUMBER", default_value_t = 2)]
+        rounds: usize,
+
+        /// Names of recorders
+        #[arg(value_name = "RECORDER", required = true)]
+        recorders: Vec<String>,
+    },
+    /// Print a table of what "record" has measured
+    Recorders {
+        /// A directory with the results of "record" and of the plugin
+        results: PathBuf,
+
+        /// Names of recorders, in the order of the table
+        #[arg(value_name = "RECORDER", required = true)]
+        recorders: Vec<String>,
+    },
     /// In a guest: measure throughput with all CPUs at work, and print JSON
     Scale,
     /// On any machine: time replicas of the walks of a guest, and print JSON
@@ -212,6 +236,14 @@ fn run(command: Command) -> Result<ExitCode> {
             exporters,
         } => print(&Run::scrape(processes, &exporters)?)?,
         Command::Scrapes { results } => print!("{}", scrapes::table(&costs(&results)?)?),
+        Command::Record {
+            script,
+            rounds,
+            recorders,
+        } => print(&Run::record(&script, rounds, &recorders)?)?,
+        Command::Recorders { results, recorders } => {
+            print!("{}", recorders::table(&costs(&results)?, &recorders)?);
+        }
         Command::Scale => print(&scaling::measure()?)?,
         Command::Replica { results } => {
             print(&replica::Replica::measure(&costs(&results)?)?)?;

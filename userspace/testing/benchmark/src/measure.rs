@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calls::Prepared;
 use crate::cpu::pin;
+use crate::recorders;
 use crate::regions::{Label, ROUNDS, Regions};
 use crate::rows::{
     CALLS, CallRow, RECORD_SIZE, SOME, TURN, WALKS, floor_of, listed, many, without,
@@ -136,6 +137,13 @@ impl Run {
                 scrapes::measure(regions, exporter).with_context(|| exporter.clone())?;
             }
             Ok(())
+        })
+    }
+
+    /// Measures builds under recorders, by what a script does.
+    pub fn record(script: &Path, rounds: usize, recorders: &[String]) -> Result<Self> {
+        Self::beside(0, Regions::arm_to_count, |regions| {
+            recorders::measure(regions, script, rounds, recorders)
         })
     }
 
