@@ -4,20 +4,14 @@
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/procmon
 
-# The kernel that procmon.ko was built for.
-release = $(or $(firstword $(shell PATH="$$PATH:/usr/sbin:/sbin" modinfo -F vermagic procmon.ko)), \
-	$(error please run "make" first, and have kmod installed))
-modules = $(INSTALL_MOD_PATH)/lib/modules
-depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH))
-
 # The only kernel to boot in tests, by its name in scripts/kernel, and the only test to run there.
 KERNEL :=
 TEST :=
 
-# Read by scripts/kbuild, from the command line and from the environment.
-export KDIR
+# Read by scripts/kbuild and scripts/install, from the command line and from the environment.
+export KDIR DESTDIR PREFIX INSTALL_MOD_PATH
 
-.PHONY: all module procmonctl install uninstall run top events record-demo fleet-demo pictures test test-all fuzz mutants bench \
+.PHONY: all module procmonctl install uninstall deb run top events record-demo fleet-demo pictures test test-all fuzz mutants bench \
 	bench-check check fmt rust-analyzer clean distclean help
 # Kbuild writes to this directory, so its targets take turns.
 .NOTPARALLEL:
@@ -29,21 +23,18 @@ module:
 
 procmonctl:
 	@scripts/cargo build --profile dist -p procmonctl
-	@cp $(CACHE)/target/x86_64-unknown-linux-gnu/dist/procmonctl .
+	@scripts/buildroot strip -o procmonctl $(CACHE)/target/x86_64-unknown-linux-gnu/dist/procmonctl
 
 install:
-	@[ -n "$(INSTALL_MOD_PATH)" ] || [ -d "$(modules)/$(release)" ] || { \
-		echo "procmon.ko is for Linux $(release), which is not installed here." >&2; exit 1; }
-	install -D -m 644 procmon.ko $(modules)/$(release)/updates/procmon.ko
-	$(depmod) $(release)
+	@scripts/install
 
-# From all kernels, for there may be no procmon.ko any more that tells which it was for.
 uninstall:
-	@cd $(modules) && for release in *; do \
-		[ -e "$$release/updates/procmon.ko" ] || continue; \
-		echo "removing procmon.ko from Linux $$release"; \
-		rm "$$release/updates/procmon.ko" && $(depmod) "$$release" || exit 1; \
-	done
+	@scripts/install --uninstall
+
+# Leaves the packages in that folder.
+deb: DIRECTORY := packages
+deb:
+	@scripts/deb $(DIRECTORY)
 
 run:
 	@tests/vm --no-module --add scripts/guest/demo:/demo -- 'sh /demo'
@@ -125,10 +116,13 @@ help:
 	@echo '  make                build procmon.ko for the running kernel, or for the Debian kernel'
 	@echo '                      of the tests where the running one has no Rust metadata'
 	@echo '  make KDIR=DIR       build it for the kernel whose build directory is DIR'
-	@echo '  make install        install procmon.ko for its kernel (INSTALL_MOD_PATH=DIR: below DIR)'
+	@echo 'The command:'
+	@echo '  make procmonctl     build it, a static program'
+	@echo 'Both:'
+	@echo '  make install        install the command, the module for its kernel, a group and a udev rule'
+	@echo '                      (DESTDIR=DIR: below DIR; PREFIX=DIR: there in place of /usr/local)'
 	@echo '  make uninstall      undo that'
-	@echo 'The client:'
-	@echo '  make procmonctl     build the command, a static program'
+	@echo '  make deb            make Debian packages, in the folder packages'
 	@echo 'For developers:'
 	@echo '  make rust-analyzer  write rust-project.json, by which editors understand the module'
 	@echo '  make record-demo    record a build in one; leaves its timeline in the current folder'
