@@ -11,8 +11,8 @@ TEST :=
 # Read by scripts/kbuild and scripts/install, from the command line and from the environment.
 export KDIR DESTDIR PREFIX INSTALL_MOD_PATH
 
-.PHONY: all module procmonctl install uninstall deb run top events record-demo fleet-demo pictures test test-all fuzz mutants bench \
-	bench-check check fmt rust-analyzer clean distclean help
+.PHONY: all module procmonctl install uninstall deb run top events record-demo fleet-demo \
+	pictures test test-all fuzz mutants bench bench-check check fmt rust-analyzer clean distclean help
 # Kbuild writes to this directory, so its targets take turns.
 .NOTPARALLEL:
 

@@ -85,6 +85,10 @@ static SUITES: &[Suite] = &[
         .environment(SHORT),
     suite("prometheus", &["tests/prometheus"]),
     suite("fleet", &["tests/fleet"]),
+    suite("packages", &["tests/packages"])
+        .with_all()
+        .environment(&[("PROCMON_LONG", "1")]),
+    suite("packages", &["tests/packages"]),
     suite("hotpaths", &["tests/hotpaths"]),
     // With callbacks of RCU that wait for others to come.
     suite(
