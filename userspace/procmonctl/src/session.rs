@@ -26,7 +26,7 @@ impl Session {
 
     /// Opens the device for commands that change nothing.
     pub fn open_to_read(&self) -> procmon::Result<Device> {
-        Device::options().path(&self.device).read(true).open()
+        Device::options().path(&self.device).write(false).open()
     }
 
     /// Opens the device for commands that change the message, the filter or the totals.

@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::channel;
@@ -19,6 +19,7 @@ use fixture::child::{Child, as_nobody};
 use fixture::command::Running;
 use fixture::{KernelGuard, eventually, loaded, procfs, shared, stats};
 use nix::mount::{MsFlags, mount, umount};
+use nix::sys::stat::{Mode, SFlag, mknod};
 use procmon::{DEVICE_PATH, Device};
 use serde_json::{Value, json};
 
@@ -239,6 +240,44 @@ fn tester_can_fail() {
         stderr.contains("/dev/null is another device: procmon's is /dev/procmon"),
         "{stderr}"
     );
+}
+
+/// A node of the device that all may read and nobody may write, removed by the drop.
+struct ReadOnlyNode;
+
+impl ReadOnlyNode {
+    const PATH: &str = "/dev/procmon-read-only";
+
+    fn make() -> Self {
+        let number = fs::metadata(DEVICE_PATH).unwrap().rdev();
+        let mode = Mode::from_bits_truncate(0o444);
+        mknod(Self::PATH, SFlag::S_IFCHR, mode, number).unwrap();
+        // Whatever the umask is.
+        fs::set_permissions(Self::PATH, fs::Permissions::from_mode(0o444)).unwrap();
+        Self
+    }
+}
+
+impl Drop for ReadOnlyNode {
+    fn drop(&mut self) {
+        fs::remove_file(Self::PATH).unwrap();
+    }
+}
+
+#[test]
+fn looking_takes_no_right_to_write() {
+    let _kernel = shared();
+    let _node = ReadOnlyNode::make();
+    as_nobody(|| {
+        let run = |arguments: &[&str]| {
+            succeed(&[&["--device", ReadOnlyNode::PATH], arguments].concat())
+        };
+        assert!(run(&["query", "1"]).starts_with("PID 1: "));
+        assert_eq!(run(&["ps", "-p", "1", "-o", "pid", "--csv"]), "pid\n1\n");
+        assert!(run(&["export", "--once"]).contains("procmon_up 1\n"));
+        let message = fail(&["--device", ReadOnlyNode::PATH, "reset"], 4);
+        assert!(message.contains("Permission denied"), "{message}");
+    });
 }
 
 #[test]
