@@ -108,6 +108,16 @@ module_param! {
 }
 
 module_param! {
+    /// The way in which processes are kept from callers that may not trace them.
+    static HIDEPID = "hidepid" {
+        default: uapi::PROCMON_HIDEPID_DEFAULT,
+        range: uapi::PROCMON_HIDEPID_MIN..=uapi::PROCMON_HIDEPID_MAX,
+        mode: 0o444,
+        description: "1: redact processes that a caller may not trace, 2: hide them (default: 0)",
+    }
+}
+
+module_param! {
     /// The processes that the monitor follows.
     static TARGETS = "targets" {
         bytes: 512,

@@ -20,7 +20,10 @@ use kernel::{
     bindings,
     prelude::*,
     sync::rcu,
-    task::CurrentTask,
+    task::{
+        CurrentTask,
+        Task, //
+    },
     types::Opaque, //
 };
 
@@ -31,7 +34,8 @@ use crate::abstractions::{
         MM_FLAGS,
         TASK_EXEC_STATE, //
     },
-    sync::rwonce::read, //
+    sync::rwonce::read,
+    task::TaskExt, //
 };
 
 /// Returns the module that this code is part of.
@@ -140,20 +144,9 @@ pub(crate) fn capable_noaudit(capability: u32) -> bool {
 /// Goes with Linux 7.2, which has this in the flags of the address space. The kernel's own function
 /// is not exported.
 #[doc(alias = "task_exec_state_get_dumpable")]
-pub(crate) fn dumpable(task: &CurrentTask, _guard: &rcu::Guard) -> u32 {
-    const MMF_DUMPABLE_MASK: u32 = 3;
-
+pub(crate) fn dumpable(task: &CurrentTask, guard: &rcu::Guard) -> u32 {
     if HAS_EXEC_STATE != 0 {
-        // SAFETY: The offset is that of a pointer, which is replaced and freed by RCU, and is never
-        // null.
-        return unsafe {
-            let state = task.as_ptr().wrapping_byte_add(TASK_EXEC_STATE as usize);
-            let state = read!(*state.cast::<*mut u8>());
-
-            read!(*state
-                .wrapping_add(EXEC_STATE_DUMPABLE as usize)
-                .cast::<u32>())
-        };
+        return dumpable_of_exec_state(task, guard);
     }
     // SAFETY: A task may look at its own address space without a lock.
     let mm = unsafe { (*task.as_ptr()).mm };
@@ -161,7 +154,50 @@ pub(crate) fn dumpable(task: &CurrentTask, _guard: &rcu::Guard) -> u32 {
     if mm.is_null() {
         return 0;
     }
-    // SAFETY: The address space is that of the current task. The offset is that of its flags, which
-    // begin with these bits.
+    // SAFETY: The address space is that of the current task.
+    unsafe { dumpable_of_mm(mm) }
+}
+
+/// Returns whether a task, which need not be the current one, is dumpable; `None` for one without
+/// anything that could be dumped.
+///
+/// TIME: On Linux 7.2, the lock of the task is held for one load.
+///
+/// Goes with Linux 7.2, as [`dumpable`].
+#[doc(alias = "task_still_dumpable")]
+pub(crate) fn dumpable_of(task: &Task, guard: &rcu::Guard) -> Option<u32> {
+    if HAS_EXEC_STATE != 0 {
+        return Some(dumpable_of_exec_state(task, guard));
+    }
+    // SAFETY: The address space is valid during the call.
+    task.with_mm(|mm| unsafe { dumpable_of_mm(mm.as_raw()) })
+}
+
+/// Returns `task_struct.exec_state.dumpable`. To be called only if there is that.
+#[inline(always)]
+fn dumpable_of_exec_state(task: &Task, _guard: &rcu::Guard) -> u32 {
+    // SAFETY: The offset is that of a pointer, which is replaced and freed by RCU, and is never null
+    // in a task that RCU keeps.
+    unsafe {
+        let state = task.as_ptr().wrapping_byte_add(TASK_EXEC_STATE as usize);
+        let state = read!(*state.cast::<*mut u8>());
+
+        read!(*state
+            .wrapping_add(EXEC_STATE_DUMPABLE as usize)
+            .cast::<u32>())
+    }
+}
+
+/// Returns what `get_dumpable()` of Linux 7.2 does.
+///
+/// # Safety
+///
+/// The address space must be valid.
+#[inline(always)]
+unsafe fn dumpable_of_mm(mm: *mut bindings::mm_struct) -> u32 {
+    const MMF_DUMPABLE_MASK: u32 = 3;
+
+    // SAFETY: By the safety requirements. The offset is that of the flags, which begin with these
+    // bits.
     unsafe { read!(*mm.wrapping_byte_add(MM_FLAGS as usize).cast::<u32>()) & MMF_DUMPABLE_MASK }
 }

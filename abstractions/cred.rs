@@ -138,11 +138,21 @@ impl<'a> UserNamespace<'a> {
     }
 
     /// Returns the real user ID of a task, if it has a mapping in this namespace.
-    #[doc(alias = "from_kuid")]
     #[inline(always)]
     pub(crate) fn uid(&self, task: &Task, _guard: &rcu::Guard) -> Option<u32> {
         // SAFETY: As in `ids()`.
-        let uid = unsafe { (*read!((*task.as_ptr()).real_cred)).uid };
+        self.mapped(unsafe { (*read!((*task.as_ptr()).real_cred)).uid })
+    }
+
+    /// Returns the effective user ID of a task, if it has a mapping in this namespace.
+    pub(crate) fn euid(&self, task: &Task, _guard: &rcu::Guard) -> Option<u32> {
+        // SAFETY: As in `ids()`.
+        self.mapped(unsafe { (*read!((*task.as_ptr()).real_cred)).euid })
+    }
+
+    #[doc(alias = "from_kuid")]
+    #[inline(always)]
+    fn mapped(&self, uid: bindings::kuid_t) -> Option<u32> {
         // SAFETY: By the type invariants.
         let uid = unsafe { bindings::from_kuid(self.ns, uid) };
 
@@ -163,6 +173,7 @@ mod tests {
 
         assert_eq!((ids.uid, ids.euid, ids.gid, ids.egid), (0, 0, 0, 0));
         assert_eq!(namespace.uid(caller, &guard), Some(0));
+        assert_eq!(namespace.euid(caller, &guard), Some(0));
         assert!(namespace.is_initial());
     }
 }

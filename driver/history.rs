@@ -28,6 +28,7 @@ use crate::{
         }, //
     },
     driver::{
+        hidepid::Restriction,
         monitor::targets::MAX as TARGETS,
         record::{
             groups_within,
@@ -221,6 +222,7 @@ impl History {
         }
 
         let may_see_io = ptrace::has_ptrace_capability();
+        let restriction = Restriction::of_caller(caller);
         let groups = groups_within((stride as usize).saturating_sub(offset_of!(Sample, process)));
         let time_ns = TimeNamespace::of_caller(caller);
         let mut samples = zeroed_vec::<Sample>(BATCH.min(capacity as usize), GFP_KERNEL)?;
@@ -244,6 +246,11 @@ impl History {
             arguments.oldest = oldest;
             arguments.newest = newest;
             for sample in &mut *batch {
+                // As if there were no target.
+                if restriction.is_some_and(|own| !own.has_recorded(&sample.process)) {
+                    sample.flags = 0;
+                    sample.process = Zeroable::zeroed();
+                }
                 sample.process.groups &= groups;
                 sample.time = time_ns.show(sample.time);
                 // A target that never existed has no start time.

@@ -16,6 +16,7 @@
 //! - [`history`]: the samples of the monitor.
 //! - [`events`]: what happens to processes.
 //! - [`record`]: one task as one record; the table of field groups.
+//! - [`hidepid`]: what is kept from callers of tasks that they may not trace.
 //! - [`arguments`]: arguments of programs, in the second buffer of a snapshot.
 //! - [`batch`]: records at the stride of the caller's array.
 //! - [`backoff`]: bounded retries for processes that execute a program.
@@ -33,6 +34,7 @@ pub(crate) mod counters;
 pub(crate) mod device;
 pub(crate) mod events;
 pub(crate) mod file_operations;
+pub(crate) mod hidepid;
 pub(crate) mod history;
 pub(crate) mod ioctl;
 pub(crate) mod message;

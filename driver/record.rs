@@ -36,6 +36,10 @@ use crate::{
         },
         time_namespace::TimeNamespace, //
     },
+    driver::hidepid::{
+        Restriction,
+        View, //
+    },
     uapi::{
         self,
         procmon_record as Record, //
@@ -202,6 +206,8 @@ pub(crate) struct RecordFiller<'a> {
     /// The mask of the groups to fill in.
     pub(crate) groups: u32,
     may_see_io: bool,
+    /// The restriction of the caller, if there is one.
+    restriction: Option<Restriction<'a>>,
 }
 
 impl<'a> RecordFiller<'a> {
@@ -218,6 +224,7 @@ impl<'a> RecordFiller<'a> {
             time_ns: TimeNamespace::of_caller(caller),
             groups,
             may_see_io: groups & uapi::PROCMON_GROUP_IO != 0 && ptrace::has_ptrace_capability(),
+            restriction: Restriction::of_caller(caller),
         })
     }
 
@@ -233,6 +240,7 @@ impl<'a> RecordFiller<'a> {
             time_ns: TimeNamespace::INITIAL,
             groups: RECORD_GROUPS,
             may_see_io: true,
+            restriction: None,
         }
     }
 
@@ -255,9 +263,51 @@ impl<'a> RecordFiller<'a> {
         }
     }
 
-    /// Whether records are in plain terms, so that [`fill_plain`](Self::fill_plain) may be called.
+    /// Whether all records are in plain terms, so that [`fill_plain`](Self::fill_plain) may be
+    /// called.
     pub(crate) fn is_plain(&self) -> bool {
-        self.terms.are_plain()
+        self.terms.are_plain() && !self.is_restricted()
+    }
+
+    /// Whether the caller does not get all of each task.
+    #[inline(always)]
+    pub(crate) fn is_restricted(&self) -> bool {
+        self.restriction.is_some()
+    }
+
+    /// Returns what the caller gets of a task.
+    pub(crate) fn view(&self, task: &Task, guard: &rcu::Guard) -> View {
+        self.restriction
+            .as_ref()
+            .map_or(View::Whole, |restriction| restriction.view(task, guard))
+    }
+
+    /// Fills in the record of a process of which the caller only gets the PID and the owner: that of
+    /// its directory in `/proc`.
+    #[doc(alias = "task_dump_owner")]
+    pub(crate) fn fill_redacted(
+        &self,
+        pid: Pid,
+        task: &Task,
+        record: &mut Record,
+        guard: &rcu::Guard,
+    ) {
+        *record = Record {
+            groups: self.groups & uapi::PROCMON_GROUP_CREDS,
+            pid,
+            tgid: pid,
+            state: uapi::PROCMON_STATE_UNKNOWN,
+            flags: uapi::PROCMON_TASK_REDACTED,
+            ..Zeroable::zeroed()
+        };
+        if self.wants(uapi::PROCMON_GROUP_CREDS) {
+            let ids = self.terms.user_ns.ids(task, guard);
+
+            record.uid = ids.euid;
+            record.euid = ids.euid;
+            record.gid = ids.egid;
+            record.egid = ids.egid;
+        }
     }
 
     /// Fills in the record of a process by its leader in plain terms, if the process is one that is

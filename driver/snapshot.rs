@@ -52,6 +52,7 @@ use crate::{
             Places, //
         },
         events::Events,
+        hidepid::View,
         record::{
             self,
             groups_within,
@@ -281,6 +282,14 @@ impl<'a> Request<'a> {
             || self.has(uapi::PROCMON_SNAPSHOT_BY_UID)
                 && self.filler.terms.user_ns.uid(task, guard) != Some(self.uid))
     }
+
+    /// Whether a process whose record is redacted passes the filters: by what the record tells.
+    fn matches_redacted(&self, record: &Record, task: &Task, guard: &rcu::Guard) -> bool {
+        !(self.has(uapi::PROCMON_SNAPSHOT_BY_PPID)
+            || self.has(uapi::PROCMON_SNAPSHOT_BY_TGID) && record.tgid != self.tgid
+            || self.has(uapi::PROCMON_SNAPSHOT_BY_UID)
+                && self.filler.terms.user_ns.euid(task, guard) != Some(self.uid))
+    }
 }
 
 /// The part of a request that is done in one RCU section.
@@ -328,10 +337,19 @@ impl Visitor<'_> {
     ) -> ControlFlow<Stop> {
         let request = self.request;
         let filler = &request.filler;
+        let exec = ExecId::of(task);
+
+        // Between the looks at the ID of the program: the rights are those of the program that is
+        // read.
+        if filler.is_restricted() {
+            if let Some(flow) = self.visit_restricted(nr, task) {
+                return flow;
+            }
+        }
+
         let Some(record) = self.places.next() else {
             return ControlFlow::Break(Stop::Resume(nr));
         };
-        let exec = ExecId::of(task);
 
         // The filters come first: a process that is not asked for is not waited for.
         if request.flags & FILTERS != 0 && !request.matches(task, self.guard) {
@@ -354,8 +372,8 @@ impl Visitor<'_> {
         }
 
         let liveness = filler.fill::<THREADS>(nr, task, threads, record, self.guard);
-        let spaces = self.spaces.as_deref_mut();
-        let mm = spaces
+        let mm = self
+            .spaces
             .as_ref()
             .and_then(|_| arguments::space_of(task, record));
         let is_consistent =
@@ -369,13 +387,53 @@ impl Visitor<'_> {
                 });
             }
             record.flags |= uapi::PROCMON_TASK_MIXED;
+            if filler.is_restricted() {
+                // The program after may have rights that the one before had not.
+                if let Some(flow) = self.visit_restricted(nr, task) {
+                    return flow;
+                }
+            }
         }
         self.places.take();
-        if let Some(spaces) = spaces {
+        if let Some(spaces) = &mut self.spaces {
             // Arguments are of the same program as the rest of the record.
             spaces.add(mm.filter(|_| is_consistent));
         }
         ControlFlow::Continue(())
+    }
+
+    /// Visits a task for a caller that does not get all of each. Returns how the walk goes on after
+    /// one that is kept from it, and `None` for any other.
+    ///
+    /// A hidden task is not waited for, and the walk neither stops at it nor tells of it. A redacted
+    /// record is of a whole process.
+    #[cold]
+    #[inline(never)]
+    fn visit_restricted(&mut self, nr: Pid, task: &Task) -> Option<ControlFlow<Stop>> {
+        let request = self.request;
+        let filler = &request.filler;
+
+        match filler.view(task, self.guard) {
+            View::Whole => return None,
+            View::Hidden => return Some(ControlFlow::Continue(())),
+            View::Redacted => {}
+        }
+
+        let Some(record) = self.places.next() else {
+            return Some(ControlFlow::Break(Stop::Resume(nr)));
+        };
+        let is_process = task.tgid_in_ns(filler.terms.pid_ns, self.guard) == nr;
+
+        filler.fill_redacted(nr, task, record, self.guard);
+        // One that has been reaped has no threads.
+        if is_process && task.nr_threads() > 0 && request.matches_redacted(record, task, self.guard)
+        {
+            self.places.take();
+            if let Some(spaces) = &mut self.spaces {
+                spaces.add(None);
+            }
+        }
+        Some(ControlFlow::Continue(()))
     }
 }
 

@@ -17,7 +17,8 @@ use crate::{
         device::Device,
         monitor::{
             targets::List,
-            Latest, //
+            Latest,
+            Viewer, //
         }, //
     }, //
 };
@@ -82,8 +83,8 @@ impl Attribute<Device> for Targets {
     const NAME: &'static CStr = c"targets";
 
     fn show(device: &Device, out: &mut Formatter<'_>) -> fmt::Result {
-        match kernel::current!().active_pid_ns() {
-            Some(ns) => device.monitor.targets.list().show(ns, out),
+        match Viewer::of_caller(kernel::current!()) {
+            Some(viewer) => device.monitor.targets.list().show(&viewer, out),
             None => Ok(()),
         }
     }

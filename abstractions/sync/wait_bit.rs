@@ -28,7 +28,10 @@ use kernel::{
     }, //
 };
 
-use crate::abstractions::compat::smp_mb;
+use crate::abstractions::{
+    compat::smp_mb,
+    sync::rwonce::load_relaxed, //
+};
 
 /// A number whose changes wake threads in
 /// [`CurrentThread::sleep_until`](crate::abstractions::kthread::CurrentThread).
@@ -46,7 +49,7 @@ impl WatchedU32 {
     /// Returns the current value, which may change concurrently.
     #[inline(always)]
     pub(crate) fn value(&self) -> u32 {
-        self.0.load(Relaxed)
+        load_relaxed(&self.0)
     }
 
     /// Changes the value and wakes the threads that wait for that.

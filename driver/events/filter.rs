@@ -97,14 +97,17 @@ impl Filter {
         if !time_ns.is_initial() {
             show_times(kind, bytes, time_ns);
         }
-        match kind {
-            uapi::PROCMON_EVENT_EXEC => Ok(Some(self.reduce_exec(bytes, rights))),
+
+        let size = match kind {
+            uapi::PROCMON_EVENT_EXEC => self.reduce_exec(bytes, rights),
             uapi::PROCMON_EVENT_EXIT | uapi::PROCMON_EVENT_THREAD_EXIT => {
                 reduce_exit(bytes, rights);
-                Ok(Some(bytes.len()))
+                bytes.len()
             }
-            _ => Ok(Some(bytes.len())),
-        }
+            _ => bytes.len(),
+        };
+
+        Ok((!is_withheld(bytes, rights)).then_some(size))
     }
 
     /// Keeps the subtree up to date. Returns whether the process of the event is of it.
@@ -210,6 +213,16 @@ fn reduce_exit(bytes: &mut [u8], rights: Rights) {
             exit.write_bytes = 0;
         }
     }
+}
+
+/// Whether an event that was reduced is not for the reader at all.
+fn is_withheld(bytes: &[u8], rights: Rights) -> bool {
+    let Rights::Own { hides: true, .. } = rights else {
+        return false;
+    };
+
+    Header::read_from_prefix(bytes)
+        .is_ok_and(|(event, _)| u32::from(event.flags) & uapi::PROCMON_EVENT_REDACTED != 0)
 }
 
 /// Whether what `ptrace_may_access()` is asked for is to be hidden from a reader.

@@ -115,7 +115,12 @@ pub(super) enum Rights {
     All,
     /// Those of processes of one user, and of these what the user may see of a process of this
     /// group.
-    Own { uid: u32, gid: u32 },
+    Own {
+        uid: u32,
+        gid: u32,
+        /// Whether an event of which it may not see all is not for the user at all.
+        hides: bool,
+    },
 }
 
 /// A caller, as far as its events depend on it.
@@ -152,7 +157,11 @@ impl Rights {
         if !is_in_init_pid_ns(caller) || !UserNamespace::of_caller(caller).is_initial() {
             return Err(EPERM);
         }
-        if ptrace::has_perfmon_capability() || ptrace::has_ptrace_capability() {
+
+        // `/proc` knows of no other capability to see what it hides.
+        let hides = crate::HIDEPID.value() != 0;
+
+        if !hides && ptrace::has_perfmon_capability() || ptrace::has_ptrace_capability() {
             return Ok(Self::All);
         }
         // TIME: RCU is held to read the IDs.
@@ -162,6 +171,7 @@ impl Rights {
         Ok(Self::Own {
             uid: ids.euid,
             gid: ids.egid,
+            hides,
         })
     }
 }

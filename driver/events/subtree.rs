@@ -28,6 +28,7 @@ use crate::{
             TaskExt, //
         }, //
     },
+    driver::hidepid::Restriction,
     uapi::{
         procmon_event as Header,
         procmon_event_fork as Fork, //
@@ -79,12 +80,19 @@ impl Subtree {
     ///
     /// - `EINTR` if a fatal signal arrives.
     /// - `ENOMEM` if memory is short.
-    /// - `ESRCH` if there is no such process.
+    /// - `ESRCH` if there is no such process, or if it is hidden from the caller.
     pub(super) fn of(root: Pid) -> Result<Self> {
+        let caller = kernel::current!();
+        let restriction = Restriction::of_caller(caller);
         let (pid, start_time) = {
-            // TIME: RCU is held for two lookups.
+            // TIME: RCU is held for three lookups.
             let guard = rcu::read_lock();
             let process = find_process(root, &guard).ok_or(ESRCH)?;
+
+            if restriction.is_some_and(|restriction| restriction.hides(&process, &guard)) {
+                return Err(ESRCH);
+            }
+
             let leader = process.thread_group_leader(&guard).ok_or(ESRCH)?;
 
             (leader.pid(), leader.start_boottime())

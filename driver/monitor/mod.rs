@@ -48,7 +48,10 @@ mod target;
 pub(crate) mod targets;
 
 use census::Census;
-pub(crate) use target::Target;
+pub(crate) use target::{
+    Target, //
+    Viewer,
+};
 use targets::{
     Copy,
     List,
@@ -167,11 +170,9 @@ impl Monitor {
         }
     }
 
-    /// Returns the first target's ID in the caller's PID namespace, or 0 without a process.
+    /// Returns the first target's ID for the caller, or 0 without a process.
     pub(crate) fn target_pid(&self) -> Pid {
-        kernel::current!()
-            .active_pid_ns()
-            .map_or(0, |ns| self.targets.first_nr(ns))
+        Viewer::of_caller(kernel::current!()).map_or(0, |viewer| self.targets.first_nr(&viewer))
     }
 
     /// Publishes a sample of the system, and those of the targets.

@@ -12,6 +12,7 @@ use kernel::{
         rcu, //
     },
     task::{
+        CurrentTask,
         Pid,
         Task, //
     }, //
@@ -26,13 +27,32 @@ use crate::{
         pid_namespace::PidNamespaceExt,
         task::TaskExt, //
     },
-    driver::snapshot::Request,
+    driver::{
+        hidepid::Restriction,
+        snapshot::Request, //
+    },
     uapi::{
         self,
         procmon_record as Record,
         procmon_sample as Sample, //
     }, //
 };
+
+/// A caller, as far as what it is told of targets depends on it.
+pub(crate) struct Viewer<'a> {
+    pid_ns: &'a PidNamespace,
+    restriction: Option<Restriction<'a>>,
+}
+
+impl<'a> Viewer<'a> {
+    /// Returns the caller, unless it is exiting and has no PID namespace.
+    pub(crate) fn of_caller(caller: &'a CurrentTask) -> Option<Self> {
+        Some(Self {
+            pid_ns: caller.active_pid_ns()?,
+            restriction: Restriction::of_caller(caller),
+        })
+    }
+}
 
 /// A process that was selected by its ID or by its name.
 #[derive(Clone)]
@@ -54,7 +74,8 @@ pub(crate) enum Target {
 
 impl Target {
     /// Selects the process that has an ID in the caller's PID namespace now, which may be that of
-    /// any of its threads. Returns `None` for 0.
+    /// any of its threads. An ID of one that is hidden from the caller is that of no process.
+    /// Returns `None` for 0.
     ///
     /// # Errors
     ///
@@ -68,18 +89,23 @@ impl Target {
             return Ok(None);
         }
 
-        let ns = kernel::current!().active_pid_ns().ok_or(ESRCH)?.into();
-        // TIME: RCU is held for two lookups.
+        let caller = kernel::current!();
+        let ns = caller.active_pid_ns().ok_or(ESRCH)?.into();
+        let restriction = Restriction::of_caller(caller);
+        let is_hidden = |process: &PidRef, guard: &rcu::Guard| {
+            restriction.is_some_and(|restriction| restriction.hides(process, guard))
+        };
+        // TIME: RCU is held for three lookups.
         let guard = rcu::read_lock();
 
         Ok(Some(match find_process(nr, &guard) {
-            Some(process) => Self::Process {
+            Some(process) if !is_hidden(&process, &guard) => Self::Process {
                 start_time: process
                     .thread_group_leader(&guard)
                     .map_or(0, TaskExt::start_boottime),
                 process,
             },
-            None => Self::Absent { nr, ns },
+            _ => Self::Absent { nr, ns },
         }))
     }
 
@@ -91,14 +117,25 @@ impl Target {
         }
     }
 
-    /// Returns the process's ID in a PID namespace, or 0 if it has none there.
+    /// Returns the process's ID for a caller, or 0 if it has none in its PID namespace, or is hidden
+    /// from it.
     ///
     /// An ID of no process is valid in the namespace of the caller who gave it only.
-    pub(super) fn nr_ns(&self, reader: &PidNamespace) -> Pid {
+    pub(super) fn nr_for(&self, viewer: &Viewer<'_>) -> Pid {
         match self {
-            Self::Process { process, .. } => process.nr_ns(reader),
-            Self::Absent { nr, ns } if ptr::eq(reader.as_ptr(), ns.as_ptr()) => *nr,
-            Self::Absent { .. } => 0,
+            Self::Process { process, .. } => {
+                let is_hidden = viewer.restriction.is_some_and(|restriction| {
+                    // TIME: RCU is held for one lookup.
+                    restriction.hides(process, &rcu::read_lock())
+                });
+
+                if is_hidden {
+                    0
+                } else {
+                    process.nr_ns(viewer.pid_ns)
+                }
+            }
+            Self::Absent { nr, ns } => absent_nr(*nr, ns, viewer.pid_ns),
         }
     }
 
@@ -121,7 +158,7 @@ impl Target {
                 process,
                 start_time,
             } => (process.nr(), *start_time),
-            Self::Absent { .. } => (self.nr_ns(PidNamespace::initial()), 0),
+            Self::Absent { nr, ns } => (absent_nr(*nr, ns, PidNamespace::initial()), 0),
         };
         let record = Request::of_kernel_thread(kernel::current!()).find(pid);
 
@@ -138,5 +175,14 @@ impl Target {
             sample.process = record;
         }
         sample
+    }
+}
+
+/// Returns an ID of no process that was given in a PID namespace, as it is in another one.
+fn absent_nr(nr: Pid, ns: &PidNamespace, reader: &PidNamespace) -> Pid {
+    if ptr::eq(reader.as_ptr(), ns.as_ptr()) {
+        nr
+    } else {
+        0
     }
 }

@@ -17,7 +17,6 @@ use kernel::{
         Write, //
     },
     new_spinlock,
-    pid_namespace::PidNamespace,
     prelude::*,
     str::Formatter,
     sync::SpinLock,
@@ -45,7 +44,10 @@ use crate::{
             Probe, //
         }, //
     },
-    driver::monitor::target::Target,
+    driver::monitor::target::{
+        Target, //
+        Viewer,
+    },
     uapi, //
 };
 
@@ -206,8 +208,8 @@ impl List {
         self.0.iter()
     }
 
-    /// Writes what [`parse`](Self::parse) takes, with PIDs of a namespace.
-    pub(crate) fn show(&self, ns: &PidNamespace, out: &mut Formatter<'_>) -> fmt::Result {
+    /// Writes what [`parse`](Self::parse) takes, with PIDs as they are for a caller.
+    pub(crate) fn show(&self, viewer: &Viewer<'_>, out: &mut Formatter<'_>) -> fmt::Result {
         let mut unset = 0u32;
         let mut separator = "";
 
@@ -229,7 +231,7 @@ impl List {
                     out.write_str(from_utf8(name).unwrap_or_default())?;
                 }
                 (None, target) => {
-                    let nr = target.as_ref().map_or(0, |target| target.nr_ns(ns));
+                    let nr = target.as_ref().map_or(0, |target| target.nr_for(viewer));
 
                     write!(out, "{nr}")?;
                 }
@@ -305,14 +307,14 @@ impl Targets {
         }
     }
 
-    /// Returns the ID of the first process in a namespace, or 0 without one.
-    pub(super) fn first_nr(&self, ns: &PidNamespace) -> Pid {
+    /// Returns the ID of the first process for a caller, or 0 without one.
+    pub(super) fn first_nr(&self, viewer: &Viewer<'_>) -> Pid {
         let current = self.current.lock();
         let first = current.list.0.first();
 
         first
             .and_then(|place| place.target.as_ref())
-            .map_or(0, |target| target.nr_ns(ns))
+            .map_or(0, |target| target.nr_for(viewer))
     }
 
     /// Returns a copy of the list.

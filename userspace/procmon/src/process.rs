@@ -90,7 +90,8 @@ pub enum State {
     Parked,
     /// `I`: a kernel thread that has nothing to do.
     Idle,
-    /// A number that this version of the crate does not know.
+    /// A number that this version of the crate does not know, or -2 for a state that the caller may
+    /// not see: see [`Record::is_redacted`](crate::snapshot::Record::is_redacted).
     Unknown(i32),
 }
 

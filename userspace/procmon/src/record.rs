@@ -255,6 +255,14 @@ impl Record {
         self.0.flags & uapi::PROCMON_TASK_MIXED != 0
     }
 
+    /// Whether the module's parameter `hidepid` keeps the process from the caller: there are only its
+    /// PID and, as real and effective ones, the effective user and group. The state is
+    /// [`State::Unknown`].
+    #[must_use]
+    pub fn is_redacted(&self) -> bool {
+        self.0.flags & uapi::PROCMON_TASK_REDACTED != 0
+    }
+
     /// Returns times and scheduling.
     #[must_use]
     pub fn cpu(&self) -> Option<Cpu> {
@@ -352,7 +360,7 @@ impl serde::Serialize for Record {
 
         use crate::serialize::{Name, Nanos};
 
-        let mut record = serializer.serialize_struct("Record", 17)?;
+        let mut record = serializer.serialize_struct("Record", 18)?;
         record.serialize_field("pid", &self.pid())?;
         record.serialize_field("tgid", &self.tgid())?;
         record.serialize_field("ppid", &self.ppid())?;
@@ -362,6 +370,7 @@ impl serde::Serialize for Record {
         record.serialize_field("kernel_thread", &self.is_kernel_thread())?;
         record.serialize_field("exiting", &self.is_exiting())?;
         record.serialize_field("mixed", &self.is_mixed())?;
+        record.serialize_field("redacted", &self.is_redacted())?;
         record.serialize_field("cpu", &self.cpu())?;
         record.serialize_field("credentials", &self.credentials())?;
         record.serialize_field("faults", &self.faults())?;
@@ -420,11 +429,13 @@ mod tests {
                 record.is_kernel_thread(),
                 record.is_exiting(),
                 record.is_mixed(),
+                record.is_redacted(),
             )
         };
-        assert_eq!(marks(1), (true, false, false));
-        assert_eq!(marks(2), (false, true, false));
-        assert_eq!(marks(4), (false, false, true));
+        assert_eq!(marks(1), (true, false, false, false));
+        assert_eq!(marks(2), (false, true, false, false));
+        assert_eq!(marks(4), (false, false, true, false));
+        assert_eq!(marks(8), (false, false, false, true));
     }
 
     #[cfg(feature = "serde")]
@@ -442,7 +453,7 @@ mod tests {
         };
         raw.comm[0] = b'x'.cast_signed();
         let value = to_value(Record(raw)).unwrap();
-        assert_eq!(value.as_object().unwrap().len(), 17);
+        assert_eq!(value.as_object().unwrap().len(), 18);
         assert_eq!(value["pid"], 7);
         assert_eq!(value["state"], "D");
         assert_eq!(value["comm"], "x");

@@ -68,6 +68,10 @@ pub enum Parameter {
     EventsKb,
     /// 1 if events are recorded without a reader, else 0; set when the module is loaded only.
     EventsRecord,
+    /// The part of processes that callers get which may not trace them: 0 for all, 1 for
+    /// [redacted](crate::snapshot::Record::is_redacted) records, 2 for nothing; set when the module
+    /// is loaded only.
+    Hidepid,
 }
 
 /// The properties of a parameter.
@@ -86,6 +90,7 @@ impl Parameter {
         Self::History,
         Self::EventsKb,
         Self::EventsRecord,
+        Self::Hidepid,
     ];
 
     const fn properties(self) -> Properties {
@@ -119,6 +124,12 @@ impl Parameter {
                 name: "events_record",
                 range: uapi::PROCMON_EVENTS_RECORD_MIN..=uapi::PROCMON_EVENTS_RECORD_MAX,
                 default: uapi::PROCMON_EVENTS_RECORD_DEFAULT,
+                is_writable: false,
+            },
+            Self::Hidepid => Properties {
+                name: "hidepid",
+                range: uapi::PROCMON_HIDEPID_MIN..=uapi::PROCMON_HIDEPID_MAX,
+                default: uapi::PROCMON_HIDEPID_DEFAULT,
                 is_writable: false,
             },
         }
