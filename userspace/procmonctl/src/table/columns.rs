@@ -162,7 +162,8 @@ pub static COLUMNS: &[Column] = &[
     column!("wchan", "WCHAN", Word, CPU, "Function of the kernel in which the main thread sleeps",
         |row, context| context.proc_files.wait_channel(row.record)),
     column!("flags", "FLAGS", Word, BASIC,
-        "K kernel thread, E ending, M mixed: executing a program during the snapshot",
+        "K kernel thread, E ending, M mixed: executing a program during the snapshot, R redacted: \
+         not for this user",
         |row, _| Some(row.flags())),
     column!("procs", "PROCS", Sum Count, BASIC, "Number of processes, of more than one in a group",
         |row, _| Some(u64::from(row.record.pid() == row.record.tgid()))),
@@ -357,6 +358,14 @@ mod tests {
         raw.threads = 1;
         row_of(raw, |row| {
             assert_eq!(column("comm").cell(row, "", &context), "");
+        });
+        raw.flags = uapi::PROCMON_TASK_REDACTED;
+        raw.state = uapi::PROCMON_STATE_UNKNOWN;
+        row_of(raw, |row| {
+            assert_eq!(column("comm").cell(row, "└─ ", &context), "└─ <hidden>");
+            assert_eq!(column("flags").value(row, &context).plain(), "R");
+            assert_eq!(column("state").value(row, &context).plain(), "?");
+            assert_eq!(column("user").cell(row, "", &context), "-");
         });
     }
 }

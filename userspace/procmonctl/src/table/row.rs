@@ -139,6 +139,8 @@ impl<'a> Row<'a> {
         let is_process = record.pid() == record.tgid();
         if record.is_mixed() {
             " <exec>"
+        } else if record.is_redacted() {
+            "<hidden>"
         } else if record.state() == State::Zombie && is_process && record.threads() > 1 {
             // Only the main thread has ended, whose state and memory are shown.
             " <threads run>"
@@ -166,6 +168,7 @@ impl<'a> Row<'a> {
             (record.is_kernel_thread(), 'K'),
             (record.is_exiting(), 'E'),
             (record.is_mixed(), 'M'),
+            (record.is_redacted(), 'R'),
         ];
         flags
             .iter()
