@@ -11,6 +11,7 @@ mod exec;
 mod export;
 mod fault;
 mod filter;
+mod hidepid;
 mod history;
 mod ioctl;
 mod leak;

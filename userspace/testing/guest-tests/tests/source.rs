@@ -8,8 +8,6 @@ use std::thread;
 use fixture::child::{Child, drop_privileges, in_child, sleeper};
 use fixture::command::{PROGRAM, output_of};
 use fixture::{KernelGuard, procfs, shared};
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::pause;
@@ -263,12 +261,7 @@ fn hidden_processes_are_left_out() {
     let _kernel = KernelGuard::new();
     for option in ["hidepid=1", "hidepid=2"] {
         in_child(|| {
-            unshare(CloneFlags::CLONE_NEWNS).unwrap();
-            let none = None::<&str>;
-            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-            mount(none, "/", none, private, none).unwrap();
-            let flags = MsFlags::empty();
-            mount(Some("proc"), "/proc", Some("proc"), flags, Some(option)).unwrap();
+            procfs::mount_with(option);
             drop_privileges();
             let csv = output_of(&["ps", "--source", "proc", "--csv", "-o", "uid,comm"]);
             let rows: Vec<_> = csv.lines().skip(1).collect();

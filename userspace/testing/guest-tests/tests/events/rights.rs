@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use fixture::child::{Child, drop_privileges};
-use fixture::{is_own_kernel, shared};
+use fixture::{is_own_kernel, loaded, shared};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
@@ -20,7 +20,7 @@ use super::values::wait4;
 use super::{Life, Told, about, end_of, everything, rest};
 
 /// The user that has no privileges, and its group.
-const USER: u32 = 65534;
+pub const USER: u32 = 65534;
 
 /// Has a reader of another process look at the events of a function.
 ///
@@ -184,20 +184,14 @@ pub fn become_nobody_with(capability: u32) {
     Errno::result(result).unwrap();
 }
 
-/// With `CAP_PERFMON` or `CAP_SYS_PTRACE`, and with no other capability, a caller is told of all
-/// processes, and of all about them.
-#[test]
-fn capabilities_to_see_all() {
-    const CAP_SYS_PTRACE: u32 = 19;
-    const CAP_SYS_ADMIN: u32 = 21;
-    const CAP_PERFMON: u32 = 38;
+pub const CAP_SYS_PTRACE: u32 = 19;
+const CAP_SYS_ADMIN: u32 = 21;
+pub const CAP_PERFMON: u32 = 38;
 
-    let _kernel = shared();
-    for (capability, sees_all) in [
-        (CAP_SYS_PTRACE, true),
-        (CAP_PERFMON, true),
-        (CAP_SYS_ADMIN, false),
-    ] {
+/// Looks from a caller with each of these capabilities, and no other one, at a program of root's,
+/// and fails unless it is told of all processes, and of all about them, or of its own only.
+fn look_with(capabilities: &[(u32, bool)]) {
+    for &(capability, sees_all) in capabilities {
         let prepare = || become_nobody_with(capability);
         let happen = || run(&mut exit_7(), 0, 0).0;
         look_from(prepare, &everything(), happen, |told, pid| {
@@ -210,5 +204,39 @@ fn capabilities_to_see_all() {
             let is_marked = |told: &Told| told.flags.contains(EventFlags::REDACTED);
             assert!(!told.iter().any(is_marked), "{capability}: {told:#?}");
         });
+    }
+}
+
+/// With `CAP_PERFMON` or `CAP_SYS_PTRACE`, a caller is told of all processes.
+#[test]
+fn capabilities_to_see_all() {
+    let _kernel = shared();
+    look_with(&[
+        (CAP_SYS_PTRACE, true),
+        (CAP_PERFMON, true),
+        (CAP_SYS_ADMIN, false),
+    ]);
+}
+
+/// With `hidepid`, `CAP_PERFMON` is not enough, and of a process of the same user that the user may
+/// not trace, programs and ends are not told of at all. They do not count as lost.
+#[test]
+fn events_of_hidden_processes() {
+    for level in [1, 2] {
+        let (_kernel, _module) = loaded(&format!("hidepid={level}"));
+        look_with(&[(CAP_SYS_PTRACE, true), (CAP_PERFMON, false)]);
+        for (gid, is_told) in [(USER, true), (1000, false)] {
+            let happen = || run(&mut exit_7(), USER, gid).0;
+            look_from(drop_privileges, &everything(), happen, |told, pid| {
+                assert_eq!(file_of(&told, pid), is_told.then_some("/bin/sh"));
+                let is_end = |told: &&Told| told.pid == pid && told.kind == "exit";
+                assert_eq!(told.iter().filter(is_end).count(), usize::from(is_told));
+                if is_told {
+                    assert_eq!(end_of(&told, pid).status().code(), Some(7));
+                }
+                let is_marked = |told: &Told| told.flags.contains(EventFlags::REDACTED);
+                assert!(!told.iter().any(is_marked), "{told:#?}");
+            });
+        }
     }
 }
