@@ -45,8 +45,8 @@ use crate::{
         }, //
     },
     driver::monitor::target::{
-        Target, //
-        Viewer,
+        Target,
+        Viewer, //
     },
     uapi, //
 };
