@@ -164,7 +164,9 @@ fn hint_for(errno: Errno, path: &Path) -> Option<&'static str> {
     match errno {
         Errno::NOENT | Errno::NODEV | Errno::NXIO => Some("is the procmon module loaded?"),
         Errno::ACCESS | Errno::PERM if parameter => Some("only root may change a parameter"),
-        Errno::ACCESS | Errno::PERM => Some("only root and members of the group procmon may use the device"),
+        Errno::ACCESS | Errno::PERM => {
+            Some("only root and members of the group procmon may use the device")
+        }
         Errno::BADF => Some("the device was not opened for this"),
         Errno::NOTTY => Some("the module is of another version"),
         Errno::INVAL | Errno::RANGE if parameter => Some("the value is out of range"),

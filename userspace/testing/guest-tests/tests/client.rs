@@ -269,9 +269,8 @@ fn looking_takes_no_right_to_write() {
     let _kernel = shared();
     let _node = ReadOnlyNode::make();
     as_nobody(|| {
-        let run = |arguments: &[&str]| {
-            succeed(&[&["--device", ReadOnlyNode::PATH], arguments].concat())
-        };
+        let run =
+            |arguments: &[&str]| succeed(&[&["--device", ReadOnlyNode::PATH], arguments].concat());
         assert!(run(&["query", "1"]).starts_with("PID 1: "));
         assert_eq!(run(&["ps", "-p", "1", "-o", "pid", "--csv"]), "pid\n1\n");
         assert!(run(&["export", "--once"]).contains("procmon_up 1\n"));

@@ -340,7 +340,10 @@ mod tests {
         assert_eq!(names(&select("", "kcsan", false)), ["kcsan guest"]);
         let runs = select("", "debian", false);
         assert_eq!(runs.len(), 11);
-        assert!(runs.iter().all(|run| !["litmus", "packages"].contains(&run.suite.name)));
+        assert!(
+            runs.iter()
+                .all(|run| !["litmus", "packages"].contains(&run.suite.name))
+        );
     }
 
     #[test]
