@@ -162,6 +162,7 @@ mod tests {
         // That of the tests is a kernel thread, or root's modprobe.
         assert!(is_protected(kernel::current!(), &rcu::read_lock()));
     }
+
     #[test]
     fn only_the_own_process_without_its_credentials() -> Result {
         let caller = kernel::current!();
@@ -194,10 +195,11 @@ mod tests {
 
     #[test]
     fn ids_are_compared_one_by_one() {
+        let caller = kernel::current!();
         let tracer = Tracer {
             uid: 3,
             gid: 4,
-            ..Tracer::of_caller(kernel::current!())
+            ..Tracer::of_caller(caller)
         };
         let ids = Ids {
             uid: 3,
