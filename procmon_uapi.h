@@ -66,8 +66,8 @@
 #define PROCMON_EVENTS_RECORD_DEFAULT	0
 
 /*
- * hidepid: what a caller without CAP_SYS_PTRACE in the initial user namespace gets of processes that
- * it may not trace, as by the mount option of proc(5). Set when the module is loaded only.
+ * hidepid: what a caller without CAP_SYS_PTRACE in the initial user namespace gets of processes
+ * that it may not trace, as by the mount option of proc(5). Set when the module is loaded only.
  *
  * - 0: all that /proc shows by default.
  * - 1: their PIDs and owners: records with PROCMON_TASK_REDACTED.
@@ -168,12 +168,12 @@ struct procmon_query {
  */
 #define PROCMON_TASK_MIXED	(1 << 2)
 /*
- * A process that the module's parameter "hidepid" keeps from the caller: there are only its PID and,
- * in CREDS, the effective user and group that own its directory in /proc, as the real ones as well.
- * The state is PROCMON_STATE_UNKNOWN, and all other fields are 0. It has no records of threads but
- * the main one. Filters go by what the record tells: it passes PROCMON_SNAPSHOT_BY_UID by these
- * users, PROCMON_SNAPSHOT_NO_KTHREADS always, and PROCMON_SNAPSHOT_BY_PPID never. Since ABI
- * version 5.
+ * A process that the module's parameter "hidepid" keeps from the caller: there are only its PID
+ * and, in CREDS, the effective user and group that own its directory in /proc, as the real ones as
+ * well. The state is PROCMON_STATE_UNKNOWN, and all other fields are 0. It has no records of
+ * threads but the main one. Filters go by what the record tells: it passes PROCMON_SNAPSHOT_BY_UID
+ * by these users, PROCMON_SNAPSHOT_NO_KTHREADS always, and PROCMON_SNAPSHOT_BY_PPID never. Since
+ * ABI version 5.
  */
 #define PROCMON_TASK_REDACTED	(1 << 3)
 
@@ -537,15 +537,15 @@ struct procmon_events {
  * stays that process, even if the PID is allocated again. PROCMON_GET_STATS and the attribute
  * "stats" show it as the PID that it has in the PID namespace of the reader, or as 0 if it has none
  * there, or if hidepid=2 hides it from the reader. A PID of no process is allowed, as is one of a
- * process that is hidden from the caller, and is shown in the namespace that it was set in, and as 0
- * elsewhere.
+ * process that is hidden from the caller, and is shown in the namespace that it was set in, and as
+ * 0 elsewhere.
  *
  * EINVAL: the PID is negative.
  */
 #define PROCMON_SET_FILTER	_IOW(PROCMON_MAGIC, 3, int)
 /*
- * Look up a process. Succeeds with PROCMON_STATE_NOT_FOUND if no process has the PID, or if hidepid=2
- * hides it from the caller.
+ * Look up a process. Succeeds with PROCMON_STATE_NOT_FOUND if no process has the PID, or if
+ * hidepid=2 hides it from the caller.
  */
 #define PROCMON_QUERY_PID	_IOWR(PROCMON_MAGIC, 4, struct procmon_query)
 

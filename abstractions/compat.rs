@@ -176,8 +176,8 @@ pub(crate) fn dumpable_of(task: &Task, guard: &rcu::Guard) -> Option<u32> {
 /// Returns `task_struct.exec_state.dumpable`. To be called only if there is that.
 #[inline(always)]
 fn dumpable_of_exec_state(task: &Task, _guard: &rcu::Guard) -> u32 {
-    // SAFETY: The offset is that of a pointer, which is replaced and freed by RCU, and is never null
-    // in a task that RCU keeps.
+    // SAFETY: The offset is that of a pointer, which is replaced and freed by RCU, and is never
+    // null in a task that RCU keeps.
     unsafe {
         let state = task.as_ptr().wrapping_byte_add(TASK_EXEC_STATE as usize);
         let state = read!(*state.cast::<*mut u8>());

@@ -3,8 +3,8 @@
 //! Access checks between tasks.
 //!
 //! The kernel's own `ptrace_may_access()` is not exported. The checks here allow nothing that it
-//! would not, but for security modules, which they do not ask. They are stricter: capabilities count
-//! in the initial user namespace only.
+//! would not, but for security modules, which they do not ask. They are stricter: capabilities
+//! count in the initial user namespace only.
 //!
 //! # Examples
 //!
@@ -119,9 +119,9 @@ impl<'a> Tracer<'a> {
         [ids.uid, ids.euid] == [self.uid; 2] && [ids.gid, ids.egid] == [self.gid; 2]
     }
 
-    /// Whether the caller may read what `/proc` has for those who may trace the task: it is a thread
-    /// of the same process, or one without users, groups, capabilities or a user namespace that the
-    /// caller lacks, and dumpable.
+    /// Whether the caller may read what `/proc` has for those who may trace the task: it is a
+    /// thread of the same process, or one without users, groups, capabilities or a user namespace
+    /// that the caller lacks, and dumpable.
     ///
     /// TIME: On Linux 7.2, the lock of the task is held for one load.
     #[doc(alias = "__ptrace_may_access")]

@@ -26,8 +26,8 @@ static_assert!(TASK_COMM_LEN == uapi::PROCMON_COMM_LEN as usize);
 
 /// Looks up a process or thread by its ID in the PID namespace of the caller.
 ///
-/// An ID that is not found gives the state `PROCMON_STATE_NOT_FOUND`, as does one that is hidden from
-/// the caller. One that is redacted gives `PROCMON_STATE_UNKNOWN`.
+/// An ID that is not found gives the state `PROCMON_STATE_NOT_FOUND`, as does one that is hidden
+/// from the caller. One that is redacted gives `PROCMON_STATE_UNKNOWN`.
 pub(crate) fn query(pid: Pid) -> uapi::procmon_query {
     let caller = kernel::current!();
     let restriction = Restriction::of_caller(caller);

@@ -282,8 +282,8 @@ impl<'a> RecordFiller<'a> {
             .map_or(View::Whole, |restriction| restriction.view(task, guard))
     }
 
-    /// Fills in the record of a process of which the caller only gets the PID and the owner: that of
-    /// its directory in `/proc`.
+    /// Fills in the record of a process of which the caller only gets the PID and the owner: that
+    /// of its directory in `/proc`.
     #[doc(alias = "task_dump_owner")]
     pub(crate) fn fill_redacted(
         &self,

@@ -405,8 +405,8 @@ impl Visitor<'_> {
     /// Visits a task for a caller that does not get all of each. Returns how the walk goes on after
     /// one that is kept from it, and `None` for any other.
     ///
-    /// A hidden task is not waited for, and the walk neither stops at it nor tells of it. A redacted
-    /// record is of a whole process.
+    /// A hidden task is not waited for, and the walk neither stops at it nor tells of it. A
+    /// redacted record is of a whole process.
     #[cold]
     #[inline(never)]
     fn visit_restricted(&mut self, nr: Pid, task: &Task) -> Option<ControlFlow<Stop>> {

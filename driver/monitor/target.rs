@@ -117,8 +117,8 @@ impl Target {
         }
     }
 
-    /// Returns the process's ID for a caller, or 0 if it has none in its PID namespace, or is hidden
-    /// from it.
+    /// Returns the process's ID for a caller, or 0 if it has none in its PID namespace, or is
+    /// hidden from it.
     ///
     /// An ID of no process is valid in the namespace of the caller who gave it only.
     pub(super) fn nr_for(&self, viewer: &Viewer<'_>) -> Pid {

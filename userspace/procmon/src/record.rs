@@ -255,8 +255,8 @@ impl Record {
         self.0.flags & uapi::PROCMON_TASK_MIXED != 0
     }
 
-    /// Whether the module's parameter `hidepid` keeps the process from the caller: there are only its
-    /// PID and, as real and effective ones, the effective user and group. The state is
+    /// Whether the module's parameter `hidepid` keeps the process from the caller: there are only
+    /// its PID and, as real and effective ones, the effective user and group. The state is
     /// [`State::Unknown`].
     #[must_use]
     pub fn is_redacted(&self) -> bool {

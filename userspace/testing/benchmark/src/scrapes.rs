@@ -98,8 +98,8 @@ fn scrape(port: u16) -> Result<()> {
     Ok(())
 }
 
-/// Returns the costs of scrapes by the names of the exporters, with their part of those of the other
-/// exporter, in percent.
+/// Returns the costs of scrapes by the names of the exporters, with their part of those of the
+/// other exporter, in percent.
 fn parts(costs: &Costs) -> Result<Vec<(&str, Cost, f64)>> {
     let theirs = costs.get(&format!("{EXPORTER}{OTHER}"))?.instructions();
     let part = |(name, cost): (_, Cost)| (name, cost, cost.instructions() / theirs * 100.0);

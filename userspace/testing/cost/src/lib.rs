@@ -3,9 +3,9 @@
 //! Cost of code in a guest, as QEMU's plugin `cost-plugin` counts it between marks.
 //!
 //! A program in the guest sets [`marks`]. The plugin passes each instruction and each access to
-//! memory between two of them to a [`Meter`], or counts instructions alone by a [`Tally`], and writes
-//! a [`Region`] for each pair. The benchmark reads these on the host. All of it is here but for
-//! QEMU's interface.
+//! memory between two of them to a [`Meter`], or counts instructions alone by a [`Tally`], and
+//! writes a [`Region`] for each pair. The benchmark reads these on the host. All of it is here but
+//! for QEMU's interface.
 
 mod counts;
 mod instruction;

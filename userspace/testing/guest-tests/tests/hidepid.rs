@@ -436,7 +436,12 @@ fn samples_of_targets() {
         // Its end is not told of either.
         let pid = foreign.pid();
         foreign.kill();
-        let is_gone = |sample: &Sample| matches!(sample.target(), Target::Gone { pid: gone, .. } if gone == pid);
+        let is_gone = |sample: &Sample| {
+            let Target::Gone { pid: gone, .. } = sample.target() else {
+                return false;
+            };
+            gone == pid
+        };
         wait_for(&device, is_gone);
         as_nobody(|| {
             let history = device.history(0).unwrap();

@@ -242,7 +242,8 @@ pub fn machine(engine: Engine, cpus: u8, memory: &str) -> Vec<String> {
     arguments.into_iter().map(str::to_owned).collect()
 }
 
-/// Returns the address of a network card, which is a local one, by the name of its end of the cable.
+/// Returns the address of a network card, which is a local one, by the name of its end of the
+/// cable.
 fn address(end: &str) -> String {
     let mut hasher = DefaultHasher::new();
     end.hash(&mut hasher);
