@@ -533,6 +533,7 @@ mod tests {
                 ("history", 1..=65_536, 3600),
                 ("events_kb", 64..=1_048_576, 4096),
                 ("events_record", 0..=1, 0),
+                ("hidepid", 0..=2, 0),
             ]
         );
     }
