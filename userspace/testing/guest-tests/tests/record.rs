@@ -250,11 +250,8 @@ fn a_crash_costs_the_last_second() {
     child.kill();
 }
 
-/// On a full disk the command goes on, and the failure is told.
-#[test]
-fn a_full_disk() {
-    let _kernel = shared();
-    let folder = Folder::new("full");
+/// Mounts a disk of one page on a folder.
+fn mount_small_disk(folder: &Folder) {
     let options = Some("size=4k");
     mount(
         Some("none"),
@@ -264,6 +261,14 @@ fn a_full_disk() {
         options,
     )
     .unwrap();
+}
+
+/// On a full disk the command goes on, and the failure is told.
+#[test]
+fn a_full_disk() {
+    let _kernel = shared();
+    let folder = Folder::new("full");
+    mount_small_disk(&folder);
     let done = "/tmp/record-done";
     let _ = fs::remove_file(done);
     let commands = format!(
@@ -285,15 +290,7 @@ fn a_full_disk() {
 fn signals_after_a_full_disk() {
     let _kernel = shared();
     let folder = Folder::new("full-signals");
-    let options = Some("size=4k");
-    mount(
-        Some("none"),
-        &folder.0,
-        Some("tmpfs"),
-        MsFlags::empty(),
-        options,
-    )
-    .unwrap();
+    mount_small_disk(&folder);
     let file = folder.file("a");
     // It ends with the recorder, if not by a signal.
     let commands = "trap 'exit 4' TERM; trap 'exit 5' HUP; i=0
