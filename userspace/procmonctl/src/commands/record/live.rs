@@ -42,7 +42,6 @@ pub struct Recorder<'a> {
     writer: Writer<Target>,
     lines: Vec<Line>,
     reader: Reader,
-    begin: Instant,
     sampled: Instant,
     flushed: Instant,
 }
@@ -56,7 +55,6 @@ impl<'a> Recorder<'a> {
             writer: Writer::new(target),
             lines: Vec::new(),
             reader: Reader::new(),
-            begin: now,
             sampled: now,
             flushed: now,
         }
@@ -124,10 +122,17 @@ impl<'a> Recorder<'a> {
     ) -> anyhow::Result<bool> {
         let Some(child) = child else {
             return Ok(stop.is_asked_for()
-                || duration.is_some_and(|duration| self.begin.elapsed() >= duration));
+                || duration.is_some_and(|duration| self.lasted() >= duration));
         };
         stop.pass_on(child);
         child.has_ended()
+    }
+
+    /// Returns the time since that of the header, by which readers of the file will tell how long
+    /// it lasted.
+    fn lasted(&self) -> Duration {
+        let begin = Duration::from_nanos(self.processes.since);
+        BootTime::now().since_boot().saturating_sub(begin)
     }
 
     /// Ends the recording.
@@ -143,7 +148,7 @@ impl<'a> Recorder<'a> {
             processes: self.processes.count,
             lost: self.processes.lost,
             bytes: self.writer.get_ref().bytes,
-            time: self.begin.elapsed(),
+            time: self.lasted(),
         })
     }
 
