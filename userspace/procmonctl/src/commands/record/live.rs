@@ -121,8 +121,9 @@ impl<'a> Recorder<'a> {
         duration: Option<Duration>,
     ) -> anyhow::Result<bool> {
         let Some(child) = child else {
-            return Ok(stop.is_asked_for()
-                || duration.is_some_and(|duration| self.lasted() >= duration));
+            return Ok(
+                stop.is_asked_for() || duration.is_some_and(|duration| self.lasted() >= duration)
+            );
         };
         stop.pass_on(child);
         child.has_ended()
