@@ -10,13 +10,13 @@ use core::mem::offset_of;
 use kernel::bindings;
 
 #[expect(
-    dead_code,
     non_camel_case_types,
     unreachable_pub,
-    reason = "generated from a C header, whose comments are the documentation; some are for asserts"
+    reason = "generated from a C header, whose comments are the documentation"
 )]
-// Without lockdep, some fields of a task are of an empty type.
-#[allow(improper_ctypes)]
+// To Rust before 1.97, what is only asserted is not used. Without lockdep, some fields of a task are
+// of an empty type.
+#[allow(dead_code, improper_ctypes)]
 mod generated {
     use kernel::bindings::task_struct;
 

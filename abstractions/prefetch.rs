@@ -17,7 +17,7 @@
 /// Fetches the cache line `OFFSET` bytes behind an address, if the CPU likes to.
 ///
 /// That changes nothing but the time that a read takes. Any address will do, but one that leads
-/// nowhere may take long to find out. Other CPUs than those of x86-64 get no hint.
+/// nowhere may take long to find out. On other machines than x86-64 and arm64 this does nothing.
 #[inline(always)]
 pub(crate) fn prefetch<const OFFSET: usize, T>(address: *const T) {
     #[cfg(all(CONFIG_X86_64, not(CONFIG_UML)))]
@@ -30,6 +30,15 @@ pub(crate) fn prefetch<const OFFSET: usize, T>(address: *const T) {
             options(nostack, preserves_flags, readonly)
         )
     };
-    #[cfg(not(all(CONFIG_X86_64, not(CONFIG_UML))))]
+    #[cfg(CONFIG_ARM64)]
+    // SAFETY: Likewise.
+    unsafe {
+        kernel::asm!(
+            "prfm pldl1keep, [{address}]";
+            address = in(reg) address.wrapping_byte_add(OFFSET),
+            options(nostack, preserves_flags, readonly)
+        )
+    };
+    #[cfg(not(any(all(CONFIG_X86_64, not(CONFIG_UML)), CONFIG_ARM64)))]
     let _ = address;
 }
