@@ -13,7 +13,7 @@
 //! | [`Message::Started`] | a cpio archive on [`FILES_PORT`], with the [`Job`] |
 //! | carries out the job, then [`Message::Ended`] | |
 //! | | [`ACKNOWLEDGMENT`], once it has all output and the kernel log up to [`END_OF_LOG`] |
-//! | writes [`EXIT_VALUE`] to the I/O port [`EXIT_PORT`] | |
+//! | ends QEMU with [`EXIT_STATUS`] | |
 //!
 //! The last step stops the machine, so that QEMU's exit status confirms a third time that the run
 //! came to its end. A guest that was restored is ready already, and gets [`Start`] at once.
@@ -47,13 +47,13 @@ pub const END_OF_LOG: &str = "testvm-init: end of the run";
 /// Sent by the host on [`REPORT_PORT`] when it needs nothing more from the guest: an empty line.
 pub const ACKNOWLEDGMENT: &[u8] = b"\n";
 
-/// I/O port of QEMU's device `isa-debug-exit`.
+/// I/O port of QEMU's device `isa-debug-exit`, by which the guest ends QEMU on x86-64.
 pub const EXIT_PORT: u16 = 0x501;
 
-/// The value that the guest writes to [`EXIT_PORT`] at the end of a run.
+/// The value that the guest writes to [`EXIT_PORT`].
 pub const EXIT_VALUE: u8 = 0x10;
 
-/// QEMU's exit status after a write of [`EXIT_VALUE`].
+/// QEMU's exit status then, which Arm machines give it by themselves.
 pub const EXIT_STATUS: i32 = ((EXIT_VALUE as i32) << 1) | 1;
 
 /// Returns a value as what goes over [`REPORT_PORT`]: a line of JSON.

@@ -6,6 +6,7 @@
 //! The console belongs to the kernel: any other output would mix with its messages.
 
 mod configuration;
+mod exit;
 mod files;
 mod host;
 mod kmsg;
@@ -15,15 +16,13 @@ mod start;
 mod system;
 mod task;
 
-use std::arch::asm;
 use std::fs;
 use std::io::BufReader;
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use testvm::protocol::{
-    END_OF_LOG, EXIT_PORT, EXIT_VALUE, FILES_PORT, JOB_PATH, Job, MODULE_PATH, Message, Outcome,
-    Report, Task,
+    END_OF_LOG, FILES_PORT, JOB_PATH, Job, MODULE_PATH, Message, Outcome, Report, Task,
 };
 
 use crate::host::Host;
@@ -89,10 +88,6 @@ fn do_job(host: &mut Host, report: &mut Report) -> Result<()> {
 
 /// Ends QEMU. Unlike a power-off, this gives it an exit status of its own.
 fn stop_machine() -> ! {
-    // SAFETY: Gives this process the right to use one I/O port.
-    if unsafe { libc::ioperm(EXIT_PORT.into(), 1, 1) } == 0 {
-        // SAFETY: Only QEMU's isa-debug-exit is at that port.
-        unsafe { asm!("out dx, al", in("dx") EXIT_PORT, in("al") EXIT_VALUE) };
-    }
-    panic!("the machine has no exit port: {}", Errno::last());
+    exit::stop();
+    panic!("the machine has no way to exit: {}", Errno::last());
 }

@@ -43,11 +43,12 @@ pub fn choose(options: &Options) -> Result<Engine> {
 }
 
 fn kvm_works(options: &Options) -> Result<bool> {
-    if OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/kvm")
-        .is_err()
+    if !options.harness.target.is_host()
+        || OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/kvm")
+            .is_err()
     {
         return Ok(false);
     }

@@ -6,11 +6,14 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use clap::{Parser, ValueEnum};
+
+use crate::target::Target;
 
 /// Boots a Linux kernel in a virtual machine, loads procmon there and runs a command.
 ///
@@ -137,6 +140,14 @@ pub struct Harness {
     #[arg(long, hide = true)]
     pub root: PathBuf,
 
+    /// Kind of the build root.
+    #[arg(long, hide = true)]
+    pub root_kind: String,
+
+    /// Machine that the guest is.
+    #[arg(long, value_enum, hide = true)]
+    pub target: Target,
+
     /// Directory of the cache.
     #[arg(long, hide = true)]
     pub cache: PathBuf,
@@ -156,7 +167,14 @@ pub struct Harness {
 
 impl Harness {
     pub fn qemu(&self) -> PathBuf {
-        self.root.join("usr/bin/qemu-system-x86_64")
+        self.root.join("usr/bin").join(self.target.qemu())
+    }
+
+    /// Returns the beginning of a command for the build root.
+    pub fn in_root(&self) -> Command {
+        let mut command = Command::new(&self.runner);
+        command.args(["--root", &self.root_kind]);
+        command
     }
 }
 

@@ -14,6 +14,8 @@ use object::elf::{FileHeader32, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
 
+use crate::cli::Harness;
+
 /// Returns the interpreter of an executable. None if it is static, or no ELF file.
 pub fn interpreter(data: &[u8]) -> Result<Option<PathBuf>> {
     match FileKind::parse(data) {
@@ -36,8 +38,8 @@ fn interpreter_of<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<O
 
 /// A system that a dynamic executable could run in: the host or the build root.
 pub struct System<'a> {
-    /// The program that runs a command there. None for the host.
-    pub runner: Option<&'a Path>,
+    /// The harness, for the build root.
+    pub harness: Option<&'a Harness>,
     /// The directory of its files on the host.
     pub root: &'a Path,
 }
@@ -48,12 +50,12 @@ impl System<'_> {
     ///
     /// The interpreter itself lists them, as only it has all the rules of the search.
     pub fn libraries(&self, executable: &Path, interpreter: &Path) -> Result<BTreeSet<PathBuf>> {
-        let mut command = match self.runner {
-            Some(runner) => {
+        let mut command = match self.harness {
+            Some(harness) => {
                 // The executable need not have a name in the other system: a descriptor does.
                 let file = File::open(executable)
                     .with_context(|| format!("cannot open {}", executable.display()))?;
-                let mut command = Command::new(runner);
+                let mut command = harness.in_root();
                 command
                     .arg(interpreter)
                     .args(["--list", "/proc/self/fd/0"])

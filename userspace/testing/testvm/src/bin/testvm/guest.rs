@@ -100,9 +100,10 @@ fn base(harness: &Harness) -> Result<Tree> {
     for directory in ["/sbin", "/usr/bin", "/usr/sbin"] {
         tree.link(directory, "/bin")?;
     }
-    let busybox = harness.root.join("bin/busybox");
+    let busybox = harness.root.join(harness.target.busybox());
     tree.copy("/bin/busybox", 0o755, &busybox)?;
-    for applet in applets(&busybox)? {
+    // That of another machine has the same ones.
+    for applet in applets(&harness.root.join("bin/busybox"))? {
         tree.link(&format!("/bin/{applet}"), "busybox")?;
     }
     Ok(tree)
@@ -160,11 +161,11 @@ fn additions(options: &Options) -> Result<Additions<'_>> {
     // All libraries are taken from one system, as a guest with a mixture of two would not work:
     // from the host, else from the build root, for programs that were compiled there.
     let host = System {
-        runner: None,
+        harness: None,
         root: Path::new("/"),
     };
     let build_root = System {
-        runner: Some(&harness.runner),
+        harness: Some(harness),
         root: &harness.root,
     };
     let libraries_of = |system: &System| -> Result<BTreeSet<PathBuf>> {

@@ -19,21 +19,11 @@ use crate::kernel;
 use crate::qemu::{self, Engine, Input, Plugin, Qemu};
 use crate::saved::{Place, State};
 use crate::session::{Run, Saving};
+use crate::target::Target;
 use crate::tsc;
 
 /// The largest number of boots for a guest to save.
 const BOOTS: usize = 4;
-
-/// Kernel arguments of every guest:
-/// - Messages of every level go to the console, and none is dropped for their number.
-/// - A panic ends the machine at once. An oops is one, before it can do harm to the results.
-/// - Pointers in the log are not hashed, which is for debugging.
-/// - What hangs is reported late: a busy host may stop a CPU of the guest for half a minute.
-/// - Booting leaves out slow steps that do not matter here: the self-tests of cryptography, half of
-///   the time, and calibrations.
-const KERNEL_ARGUMENTS: &str = "console=ttyS0 ignore_loglevel printk.devkmsg=on log_buf_len=4M \
-    panic=-1 oops=panic no_hash_pointers cryptomgr.notests no_timer_check tsc=reliable \
-    rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 workqueue.watchdog_thresh=300";
 
 /// A machine to run.
 pub struct Machine<'a> {
@@ -92,11 +82,17 @@ impl Machine<'_> {
     }
 
     fn arguments(&self) -> Vec<String> {
-        qemu::machine(self.engine, self.cpus, &self.memory.to_string())
+        qemu::machine(
+            self.harness.target,
+            self.engine,
+            self.cpus,
+            &self.memory.to_string(),
+        )
     }
 
     fn kernel_arguments(&self) -> String {
-        format!("{KERNEL_ARGUMENTS} {}", self.append)
+        let target = self.harness.target;
+        format!("{} {}", target.kernel_arguments(), self.append)
     }
 
     /// Returns the place for the state after the boot, which depends on all of this. The frequency
@@ -173,18 +169,18 @@ impl Machine<'_> {
     }
 
     fn prepare(&self) -> Qemu {
-        Qemu::new(&self.harness.runner, &self.arguments())
+        Qemu::new(self.harness, &self.arguments())
     }
 
     /// Adds the kernel with all that it starts with.
     fn load(&self, qemu: &mut Qemu) -> Result<()> {
-        let reading = tsc::Reading::take();
+        let reading = (self.harness.target == Target::X86_64).then(tsc::Reading::take);
         let kernel = qemu.file(kernel::open(self.kernel)?)?;
         let initramfs = qemu.file(memory_file(&self.guest.base)?)?;
         let mut arguments = self.kernel_arguments();
         // After the files, which take longer than the counter needs.
         if self.engine == Engine::Tcg
-            && let Some(argument) = reading.argument()
+            && let Some(argument) = reading.and_then(tsc::Reading::argument)
         {
             arguments = format!("{argument} {arguments}");
         }

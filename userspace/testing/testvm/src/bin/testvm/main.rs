@@ -15,6 +15,7 @@ mod monitor;
 mod qemu;
 mod saved;
 mod session;
+mod target;
 mod terminal;
 mod tsc;
 mod verdict;

@@ -14,11 +14,12 @@ use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::pipe2;
-use testvm::protocol::{EXIT_PORT, FILES_PORT, REPORT_PORT, STDERR_PORT, STDIN_PORT, STDOUT_PORT};
+use testvm::protocol::{FILES_PORT, REPORT_PORT, STDERR_PORT, STDIN_PORT, STDOUT_PORT};
 use testvm::pump::Pump;
 
-use crate::cli::Link;
+use crate::cli::{Harness, Link};
 use crate::session::{self, Collector, Session};
+use crate::target::Target;
 
 /// Script that becomes QEMU, beside a process that kills it when their standard input ends: a pipe
 /// of ours, which is closed whichever way we end. The build root's processes are told to die with
@@ -58,12 +59,12 @@ pub enum Engine {
 
 impl Engine {
     fn arguments(self) -> Vec<String> {
-        let (accel, cpu) = match self {
-            Engine::Kvm => ("kvm", "host"),
-            Engine::Tcg => ("tcg,thread=multi", "max"),
-            Engine::Icount(_) => ("tcg,thread=single", "max"),
+        let accel = match self {
+            Engine::Kvm => "kvm",
+            Engine::Tcg => "tcg,thread=multi",
+            Engine::Icount(_) => "tcg,thread=single",
         };
-        let mut arguments = ["-accel", accel, "-cpu", cpu].map(str::to_owned).to_vec();
+        let mut arguments = ["-accel", accel].map(str::to_owned).to_vec();
         if let Engine::Icount(shift) = self {
             arguments.extend(["-icount".to_owned(), format!("shift={shift},sleep=off")]);
         }
@@ -108,11 +109,11 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// Prepares QEMU for a machine, which it runs by `runner`, in the build root.
-    pub fn new(runner: &Path, machine: &[String]) -> Self {
-        let mut command = Command::new(runner);
+    /// Prepares QEMU for a machine, which it runs in the build root.
+    pub fn new(harness: &Harness, machine: &[String]) -> Self {
+        let mut command = harness.in_root();
         command
-            .args(["bash", "-c", RUN_QEMU, "qemu-system-x86_64"])
+            .args(["bash", "-c", RUN_QEMU, harness.target.qemu()])
             .args(machine);
         Self {
             command,
@@ -221,17 +222,15 @@ impl Qemu {
 
 /// Returns the arguments for a machine, but for its kernel and its files. `memory` is an argument
 /// of QEMU as well.
-pub fn machine(engine: Engine, cpus: u8, memory: &str) -> Vec<String> {
-    let exit = format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1");
+pub fn machine(target: Target, engine: Engine, cpus: u8, memory: &str) -> Vec<String> {
     let cpus = cpus.to_string();
-    let engine = engine.arguments();
+    let own = [target.arguments(engine), engine.arguments()].concat();
     let mut arguments = vec!["-nodefaults", "-no-user-config", "-no-reboot"];
-    arguments.extend(["-display", "none", "-machine", "q35"]);
-    arguments.extend(engine.iter().map(String::as_str));
+    arguments.extend(["-display", "none"]);
+    arguments.extend(own.iter().map(String::as_str));
     arguments.extend(["-smp", &cpus, "-m", memory]);
     arguments.extend(["-serial", "chardev:console"]);
     arguments.extend(["-mon", "chardev=monitor,mode=control"]);
-    arguments.extend(["-device", &exit]);
     // Without MSI-X, by whose table QEMU fails an assertion at times.
     arguments.extend(["-device", "virtio-serial-pci,vectors=0"]);
     let ports = PORTS.map(|name| format!("virtserialport,chardev={name},name={name}"));
