@@ -69,7 +69,7 @@ fn vfork_for_ever() {
     extern "C" fn child(_: *mut c_void) -> c_int {
         loop {
             // SAFETY: This only waits.
-            unsafe { libc::syscall(libc::SYS_pause) };
+            unsafe { libc::syscall(libc::SYS_ppoll, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
         }
     }
 

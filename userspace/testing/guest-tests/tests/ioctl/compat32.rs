@@ -6,7 +6,7 @@ use std::fs::File;
 
 use fixture::child::Child;
 use fixture::memory::{PAGE, Ptr, Region, bad_pointers};
-use fixture::{ia32, loaded, open, procfs, stats};
+use fixture::{ia32, leave_out, loaded, open, procfs, stats};
 use nix::errno::Errno;
 use procmon::{DEVICE_PATH, Device, Stats};
 
@@ -18,6 +18,9 @@ use super::{
 /// T47: a 32-bit process has all five commands, with its own numbers and layouts.
 #[test]
 fn commands_of_32_bit_processes() {
+    if !ia32::IS_AVAILABLE {
+        return leave_out("no 32-bit calls on this machine");
+    }
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     device.write_message(b"Hello").unwrap();
@@ -87,6 +90,9 @@ fn commands_of_32_bit_processes() {
 /// T47: a size of 4 GiB or more is the largest 32-bit number for a 32-bit process.
 #[test]
 fn values_that_do_not_fit_saturate() {
+    if !ia32::IS_AVAILABLE {
+        return leave_out("no 32-bit calls on this machine");
+    }
     let (_kernel, _module) = loaded("");
     let device = Device::open().unwrap();
     // Address space without access takes no memory.
@@ -118,6 +124,9 @@ fn values_that_do_not_fit_saturate() {
 /// T47: bad arguments of a 32-bit process get the same errors.
 #[test]
 fn errors_of_32_bit_processes() {
+    if !ia32::IS_AVAILABLE {
+        return leave_out("no 32-bit calls on this machine");
+    }
     let (_kernel, _module) = loaded("");
     let file = open();
     set_filter(&file, 7).unwrap();
@@ -163,6 +172,9 @@ fn errors_of_32_bit_processes() {
 /// T47: reading and writing of a 32-bit process.
 #[test]
 fn reading_and_writing_of_32_bit_processes() {
+    if !ia32::IS_AVAILABLE {
+        return leave_out("no 32-bit calls on this machine");
+    }
     let (_kernel, _module) = loaded("");
     let file = open();
     let page = Region::new_low(PAGE);

@@ -180,7 +180,9 @@ fn reading_to_bad_pointers_moves_nothing() {
     assert_eq!(raw::read(&file, Ptr::NULL, 100), Ok(0));
 }
 
-/// T24: if the buffer ends early, the bytes that fit are read, and the next read gets the rest.
+/// T24: if the buffer ends early, the bytes that fit are read, and the next read gets the rest. Where
+/// the kernel copies several bytes at once and cannot tell how many of them it has written, fewer may
+/// count as read, but one at least.
 #[test]
 fn a_read_stops_at_a_fault() {
     let (_kernel, _module) = loaded("buffer_size=10000");
@@ -189,13 +191,19 @@ fn a_read_stops_at_a_fault() {
     for fits in [1, 7, 99, PAGE] {
         let reads = stats().totals.reads;
         let mut file = open();
-        assert_eq!(raw::read(&file, region.before_end(fits), 8000), Ok(fits));
-        assert_eq!(region.bytes(PAGE - fits, fits), message[..fits], "{fits}");
-        assert_eq!(position(&file), u64::try_from(fits).unwrap());
+        let read = raw::read(&file, region.before_end(fits), 8000).unwrap();
+        let least = if cfg!(target_arch = "x86_64") {
+            fits
+        } else {
+            1
+        };
+        assert!((least..=fits).contains(&read), "{read} of {fits}");
+        assert_eq!(region.bytes(PAGE - fits, read), message[..read], "{fits}");
+        assert_eq!(position(&file), u64::try_from(read).unwrap());
         assert_eq!(stats().totals.reads, reads + 1, "{fits}");
         let mut rest = Vec::new();
         file.read_to_end(&mut rest).unwrap();
-        assert_eq!(rest, message[fits..], "{fits}");
+        assert_eq!(rest, message[read..], "{fits}");
     }
 }
 

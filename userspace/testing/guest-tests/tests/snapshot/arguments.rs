@@ -4,7 +4,7 @@
 
 use fixture::child::{Child, crowd, kill_all, paused};
 use fixture::memory::{PAGE, Ptr, Region, bad_pointers};
-use fixture::{ia32, open, raw, shared};
+use fixture::{ia32, leave_out, open, raw, shared};
 use nix::errno::Errno;
 use procmon::snapshot::Groups;
 use procmon::uapi;
@@ -278,6 +278,9 @@ fn a_buffer_that_ends_early() {
 /// 32-bit callers get the same.
 #[test]
 fn callers_of_32_bits() {
+    if !ia32::IS_AVAILABLE {
+        return leave_out("no 32-bit calls on this machine");
+    }
     let _kernel = shared();
     let child = paused();
     let region = Region::new_low(PAGE);
