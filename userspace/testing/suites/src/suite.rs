@@ -89,6 +89,7 @@ static SUITES: &[Suite] = &[
         .with_all()
         .environment(&[("PROCMON_LONG", "1")]),
     suite("packages", &["tests/packages"]),
+    suite("distributions", &["tests/distributions"]),
     suite("hotpaths", &["tests/hotpaths"]),
     // With callbacks of RCU that wait for others to come.
     suite(
@@ -342,7 +343,7 @@ mod tests {
         assert_eq!(runs.len(), 11);
         assert!(
             runs.iter()
-                .all(|run| !["litmus", "packages"].contains(&run.suite.name))
+                .all(|run| !["litmus", "packages", "distributions"].contains(&run.suite.name))
         );
     }
 
