@@ -55,7 +55,7 @@ module! {
     license: "GPL",
 }
 
-modinfo!("version", "1.0");
+modinfo!("version", "1.0.0");
 
 module_param! {
     /// The limit of one write to the device, in bytes.
