@@ -4,9 +4,12 @@
 
 use std::io::Write;
 
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use zstd::bulk::Compressor;
 
 use crate::{Line, Result};
+
+/// The level of compression, with which a byte takes about ten instructions.
+const LEVEL: i32 = 1;
 
 /// The size of the lines for which a frame is written without waiting for [`Writer::flush`].
 const FRAME: usize = 1 << 20;
@@ -16,10 +19,10 @@ const FRAME: usize = 1 << 20;
 /// Lines are collected and written as a frame of zstd, which a reader can decode without those
 /// behind it. So a crash or a full disk costs no more than the lines since the last
 /// [`flush`](Self::flush).
-#[derive(Debug)]
 pub struct Writer<W> {
     file: W,
     lines: Vec<u8>,
+    compressor: Compressor<'static>,
 }
 
 impl<W: Write> Writer<W> {
@@ -28,6 +31,7 @@ impl<W: Write> Writer<W> {
         Self {
             file,
             lines: Vec::new(),
+            compressor: Compressor::default(),
         }
     }
 
@@ -60,7 +64,8 @@ impl<W: Write> Writer<W> {
         if self.lines.is_empty() {
             return Ok(());
         }
-        let frame = compress_to_vec(&*self.lines, CompressionLevel::Fastest);
+        self.compressor.set_compression_level(LEVEL)?;
+        let frame = self.compressor.compress(&self.lines)?;
         self.file.write_all(&frame)?;
         self.file.flush()?;
         self.lines.clear();

@@ -11,6 +11,7 @@ use procmon::{BootTime, Device, Events, MAX_ARGUMENTS, Record, Snapshot, Snapsho
 use recording::{End, Header, Line, Sample, Writer};
 
 use super::child::Child;
+use super::directories::Directories;
 use super::processes::Processes;
 use super::selection::Selection;
 use super::stop::Stop;
@@ -38,7 +39,7 @@ pub struct Summary {
 /// A recording that is being written.
 pub struct Recorder<'a> {
     device: &'a Device,
-    processes: Processes,
+    processes: Processes<'a>,
     writer: Writer<Target>,
     lines: Vec<Line>,
     reader: Reader,
@@ -51,7 +52,7 @@ impl<'a> Recorder<'a> {
         let now = Instant::now();
         Self {
             device,
-            processes: Processes::new(selection, true),
+            processes: Processes::new(selection, Directories::new(device)),
             writer: Writer::new(target),
             lines: Vec::new(),
             reader: Reader::new(),

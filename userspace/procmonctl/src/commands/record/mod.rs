@@ -3,6 +3,7 @@
 //! `record`: all that happens to some processes, in a file.
 
 mod child;
+mod directories;
 mod live;
 mod past;
 mod processes;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use procmon::events::{Classes, EventOptions};
-use procmon::{BootTime, Device};
+use procmon::{BootTime, Device, uapi};
 use recording::{Header, Selection as Recorded, Text, VERSION};
 
 use crate::cgroup::Cgroup;
@@ -147,11 +148,12 @@ impl Args {
         self.report(result, None)
     }
 
-    /// Returns the options by which each event ends a wait: a process has a working directory only
-    /// until it ends.
+    /// Returns the options by which each program ends a wait: a process has a working directory
+    /// only until it ends. A new process alone, whose event is the smallest, does not.
     fn options(&self) -> EventOptions {
         EventOptions::new()
             .classes(Classes::PROCESSES | Classes::CGROUP)
+            .batch_bytes(size_of::<uapi::procmon_event_fork>() as u32 + 1)
             .max_arguments(self.max_arguments)
     }
 

@@ -27,7 +27,7 @@ pub fn record(
 ) -> anyhow::Result<Summary> {
     let began = Instant::now();
     let since = header.time;
-    let mut processes = Processes::new(Selection::All, false);
+    let mut processes = Processes::new(Selection::All, None);
     processes.since = since;
     let mut lines = Vec::new();
     let newest = events.newest();

@@ -7,20 +7,19 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 
 use procmon::events::{CgroupMove, Classes, Event, EventFlags, EventKind, Exec, Exit, Fork};
 use procmon::{BootTime, CgroupPath, Cgroups, Record, Snapshot};
 use recording::{self as lines, Gone, Line, Lost, Moved, Text, User};
 
+use super::directories::Directories;
 use super::selection::Selection;
 use crate::clock::nanoseconds;
 use crate::table::identity::Identity;
 use crate::table::names::Names;
-use crate::table::proc_files::Directory;
 
 /// The processes that are recorded, and what the lines so far have told.
-pub struct Processes {
+pub struct Processes<'a> {
     selection: Selection,
     /// Those that have not ended.
     living: HashSet<Identity>,
@@ -32,16 +31,16 @@ pub struct Processes {
     pub since: u64,
     /// The newest event before the last snapshot, which has its effect already.
     sequence: u64,
-    /// Whether events are as new as the files of `/proc`.
-    is_live: bool,
+    /// Working directories, if events are as new as the files of `/proc`.
+    directories: Option<Directories<'a>>,
     /// Number of processes so far.
     pub count: u64,
     /// Number of lost events so far.
     pub lost: u64,
 }
 
-impl Processes {
-    pub fn new(selection: Selection, is_live: bool) -> Self {
+impl<'a> Processes<'a> {
+    pub fn new(selection: Selection, directories: Option<Directories<'a>>) -> Self {
         Self {
             selection,
             living: HashSet::new(),
@@ -51,7 +50,7 @@ impl Processes {
             told_users: HashSet::new(),
             since: 0,
             sequence: 0,
-            is_live,
+            directories,
             count: 0,
             lost: 0,
         }
@@ -246,7 +245,7 @@ impl Processes {
     }
 
     /// Returns the line for a program.
-    fn program(&self, event: &Event<'_>, exec: &Exec<'_>) -> Line {
+    fn program(&mut self, event: &Event<'_>, exec: &Exec<'_>) -> Line {
         let is_cut = event.flags().contains(EventFlags::TRUNCATED);
         let is_redacted = event.flags().contains(EventFlags::REDACTED);
         let bytes = exec.arguments_bytes();
@@ -265,13 +264,8 @@ impl Processes {
         })
     }
 
-    /// Looks up the working directory, unless the process has ended.
-    fn directory(&self, identity: Identity) -> Option<Text> {
-        if !self.is_live {
-            return None;
-        }
-        let directory = Directory::open(Path::new("/proc"), identity)?;
-        directory.link("cwd").as_ref().map(Text::from)
+    fn directory(&mut self, identity: Identity) -> Option<Text> {
+        self.directories.as_mut()?.of(identity)
     }
 
     fn user(&mut self, uid: u32, lines: &mut Vec<Line>) {
