@@ -12,7 +12,8 @@ TEST :=
 export KDIR DESTDIR PREFIX INSTALL_MOD_PATH
 
 .PHONY: all module procmonctl install uninstall deb run top events record-demo fleet-demo \
-	pictures test test-all fuzz mutants bench bench-check check fmt rust-analyzer clean distclean help
+	pictures test test-all fuzz mutants bench bench-check check fmt rust-analyzer release clean \
+	distclean help
 # Kbuild writes to this directory, so its targets take turns.
 .NOTPARALLEL:
 
@@ -35,6 +36,12 @@ uninstall:
 deb: DIRECTORY := packages
 deb:
 	@scripts/deb $(DIRECTORY)
+
+# Leaves its files in that folder, by the options of scripts/release.
+release: DIRECTORY := release
+release: OPTIONS :=
+release:
+	@scripts/release $(OPTIONS) $(DIRECTORY)
 
 run:
 	@tests/vm --no-module --add scripts/guest/demo:/demo -- 'sh /demo'
@@ -129,5 +136,7 @@ help:
 	@echo '  make fleet-demo     boot two, and ask one Prometheus about both'
 	@echo '  make pictures       draw the pictures of the documentation anew'
 	@echo '  make fmt            format all Rust sources'
+	@echo '  make release        test, pack, sign and tag a release, in the folder release'
+	@echo '                      (OPTIONS=--dry-run: neither sign nor tag; --no-tests)'
 	@echo '  make clean          remove what was built'
 	@echo '  make distclean      remove $(CACHE) as well'

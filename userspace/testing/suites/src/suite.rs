@@ -85,6 +85,7 @@ static SUITES: &[Suite] = &[
         .environment(SHORT),
     suite("prometheus", &["tests/prometheus"]),
     suite("fleet", &["tests/fleet"]),
+    suite("release", &["tests/release"]),
     suite("packages", &["tests/packages"])
         .with_all()
         .environment(&[("PROCMON_LONG", "1")]),
@@ -340,7 +341,7 @@ mod tests {
     fn a_kernel_by_its_name_runs_the_same_suites_as_without() {
         assert_eq!(names(&select("", "kcsan", false)), ["kcsan guest"]);
         let runs = select("", "debian", false);
-        assert_eq!(runs.len(), 11);
+        assert_eq!(runs.len(), 12);
         assert!(
             runs.iter()
                 .all(|run| !["litmus", "packages", "distributions"].contains(&run.suite.name))
