@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! IDs of the cgroups of tasks, as seen from a cgroup namespace.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Functions that the `kernel` crate of the oldest supported kernel, Linux 7.2, lacks or declares
 //! differently. Each item says when it can go, and by what it is replaced.

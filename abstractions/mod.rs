@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Additions to the `kernel` crate. All of procmon's `unsafe` code is in here.
 //!

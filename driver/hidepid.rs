@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The parameter `hidepid`, which keeps tasks from callers that may not trace them.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The history: the latest samples of the monitor's targets, and `PROCMON_HISTORY`.
 

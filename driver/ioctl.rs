@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The commands of the device: dispatch, access rights, and the commands that are a few lines.
 //!

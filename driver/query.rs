@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! `PROCMON_QUERY_PID`: name, state and size of one process or thread.
 

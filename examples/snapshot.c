@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Prints PID and name of all processes, as "ps -e" does, with one system call for 256 of them.
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Walks over the process IDs of a namespace, in RCU sections of limited length.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The targets: the places for processes that the monitor follows. For users the first one is the
 //! filter.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A C program that does not know procmon_uapi.h: it has a copy of the definitions in the
  * specification. With -DUSE_HEADER it takes those of procmon_uapi.h, and must be the same program.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The frozen ABI: sizes, offsets and numbers that programs were built with, independent of
  * procmon_uapi.h. tests/header compiles this as C and as C++, for 64 and 32 bits. Lines are added

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A disk that forgets: it takes all writes, and reads are zeroes. The kernels of the guests have no
  * other one, and without a disk no process reads or writes bytes that count.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Translates `procmon_uapi.h`. A build script is linked dynamically, so it can load libclang.
 
@@ -46,7 +46,7 @@ fn main() {
         // No version of bindgen in the text: it changes more often than the bindings do.
         .disable_header_comment()
         // In parts, as checkpatch takes it for a misplaced one of this file.
-        .raw_line(concat!("// SPDX", "-License", "-Identifier: GPL-2.0"))
+        .raw_line(concat!("// SPDX", "-License", "-Identifier: GPL-2.0-only"))
         .raw_line("// Written by the crate uapi-bindings.")
         .generate()
         .unwrap_or_else(|error| panic!("cannot translate {HEADER}: {error}"))

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Prints the samples of the monitor, those that are kept and then each new one, until the target
 //! is gone.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Counts the processes with a device that another program has opened and passed on as standard
 //! input, so that this one needs no rights of its own:

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Statistics, the monitor's last sample and its targets, and the module's parameters, under
 //! `/sys`.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * BPF programs with which the benchmark compares procmon's events: they write the fields of its
  * FORK, EXEC and EXIT to a ring buffer.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * BPF task iterator with which the benchmark compares snapshots: it writes for each process those
  * fields of a procmon_record that any program gets at the lowest cost.

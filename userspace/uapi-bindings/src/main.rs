@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Writes the bindings of `procmon_uapi.h`, the one definition of the interface, into the crate
 //! `procmon`, which so needs neither the header nor libclang to be built.

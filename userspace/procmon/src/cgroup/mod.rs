@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Cgroups: from the ID in a record to a path, and from that to the unit, the session and the
 //! container that a process belongs to.

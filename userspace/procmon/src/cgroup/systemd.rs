@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The names that systemd gives cgroups, by the rules of its `src/basic/cgroup-util.c` and
 //! `unit-name.c`.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Snapshots from `/proc`, for machines without the module, and the file [`Stat`].
 //!

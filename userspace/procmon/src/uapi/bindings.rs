@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 // Written by the crate uapi-bindings.
 
 pub const PROCMON_KEPT_MESSAGES: u32 = 4;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The commands, one in each file: its arguments, its work, and its JSON. `JSON` and `EXAMPLES` are
 //! for the manual.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The metrics, by the conventions of Prometheus: base units, one unit in a family, and `_total`
 //! behind the names of counters.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The columns of processes. [`COLUMNS`] is the only place that a new one needs.
 

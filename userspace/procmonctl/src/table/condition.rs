@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Conditions on the values of columns, such as `rss > 100M or cpu >= 50`.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Signals that end, stop or continue the program, and the one for a new size of the terminal.
 //!

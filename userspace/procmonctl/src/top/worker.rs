@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The thread that takes snapshots, so that a slow kernel does not delay the response to keys.
 

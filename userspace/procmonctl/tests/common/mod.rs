@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Runs of the command with random arguments, and with standard streams that are closed, full or
 //! without a reader. Each ends with a documented status, and so neither by a panic nor by a signal.

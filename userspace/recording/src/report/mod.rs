@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Reports on recordings: programs, parallelism, the critical path, failures, and differences.
 //!

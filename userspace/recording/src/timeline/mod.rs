@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Timelines: the processes of a [`Run`](crate::Run) over time, as pictures and for other tools.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The floor of snapshots: plain C that reads the same fields of all processes, in the order of
  * their PIDs, with as little as possible around it. The benchmark loads it in a guest, and nothing

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Lives of processes and threads, and what it costs them that somebody is told of them: procmon's
 //! readers beside the kernel's other ways. This has the names of what [`measure`] measures in the

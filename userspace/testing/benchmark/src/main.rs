@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Benchmark of procmon. `tests/bench` runs it: in a guest to measure, on the host to report.
 

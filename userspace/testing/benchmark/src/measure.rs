@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Measuring the cost of each operation. This runs in a guest with QEMU's plugin, which does the
 //! counting, and whose clock goes by instructions: so the ticks of the kernel come after the same

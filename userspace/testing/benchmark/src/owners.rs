@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The owners of the lines that a walk touches: objects of the kernel, and the caller's memory.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Regions of work between marks, which QEMU's plugin measures. This is their side in the guest:
 //! the plugin knows no names, so the guest tells those of all regions, in the order in which they

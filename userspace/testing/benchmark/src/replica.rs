@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! A replica of walks over processes in the memory of a program, timed on the CPU that it runs on.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The functions of `qemu-plugin.h` that are used, by its version 4. QEMU itself has them.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The numbers of a region, and their text: a line of `name=number` for each region, and after it
 //! one for each listed cache line and call.

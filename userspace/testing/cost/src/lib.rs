@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Cost of code in a guest, as QEMU's plugin `cost-plugin` counts it between marks.
 //!

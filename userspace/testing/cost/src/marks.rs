@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Marks in the guest's code: long NOPs with a magic displacement, which do nothing on any machine.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! A tally of the instructions of all CPUs between two marks, for work that is too long for a
 //! [`Meter`](crate::Meter). QEMU itself counts them.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The runner of the tests in the guest: each test in a process of its own, with a report by the
 //! Test Anything Protocol.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! User, system and run time of processes and threads, compared with `/proc` and CPU clocks.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Failures of memory: each allocation and each copy to or from the user fails once, in each
 //! operation, in the module and in the kernel around it. The search at the end of all tests finds

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The parameter `hidepid`, compared with `/proc` that is mounted with the option of this name.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! All tests in the guest, as one program: guests start sooner the less has to be sent to them, and
 //! one program is linked sooner than twenty.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Answers to callers in time and cgroup namespaces, compared with `/proc` for the same callers.
 

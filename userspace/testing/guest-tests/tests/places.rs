@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Where processes belong, as `procmonctl ps` shows it: cgroups, terminals, sessions, namespaces.
 

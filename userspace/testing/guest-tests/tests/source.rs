@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! `procmonctl ps` and `top` by way of `/proc`, compared with the module, and without it.
 

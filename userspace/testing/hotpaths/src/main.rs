@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Compares the writes and calls on the hot paths of a module with a list of those that they may
 //! have, each with its reason. Prints TAP.

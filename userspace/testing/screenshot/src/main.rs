@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Runs a program on a terminal of its own, presses keys, and draws its screen in SVG.
 //! scripts/pictures runs it in a guest.

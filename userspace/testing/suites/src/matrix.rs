@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The matrix of kernels, `tests/kernels/matrix`, whose head describes the form.
 

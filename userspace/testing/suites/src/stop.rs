@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The end of a run by a signal. A terminal sends it to all suites as well, but not all senders do.
 

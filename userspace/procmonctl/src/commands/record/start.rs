@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The first step of a command that is recorded: a process that takes the rights of its user, and
 //! stops until the recording has begun.

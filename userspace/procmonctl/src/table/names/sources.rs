@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Names that are not in the files below /etc: those of LDAP, SSSD, homed, containers and units
 //! with `DynamicUser=`.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The files of /proc that are read at each refresh: they stay open, and one system call reads
 //! each of them.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Tests of `top` on a terminal with made-up processes, and with events that never happen with a
 //! kernel: panics, and a snapshot that does not end.

@@ -1,5 +1,5 @@
 
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //
 // The timeline of a recording: bars of all processes, to zoom, to search, and with details below
 // the pointer. The data is that of html.rs. Texts of the recording are shown as text only, never as

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! BPF programs that bpftool(8) has loaded and pinned, and their ring buffer. This runs in the
 //! guest.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Measuring what lives cost. This runs in a guest with QEMU's plugin.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Sockets of netlink for the process connector and for the statistics of tasks: messages that the
 //! kernel sends for each event.

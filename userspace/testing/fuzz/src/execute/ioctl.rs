@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! ioctl(2) with arguments of a fixed size, and with numbers that may be of no command.
 

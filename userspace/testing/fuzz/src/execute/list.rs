@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Commands that fill an array: PROCMON_SNAPSHOT, PROCMON_HISTORY and PROCMON_EVENTS; and
 //! PROCMON_INFO.

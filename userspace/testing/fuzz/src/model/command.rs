@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The commands whose argument has a fixed size. A new one is a row of [`COMMANDS`].
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The commands that fill an array, and PROCMON_INFO, which is about them. A new one is a
 //! [`ListKind`] and a form of [`Arguments`].

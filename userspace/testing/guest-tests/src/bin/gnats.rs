@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Short processes for `tests/prometheus`, one after the other: each takes CPU time up to a limit,
 //! passes on the last reading of its own clock, and ends.

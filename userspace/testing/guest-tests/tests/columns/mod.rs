@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Command lines, rates and what else `procmonctl ps` and `top` show beside the records, against
 //! `/proc`.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Times for which states have lasted, as `procmonctl top` shows them, beside the counters of
 //! `/proc`.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Fields of events with values that are neither the default nor those of the fields beside them,
 //! compared with `/proc` and wait4(2). `tests/mutants/fields` tells which test is for which field.

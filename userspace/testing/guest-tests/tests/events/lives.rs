@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Lives of processes that begin or end in other ways than by fork(2) and exit(2).
 

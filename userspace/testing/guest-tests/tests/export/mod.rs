@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! `procmonctl export`: metrics against `/proc` and wait4(2), and over HTTP.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Reading by splice(2), sendfile(2), io_uring(7) and io_submit(2).
 

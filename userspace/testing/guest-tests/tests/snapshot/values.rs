@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Fields with values that are neither the default nor those of the fields beside them, compared
 //! with `/proc` and other sources. `tests/mutants/fields` tells which test is for which field.

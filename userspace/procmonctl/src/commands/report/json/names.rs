@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Names in JSON: one that is not UTF-8 is null, and its bytes are in base64 under the key with
 //! `_base64`.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! CPUs: a bar for each of a few, or one bar for many and a row with a level for each.
 

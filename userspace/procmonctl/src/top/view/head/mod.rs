@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The head of the screen: text on the system, bars of its CPUs and memory, and graphs of the past.
 

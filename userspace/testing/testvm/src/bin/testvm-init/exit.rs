@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The end of QEMU, which gets [`EXIT_STATUS`](testvm::protocol::EXIT_STATUS).
 

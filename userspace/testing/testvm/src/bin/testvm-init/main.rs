@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Process 1 of the guest: prepares it, gets its files from the host, loads the module, runs one
 //! task, reports its outcome and stops the machine.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Boots a kernel in a virtual machine and runs a command there. The exit status is the command's,
 //! unless the machine fails or the kernel log has a splat.

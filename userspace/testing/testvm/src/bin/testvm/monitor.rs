@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! QEMU's monitor, by which guests are saved and restored. It takes commands at any time, and
 //! carries them out in their order.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The frequency of the time stamp counter in emulation. It is that of the host's counter, which
 //! QEMU reads (`cpu_get_host_ticks()`) and adds an offset to.
