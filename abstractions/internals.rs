@@ -14,8 +14,8 @@ use kernel::bindings;
     unreachable_pub,
     reason = "generated from a C header, whose comments are the documentation"
 )]
-// To Rust before 1.97, what is only asserted is not used. Without lockdep, some fields of a task are
-// of an empty type.
+// To Rust before 1.97, what is only asserted is not used. Without lockdep, some fields of a task
+// are of an empty type.
 #[allow(dead_code, improper_ctypes)]
 mod generated {
     use kernel::bindings::task_struct;

@@ -208,6 +208,21 @@ impl<'a> Request<'a> {
         self.flags & flag != 0
     }
 
+    /// Whether a single process is asked for, by its ID, and not its threads.
+    fn is_of_one(&self) -> bool {
+        self.flags & (uapi::PROCMON_SNAPSHOT_BY_TGID | uapi::PROCMON_SNAPSHOT_THREADS)
+            == uapi::PROCMON_SNAPSHOT_BY_TGID
+    }
+
+    /// Returns the ID at which the walk begins for a caller that has got all before the cursor.
+    fn first(&self, cursor: Pid) -> Pid {
+        if self.is_of_one() {
+            cursor.max(self.tgid)
+        } else {
+            cursor
+        }
+    }
+
     /// Fills in records of the tasks from an ID on, and adds their address spaces if these are
     /// wanted. Returns their number.
     fn walk(
@@ -337,6 +352,11 @@ impl Visitor<'_> {
     ) -> ControlFlow<Stop> {
         let request = self.request;
         let filler = &request.filler;
+
+        if request.is_of_one() && nr > request.tgid {
+            return ControlFlow::Break(Stop::End);
+        }
+
         let exec = ExecId::of(task);
 
         // Between the looks at the ID of the program: the rights are those of the program that is
@@ -459,7 +479,7 @@ pub(crate) fn snapshot(events: &Events, arg: UserPtr) -> Result {
     let mut batch = Batch::new(arguments.stride, arguments.capacity)?;
     let mut output = UserArray::new(arguments.records, arguments.stride, arguments.capacity)?;
     let mut backoff = Backoff::new();
-    let mut next = arguments.cursor;
+    let mut next = request.first(arguments.cursor);
 
     // TIME: Each round gives at least one record, ends, retries one process, which `Backoff`
     // limits, or has spent its budget on other IDs, of which there are at most `pid_max`.

@@ -180,9 +180,9 @@ fn reading_to_bad_pointers_moves_nothing() {
     assert_eq!(raw::read(&file, Ptr::NULL, 100), Ok(0));
 }
 
-/// T24: if the buffer ends early, the bytes that fit are read, and the next read gets the rest. Where
-/// the kernel copies several bytes at once and cannot tell how many of them it has written, fewer may
-/// count as read, but one at least.
+/// T24: if the buffer ends early, the bytes that fit are read, and the next read gets the rest.
+/// Where the kernel copies several bytes at once and cannot tell how many of them it has written,
+/// fewer may count as read, but one at least.
 #[test]
 fn a_read_stops_at_a_fault() {
     let (_kernel, _module) = loaded("buffer_size=10000");

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use fixture::child::{Child, crowd, kill_all, paused};
-use fixture::memory::Region;
+use fixture::memory::{PAGE, Region};
 use fixture::{is_long, is_own_kernel, procfs, shared, stats};
 use nix::unistd::gettid;
 use procmon::snapshot::{Record, SnapshotOptions};
@@ -97,6 +97,36 @@ fn filters_select_records() {
     assert!(has_none, "filter.NO_KTHREADS");
     assert!(find(&users, 1).is_some() && find(&users, 2).is_none());
     child.kill();
+}
+
+/// A process that is asked for by its ID is found from each cursor up to it, and ends the snapshot.
+#[test]
+fn one_process_by_its_id() {
+    let _kernel = shared();
+    let processes = crowd(3);
+    let child = processes[1].pid();
+    let region = Region::new(PAGE);
+    let ask = |tgid, cursor| {
+        let mut arguments = uapi::procmon_snapshot {
+            flags: uapi::PROCMON_SNAPSHOT_BY_TGID,
+            tgid,
+            cursor,
+            ..arguments(&region, 4)
+        };
+        assert_eq!(call(&mut arguments), Ok(0));
+        assert_eq!(arguments.cursor, 0, "{tgid} from {cursor}");
+        (arguments.count, pid_in(&region, 0, RECORD))
+    };
+    for cursor in [0, 1, child - 1, child] {
+        assert_eq!(ask(child, cursor), (1, child), "{cursor}");
+    }
+    for cursor in [child + 1, i32::MAX] {
+        assert_eq!(ask(child, cursor).0, 0, "{cursor}");
+    }
+    for nobody in [procfs::unused_pid(), 0, -1, i32::MIN, i32::MAX] {
+        assert_eq!(ask(nobody, 0).0, 0, "{nobody}");
+    }
+    kill_all(processes);
 }
 
 /// A snapshot of threads has a record for each.
