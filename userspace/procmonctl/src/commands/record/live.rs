@@ -55,7 +55,7 @@ impl<'a> Recorder<'a> {
             processes: Processes::new(selection, Directories::new(device)),
             writer: Writer::new(target),
             lines: Vec::new(),
-            reader: Reader::new(),
+            reader: Reader::of_use(),
             sampled: now,
             flushed: now,
         }

@@ -40,6 +40,19 @@ impl Reader {
         }
     }
 
+    /// Opens only those with the use of CPUs and memory.
+    pub fn of_use() -> Self {
+        Self {
+            load: Source(None),
+            stat: Source::open("/proc/stat"),
+            memory: Source::open("/proc/meminfo"),
+            cpu_pressure: Source(None),
+            memory_pressure: Source(None),
+            io_pressure: Source(None),
+            buffer: vec![0; BUFFER],
+        }
+    }
+
     pub fn read(&mut self) -> System {
         let buffer = &mut self.buffer;
         System {
