@@ -356,6 +356,8 @@ mod tests {
         "--root=/r",
         "--cache=/c",
         "--binaries=/b",
+        "--root-kind=build",
+        "--target=x86_64-unknown-linux-gnu",
         "--default-module=p.ko",
         "--named-kernel=/d",
     ];
