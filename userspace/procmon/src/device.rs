@@ -363,7 +363,12 @@ impl Device {
         let mut cursor = 0;
         loop {
             if records.len() == records.capacity() {
-                records.reserve(records.len().max(INITIAL_CAPACITY));
+                let needed = if options.is_of_one() {
+                    1
+                } else {
+                    INITIAL_CAPACITY
+                };
+                records.reserve_exact(records.len().max(needed));
             }
             let space = records.spare_capacity_mut();
             let capacity = u32::try_from(space.len()).unwrap_or(u32::MAX);

@@ -43,6 +43,11 @@ impl SnapshotOptions {
         self
     }
 
+    /// Returns whether there is one record at most.
+    pub(crate) fn is_of_one(&self) -> bool {
+        self.tgid.is_some() && self.flags & uapi::PROCMON_SNAPSHOT_THREADS == 0
+    }
+
     /// Returns the limit of the arguments of one process.
     pub(crate) fn max_arguments(&self) -> u32 {
         self.arguments

@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use procmon::events::EventKind;
 use procmon::snapshot::Groups;
 use procmon::{BootTime, Device, Events, MAX_ARGUMENTS, Record, Snapshot, SnapshotOptions};
 use recording::{End, Header, Line, Sample, Writer};
@@ -21,6 +22,9 @@ use crate::top::system::Reader;
 
 /// The longest wait for an event. Then signals and the end of the command are looked for.
 const WAIT: Duration = Duration::from_millis(50);
+
+/// The longest wait for an event while the command is ending.
+const END_WAIT: Duration = Duration::from_millis(1);
 
 /// The time between two looks at the use of the machine.
 const SAMPLE: Duration = Duration::from_millis(250);
@@ -86,19 +90,32 @@ impl<'a> Recorder<'a> {
         stop: &Stop,
         duration: Option<Duration>,
     ) -> anyhow::Result<()> {
+        let root = child.as_ref().map(|child| child.pid());
+        // Whether the end of the command may have come. It is looked for only then, as that takes
+        // a system call.
+        let mut may_be_over = true;
+        let mut is_ending = false;
         // The newest event at the end. Those up to it are recorded too.
         let mut last = None;
         while last.is_none_or(|last| events.sequence() <= last) {
-            let is_over = last.is_none() && self.is_over(child.as_deref_mut(), stop, duration)?;
+            let is_over = last.is_none()
+                && self.is_over(child.as_deref_mut(), may_be_over, stop, duration)?;
             let timeout = if is_over || last.is_some() {
                 Duration::ZERO
+            } else if is_ending {
+                END_WAIT
             } else {
                 WAIT
             };
             let mut is_stale = false;
+            let mut is_empty = true;
             for event in events.wait(Some(timeout))? {
+                is_empty = false;
+                is_ending |=
+                    Some(event.pid()) == root && matches!(event.kind(), EventKind::Exit(_));
                 is_stale |= self.processes.event(&event, &mut self.lines);
             }
+            may_be_over = is_empty || is_ending || is_stale;
             if is_over {
                 last = Some(events.newest());
             }
@@ -118,6 +135,7 @@ impl<'a> Recorder<'a> {
     fn is_over(
         &self,
         child: Option<&mut Child>,
+        may_be_over: bool,
         stop: &Stop,
         duration: Option<Duration>,
     ) -> anyhow::Result<bool> {
@@ -127,7 +145,7 @@ impl<'a> Recorder<'a> {
             );
         };
         stop.pass_on(child);
-        child.has_ended()
+        Ok(may_be_over && child.has_ended()?)
     }
 
     /// Returns the time since that of the header, by which readers of the file will tell how long

@@ -24,7 +24,8 @@ fn metadata() {
     for entry in [
         "license=GPL\0",
         "description=Process Monitor - Character Device with RCU and sysfs\0",
-        "version=1.0\0",
+        // The first one of the specification is 1.0. It is that of the crates now.
+        concat!("version=", env!("CARGO_PKG_VERSION"), "\0"),
     ] {
         let found = file
             .windows(entry.len())
