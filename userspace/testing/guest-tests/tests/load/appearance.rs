@@ -47,7 +47,7 @@ fn metadata() {
     }
     assert_eq!(
         fs::read_to_string("/sys/module/procmon/version").unwrap(),
-        "1.0\n"
+        concat!(env!("CARGO_PKG_VERSION"), "\n")
     );
 }
 
