@@ -148,8 +148,7 @@ impl<'a> Recorder<'a> {
         Ok(may_be_over && child.has_ended()?)
     }
 
-    /// Returns the time since that of the header, by which readers of the file will tell how long
-    /// it lasted.
+    /// Returns the time since that of the header, which the file has as the beginning.
     fn lasted(&self) -> Duration {
         let begin = Duration::from_nanos(self.processes.since);
         BootTime::now().since_boot().saturating_sub(begin)

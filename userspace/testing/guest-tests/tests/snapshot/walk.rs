@@ -123,8 +123,8 @@ fn one_process_by_its_id() {
     for cursor in [child + 1, i32::MAX] {
         assert_eq!(ask(child, cursor).0, 0, "{cursor}");
     }
-    for nobody in [procfs::unused_pid(), 0, -1, i32::MIN, i32::MAX] {
-        assert_eq!(ask(nobody, 0).0, 0, "{nobody}");
+    for unused in [procfs::unused_pid(), 0, -1, i32::MIN, i32::MAX] {
+        assert_eq!(ask(unused, 0).0, 0, "{unused}");
     }
     kill_all(processes);
 }
