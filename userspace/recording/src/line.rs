@@ -16,6 +16,7 @@ pub const VERSION: u32 = 1;
 
 /// A line of a recording.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Line {
@@ -42,12 +43,14 @@ pub enum Line {
     /// The last line, unless the recorder was stopped by force.
     End(End),
     /// A kind of a later version.
+    #[cfg_attr(test, schemars(skip))]
     #[serde(other)]
     Unknown,
 }
 
 /// The circumstances of a recording.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Header {
     /// The version of the format.
     pub version: u32,
@@ -72,6 +75,7 @@ pub struct Header {
 
 /// The processes that are recorded.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Selection {
@@ -92,6 +96,7 @@ pub enum Selection {
 
 /// A process.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Process {
     /// The PID.
     pub pid: i32,
@@ -116,6 +121,7 @@ pub struct Process {
 /// The execution of a program. Of a process that is older than the recording it is the last one
 /// before it, without a time.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Exec {
     /// The PID.
     pub pid: i32,
@@ -144,6 +150,7 @@ pub struct Exec {
 
 /// The end of a process. What the recorder may not see is absent.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Exit {
     /// The PID.
     pub pid: i32,
@@ -182,6 +189,7 @@ pub struct Exit {
 
 /// The end of a process whose event is lost.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gone {
     /// The PID.
     pub pid: i32,
@@ -193,6 +201,7 @@ pub struct Gone {
 
 /// A move to another cgroup.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Moved {
     /// The PID.
     pub pid: i32,
@@ -206,6 +215,7 @@ pub struct Moved {
 
 /// A cgroup.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cgroup {
     /// The ID.
     pub id: u64,
@@ -215,6 +225,7 @@ pub struct Cgroup {
 
 /// A user.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct User {
     /// The ID.
     pub uid: u32,
@@ -224,6 +235,7 @@ pub struct User {
 
 /// The use of the machine. Times are sums over all CPUs since boot.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sample {
     /// The moment.
     pub time: u64,
@@ -237,6 +249,7 @@ pub struct Sample {
 
 /// Losses of the stream of events.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lost {
     /// The moment at which the recorder learned of them.
     pub time: u64,
@@ -246,6 +259,7 @@ pub struct Lost {
 
 /// The end of a recording.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct End {
     /// The moment.
     pub time: u64,
@@ -264,7 +278,73 @@ fn is_false(value: &bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::env;
+
+    use schemars::generate::SchemaSettings;
+    use serde_json::Value;
+
     use super::*;
+
+    /// Lines of each kind, as the first version has written them.
+    const FIRST_VERSION: &str = include_str!("../version-1.jsonl");
+
+    /// The schema that users have.
+    const SCHEMA: &str = include_str!("../schema.json");
+
+    /// With `UPDATE_SCHEMA=1` in the environment, the file is written.
+    #[test]
+    fn the_schema_is_that_of_the_types() {
+        let settings = SchemaSettings::draft2020_12().for_serialize();
+        let schema = settings.into_generator().into_root_schema_for::<Line>();
+        let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if env::var_os("UPDATE_SCHEMA").is_some_and(|value| value == "1") {
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/schema.json"), &schema).unwrap();
+        } else {
+            assert_eq!(schema, SCHEMA, "see UPDATE_SCHEMA");
+        }
+    }
+
+    #[test]
+    fn lines_of_the_first_version_are_read_and_written_as_they_are() {
+        let mut kinds = BTreeSet::new();
+        for json in FIRST_VERSION.lines() {
+            let line: Line = serde_json::from_str(json).unwrap();
+            assert_ne!(line, Line::Unknown, "{json}");
+            assert_eq!(serde_json::to_string(&line).unwrap(), json);
+            let value: Value = serde_json::from_str(json).unwrap();
+            kinds.insert(value["kind"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(kinds.len(), 11, "{kinds:?}");
+    }
+
+    /// The keys of a line are those that the schema has for its kind, and all that it requires are
+    /// there.
+    #[test]
+    fn lines_of_the_first_version_have_the_keys_of_the_schema() {
+        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        for json in FIRST_VERSION.lines() {
+            let line: Value = serde_json::from_str(json).unwrap();
+            let kinds = schema["oneOf"].as_array().unwrap();
+            let is_kind = |of: &&Value| of["properties"]["kind"]["const"] == line["kind"];
+            let mut kind = kinds.iter().find(is_kind).unwrap().clone();
+            // What is not of the tag is in a definition of its own.
+            let required = kind["required"].take();
+            let name = kind["$ref"].as_str().unwrap().strip_prefix("#/$defs/");
+            let definition = &schema["$defs"][name.unwrap()];
+            let known = |key: &str| key == "kind" || definition["properties"].get(key).is_some();
+            assert!(
+                line.as_object().unwrap().keys().all(|key| known(key)),
+                "{json}"
+            );
+            let needed = [&required, &definition["required"]];
+            let mut needed = needed.into_iter().flat_map(|keys| keys.as_array().unwrap());
+            assert!(
+                needed.all(|key| line.get(key.as_str().unwrap()).is_some()),
+                "{json}"
+            );
+        }
+    }
 
     #[test]
     fn lines_are_objects_with_a_kind() {

@@ -12,7 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// In JSON it is a string, or if its bytes are not UTF-8, an object with the key `base64`.
 #[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Text(Vec<u8>);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Text(#[cfg_attr(test, schemars(with = "Form<'_>"))] Vec<u8>);
 
 impl Text {
     /// Returns the bytes.
@@ -35,6 +36,7 @@ impl<T: AsRef<[u8]> + ?Sized> From<&T> for Text {
 }
 
 #[derive(Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum Form<'a> {
     Utf8(Cow<'a, str>),
