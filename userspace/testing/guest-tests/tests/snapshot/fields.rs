@@ -170,7 +170,7 @@ fn a_process_that_was_at_work() {
             .memory()
             .is_some_and(|memory| memory.resident() > 4 << 20)
     });
-    procfs::wait_for_state(child.pid(), 'S');
+    procfs::wait_for_pause(child.pid());
     let record = record_of(child.pid());
     same_as_proc(&record);
     assert!(record.faults().unwrap().minor > 500);
@@ -244,7 +244,7 @@ fn many_threads() {
         assert_eq!(nix::unistd::read(&reader, &mut [0]), Ok(1));
     }
     for tid in procfs::tids(child.pid()) {
-        procfs::wait_for_state(tid, 'S');
+        procfs::wait_for_pause(tid);
     }
     let record = record_of(child.pid());
     assert_eq!(record.threads(), THREADS + 1);
