@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fixture::child::{Child, PAUSE, idle_threads, set_policy, stay_on};
+use fixture::child::{Child, idle_threads, set_policy, stay_on};
 use fixture::{eventually, is_own_kernel, loaded, procfs, shared};
 use nix::unistd::{getppid, pause};
 use procmon::Device;
@@ -53,11 +53,8 @@ fn rested() -> Child {
     eventually("two threads that sleep", || {
         let tasks = procfs::tids(child.pid());
         let sleeps = |&tid: &i32| procfs::is_in_state(tid, 'S');
-        tasks.len() == 2 && tasks.iter().all(sleeps) && {
-            // The first thread also sleeps while it waits for the one that ends.
-            let wchan = fs::read_to_string(format!("/proc/{}/syscall", child.pid())).unwrap();
-            wchan.starts_with(&format!("{} ", PAUSE))
-        }
+        // The first thread also sleeps while it waits for the one that ends.
+        tasks.len() == 2 && tasks.iter().all(sleeps) && procfs::is_in_pause(child.pid())
     });
     child
 }
@@ -122,8 +119,7 @@ fn a_second_thread_comes_and_goes() {
             previous = record;
             had_two |= record.threads() == 2;
             seen[record.threads() as usize] += 1;
-            let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap();
-            if call.starts_with(&format!("{} ", PAUSE)) {
+            if procfs::is_in_pause(pid) {
                 break;
             }
         }
